@@ -1,0 +1,22 @@
+{
+  'targets': [
+    {
+      'target_name': 'shm_kvs',
+      'sources': [
+        'native/addon.cc',
+        'native/doorbell.cc',
+        'native/error.cc',
+        'native/futex.cc',
+        'native/lease.cc',
+        'native/segment.cc',
+      ],
+      'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      # The C++ standard is left to the Node headers: C++17 for Node 20, C++20 from 24 on.
+      'cflags_cc!': ['-fno-exceptions', '-O3'],
+      'cflags_cc': ['-O2', '-Wall', '-Wextra', '-fexceptions', '-fvisibility=hidden'],
+      # nodelete: a worker's teardown unloads its addons while a buffer's deleter may still be due on another thread.
+      'ldflags': ['-Wl,-z,nodelete'],
+    },
+  ],
+}

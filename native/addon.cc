@@ -1,0 +1,31 @@
+/**
+ * The export table: what src/native.ts types, and nothing else. It is built once per environment; all that
+ * environments share is the registry of mappings in segment.cc.
+ */
+#include <napi.h>
+#include "doorbell.h"
+#include "futex.h"
+#include "lease.h"
+#include "segment.h"
+
+template <auto callback>
+static void Export(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<callback>(exports.Env(), name));
+}
+
+static Napi::Object Init(Napi::Env, Napi::Object exports) {
+  Export<CreateSegment>(exports, "createSegment");
+  Export<LinkSegment>(exports, "linkSegment");
+  Export<MapSegment>(exports, "mapSegment");
+  Export<FutexWait>(exports, "futexWait");
+  Export<FutexWake>(exports, "futexWake");
+  Export<TryLockByte>(exports, "tryLockByte");
+  Export<UnlockByte>(exports, "unlockByte");
+  Export<IsByteLocked>(exports, "isByteLocked");
+  Export<MakeFifo>(exports, "makeFifo");
+  Export<WatchDoorbell>(exports, "watchDoorbell");
+  Export<RingDoorbell>(exports, "ringDoorbell");
+  return exports;
+}
+
+NODE_API_MODULE(shm_kvs, Init)

@@ -1,0 +1,21 @@
+/**
+ * errno → Error with `code`, `errno` and `syscall`; arguments → C++ values, or a TypeError or RangeError that says
+ * what was expected and what came. All throw C++ exceptions, which node-addon-api turns into JavaScript's.
+ */
+#pragma once
+#include <napi.h>
+#include <cerrno>
+#include <string>
+
+constexpr double kMaxSafeInteger = 9007199254740991;
+
+/** `error` is a positive errno. The message reads "ENOSPC: no space left on device, posix_fallocate". */
+Napi::Error SystemError(Napi::Env env, int error, const char* syscall);
+
+/** "words: expected an Int32Array, got Uint8Array" */
+Napi::TypeError TypeMismatch(const Napi::CallbackInfo& info, size_t position, const char* name, const char* expected);
+
+double IntegerArgument(const Napi::CallbackInfo& info, size_t position, const char* name, double min, double max);
+int DescriptorArgument(const Napi::CallbackInfo& info, size_t position);
+mode_t ModeArgument(const Napi::CallbackInfo& info, size_t position);
+std::string PathArgument(const Napi::CallbackInfo& info, size_t position, const char* name);

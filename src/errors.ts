@@ -1,0 +1,132 @@
+/**
+ * The one error class of shm-kvs and the table that ties wire status, code and message together.
+ * Bad arguments are not KvsErrors: they throw TypeError or RangeError that say expected and got.
+ */
+
+/**
+ * What went wrong, by code:
+ * - TIMEOUT: the deadline passed; `executed` says what is known.
+ * - ABORTED: the caller's AbortSignal or `cancel()` ended the wait; `executed` says what is known.
+ * - SERVER_GONE: the server died, stopped or is stopping; `executed` says what is known.
+ * - CLOSED: the client was closed.
+ * - TOO_LARGE: a key, value or batch above the region's limits.
+ * - OUT_OF_MEMORY: the store's heap is full; nothing changed.
+ * - CODEC: the value was written by a codec that this client's codec does not read.
+ * - NOT_A_NUMBER: `incr` on a value that is no number, or a result out of its range.
+ * - INTERNAL: the server failed on this request alone; `executed: 'unknown'`.
+ * - BAD_REQUEST: the server refused a malformed request; nothing changed.
+ * - BUSY: the payload arena has no room for the answer; nothing changed (clients retry by themselves).
+ * - NO_REGION: no server of that name runs on this host.
+ * - LAYOUT: the region was made by another version or with a geometry this version cannot read.
+ * - NOT_OURS: owner or mode of the region files are not what they must be.
+ * - CORRUPT: the region files are truncated or not a shm-kvs region.
+ * - NOT_READY: a server is starting but was not ready within `connectTimeoutMs`.
+ * - ALREADY_RUNNING: another server owns the name.
+ * - TOO_MANY_CLIENTS: all client leases of the region are taken.
+ * - NO_SPACE: the shared-memory file system cannot hold the region.
+ * - NATIVE: the native addon could not be loaded on this platform.
+ */
+export type KvsErrorCode = `ERR_KVS_${
+  | 'TIMEOUT'
+  | 'ABORTED'
+  | 'SERVER_GONE'
+  | 'CLOSED'
+  | 'TOO_LARGE'
+  | 'OUT_OF_MEMORY'
+  | 'CODEC'
+  | 'NOT_A_NUMBER'
+  | 'INTERNAL'
+  | 'BAD_REQUEST'
+  | 'BUSY'
+  | 'NO_REGION'
+  | 'LAYOUT'
+  | 'NOT_OURS'
+  | 'CORRUPT'
+  | 'NOT_READY'
+  | 'ALREADY_RUNNING'
+  | 'TOO_MANY_CLIENTS'
+  | 'NO_SPACE'
+  | 'NATIVE'}`;
+
+/** Whether a failed operation took effect: certainly not, or not known. */
+export type Executed = 'no' | 'unknown';
+
+export interface KvsErrorDetails {
+  cause?: unknown;
+  /** Present on TIMEOUT, ABORTED, SERVER_GONE, CLOSED and INTERNAL. */
+  executed?: Executed;
+  /** The first server's process id, on ALREADY_RUNNING (for people; never an identity). */
+  pid?: number;
+}
+
+/** Every failure that is not a programming error of the caller. */
+export class KvsError extends Error {
+  override readonly name = 'KvsError';
+  readonly code: KvsErrorCode;
+  readonly executed?: Executed;
+  readonly pid?: number;
+
+  constructor(code: KvsErrorCode, message: string, details: KvsErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    if (details.executed !== undefined) this.executed = details.executed;
+    if (details.pid !== undefined) this.pid = details.pid;
+  }
+}
+
+/** Status words that a worker writes into a slot. 0 is success; the rest map to an error by this table. */
+export const Status = {
+  ok: 0,
+  /** Success of the negative kind: key missing, not inserted, version differs. */
+  no: 1,
+  tooLarge: 2,
+  outOfMemory: 3,
+  notANumber: 4,
+  internal: 5,
+  badRequest: 6,
+  busy: 7,
+} as const;
+
+export type Status = (typeof Status)[keyof typeof Status];
+
+const STATUS_ERRORS: Partial<Record<number, { code: KvsErrorCode; message: string; executed: Executed }>> = {
+  [Status.tooLarge]: {
+    code: 'ERR_KVS_TOO_LARGE',
+    message: 'the value is larger than this server accepts; raise maxValueBytes on the server',
+    executed: 'no',
+  },
+  [Status.outOfMemory]: {
+    code: 'ERR_KVS_OUT_OF_MEMORY',
+    message: 'the store is full, nothing was changed; delete keys or restart the server with a larger maxMemory',
+    executed: 'no',
+  },
+  [Status.notANumber]: {
+    code: 'ERR_KVS_NOT_A_NUMBER',
+    message: 'incr needs a numeric value and a result within its range; nothing was changed',
+    executed: 'no',
+  },
+  [Status.internal]: {
+    code: 'ERR_KVS_INTERNAL',
+    message: 'the server failed while it executed this request; see its log',
+    executed: 'unknown',
+  },
+  [Status.badRequest]: {
+    code: 'ERR_KVS_BAD_REQUEST',
+    message: 'the server refused a malformed request; client and server may be of different builds',
+    executed: 'no',
+  },
+  [Status.busy]: {
+    code: 'ERR_KVS_BUSY',
+    message: 'the payload arena has no room for the answer; nothing was changed, try again',
+    executed: 'no',
+  },
+};
+
+/** The error for a status word other than `ok` and `no`; unknown words (garbage) become BAD_REQUEST. */
+export function errorOfStatus(status: number): KvsError {
+  const row = STATUS_ERRORS[status];
+  if (row === undefined) {
+    return new KvsError('ERR_KVS_BAD_REQUEST', `unknown status ${status} in a response slot`, { executed: 'unknown' });
+  }
+  return new KvsError(row.code, row.message, { executed: row.executed });
+}

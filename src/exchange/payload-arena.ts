@@ -1,0 +1,113 @@
+/**
+ * The payload arena: what does not fit a slot's inline area, in extents of consecutive 4 KiB chunks.
+ * One owner word per chunk names the use of a slot (slot and generation) that the chunk belongs to; 0 is free. A chunk
+ * is freed before its slot is released, so a chunk never outlives its use, and whoever reclaims a dead client's slot
+ * finds its chunks by that word alone. Extents are claimed by clients (requests) and workers (responses).
+ */
+import type { Geometry } from '../memory/layout.js';
+import { CHUNK_BYTES } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { cas, load } from '../memory/words.js';
+
+export class PayloadArena {
+  readonly chunkCount: number;
+  readonly #words: Int32Array;
+  readonly #firstOwner: number;
+  readonly #arenaOffset: number;
+  /** Where this process looks first; spread so that processes rarely meet. */
+  #cursor: number;
+
+  constructor(ctl: SegmentViews, geometry: Geometry, seed: number) {
+    this.chunkCount = geometry.arenaChunks;
+    this.#words = ctl.words;
+    this.#firstOwner = geometry.chunkOwnersOffset / 4;
+    this.#arenaOffset = geometry.arenaOffset;
+    this.#cursor = Math.abs(Math.imul(seed, 0x9e3779b1)) % geometry.arenaChunks;
+  }
+
+  static chunksFor(bytes: number): number {
+    return Math.ceil(bytes / CHUNK_BYTES);
+  }
+
+  /** Byte offset of a chunk in the ctl segment. */
+  offsetOf(chunk: number): number {
+    return this.#arenaOffset + chunk * CHUNK_BYTES;
+  }
+
+  /** Claims consecutive chunks for a use of a slot. @returns the first, -1 when no room was found */
+  claim(use: number, chunks: number): number {
+    const total = this.chunkCount;
+    if (chunks > total) return -1;
+    const start = this.#cursor;
+    // Once around; the second half of the pass may run past the place where it began.
+    for (let first = start, walked = 0; walked < total; ) {
+      if (first + chunks > total) {
+        walked += total - first;
+        first = 0;
+        continue;
+      }
+      const taken = this.#claimRun(use, first, chunks);
+      if (taken === chunks) {
+        this.#cursor = first + chunks < total ? first + chunks : 0;
+        return first;
+      }
+      walked += taken + 1;
+      first += taken + 1;
+    }
+    return -1;
+  }
+
+  /** Takes chunks one by one; gives back all on the first one that is not free. @returns how many were free */
+  #claimRun(use: number, first: number, chunks: number): number {
+    const owner = ownerWord(use);
+    const base = this.#firstOwner + first;
+    for (let i = 0; i < chunks; i++) {
+      if (load(this.#words, base + i) !== 0 || !cas(this.#words, base + i, 0, owner)) {
+        for (let back = i - 1; back >= 0; back--) cas(this.#words, base + back, owner, 0);
+        return i;
+      }
+    }
+    return chunks;
+  }
+
+  /** Frees the chunks of an extent that do belong to the use; garbage references free nothing of others. */
+  release(use: number, first: number, chunks: number): void {
+    const owner = ownerWord(use);
+    const end = Math.min(first + chunks, this.chunkCount);
+    for (let chunk = Math.max(first, 0); chunk < end; chunk++) {
+      cas(this.#words, this.#firstOwner + chunk, owner, 0);
+    }
+  }
+
+  /** Whether the extent lies in the arena and every chunk of it belongs to the use. */
+  isOwned(use: number, first: number, chunks: number): boolean {
+    if (first < 0 || chunks < 1 || first + chunks > this.chunkCount) return false;
+    const owner = ownerWord(use);
+    for (let i = 0; i < chunks; i++) {
+      if (load(this.#words, this.#firstOwner + first + i) !== owner) return false;
+    }
+    return true;
+  }
+
+  /** Frees whatever the use holds, found by scanning all owner words. For the reaper. @returns how many chunks */
+  reclaim(use: number): number {
+    const owner = ownerWord(use);
+    let freed = 0;
+    for (let chunk = 0; chunk < this.chunkCount; chunk++) {
+      if (cas(this.#words, this.#firstOwner + chunk, owner, 0)) freed++;
+    }
+    return freed;
+  }
+
+  /** Chunks in use now (for statistics and audits). */
+  used(): number {
+    let used = 0;
+    for (let chunk = 0; chunk < this.chunkCount; chunk++) {
+      if (load(this.#words, this.#firstOwner + chunk) !== 0) used++;
+    }
+    return used;
+  }
+}
+
+/** Never 0. Uses have 30 bits. */
+const ownerWord = (use: number): number => use | 0x40000000;

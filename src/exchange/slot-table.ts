@@ -1,0 +1,106 @@
+/**
+ * The response table: `slots` records of one request and its response each. Clients claim, submit, cancel and release;
+ * workers begin and complete; the reaper reclaims. A slot is never reused while anyone may still write into it: only
+ * its owner leaves BUILDING, SUBMITTED and DONE, only its worker leaves EXECUTING and ABANDONED.
+ * If a process dies at any instruction, the word names owner and state, and the reaper takes it from there.
+ */
+import type { Geometry } from '../memory/layout.js';
+import { Slot } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { cas, load, store } from '../memory/words.js';
+import {
+  claimedBy,
+  generationOf,
+  generationOfUse,
+  nextFree,
+  slotOfUse,
+  SlotState,
+  stateOf,
+  withState,
+} from './slot-word.js';
+
+export class SlotTable {
+  readonly count: number;
+  readonly #words: Int32Array;
+  readonly #firstWord: number;
+
+  constructor(ctl: SegmentViews, geometry: Geometry) {
+    this.count = geometry.slots;
+    this.#words = ctl.words;
+    this.#firstWord = geometry.slotsOffset / 4;
+  }
+
+  /** Word index of the slot's record; add `Slot.*` word offsets. */
+  base(slot: number): number {
+    return this.#firstWord + slot * (Slot.sizeBytes / 4);
+  }
+
+  word(slot: number): number {
+    return load(this.#words, this.base(slot) + Slot.word);
+  }
+
+  /** FREE → BUILDING for `owner`. @returns the new word, 0 if the slot is not free */
+  claim(slot: number, owner: number): number {
+    const index = this.base(slot) + Slot.word;
+    const word = load(this.#words, index);
+    if (stateOf(word) !== SlotState.free) return 0;
+    const claimed = claimedBy(word, owner);
+    return cas(this.#words, index, word, claimed) ? claimed : 0;
+  }
+
+  /** BUILDING → SUBMITTED. SYNC: publishes the request; pairs with begin(). @returns the new word, 0 if lost */
+  submit(slot: number, building: number): number {
+    return this.#step(slot, building, SlotState.submitted);
+  }
+
+  /** SUBMITTED → EXECUTING; stale and duplicate hints die here. @returns the new word, 0 if there is nothing to do */
+  begin(slot: number): number {
+    const index = this.base(slot) + Slot.word;
+    const word = load(this.#words, index);
+    if (stateOf(word) !== SlotState.submitted) return 0;
+    return this.#step(slot, word, SlotState.executing);
+  }
+
+  /** EXECUTING → SUBMITTED: the worker found that it is not this request's turn. @returns whether it was done */
+  putBack(slot: number, executing: number): boolean {
+    return this.#step(slot, executing, SlotState.submitted) !== 0;
+  }
+
+  /** EXECUTING → DONE. SYNC: publishes the response; pairs with the client's look at DONE. @returns false: ABANDONED */
+  complete(slot: number, executing: number): boolean {
+    return this.#step(slot, executing, SlotState.done) !== 0;
+  }
+
+  /** SUBMITTED → FREE of the next generation: certainly not executed, now or later. */
+  cancel(slot: number, submitted: number): boolean {
+    return cas(this.#words, this.base(slot) + Slot.word, withState(submitted, SlotState.submitted), nextFree(submitted));
+  }
+
+  /** EXECUTING → ABANDONED: the worker frees the slot when it has finished. */
+  abandon(slot: number, word: number): boolean {
+    const executing = withState(word, SlotState.executing);
+    return this.#step(slot, executing, SlotState.abandoned) !== 0;
+  }
+
+  /** From the state that `word` shows, which the caller alone may leave, to FREE of the next generation. */
+  release(slot: number, word: number): boolean {
+    const index = this.base(slot);
+    store(this.#words, index + Slot.waiter, 0);
+    return cas(this.#words, index + Slot.word, word, nextFree(word));
+  }
+
+  /** Whether the use of a slot named by `use` (slot-word.ts) has not finished; false for any garbage. */
+  isPending(use: number): boolean {
+    const slot = slotOfUse(use);
+    if (use < 0 || slot >= this.count) return false;
+    const word = this.word(slot);
+    if (generationOf(word) !== generationOfUse(use)) return false;
+    const state = stateOf(word);
+    return state === SlotState.submitted || state === SlotState.executing || state === SlotState.abandoned;
+  }
+
+  #step(slot: number, from: number, to: SlotState): number {
+    const word = withState(from, to);
+    return cas(this.#words, this.base(slot) + Slot.word, from, word) ? word : 0;
+  }
+}

@@ -1,0 +1,351 @@
+/**
+ * Every offset of the two segments. Any change here changes LAYOUT_VERSION (a golden test holds both).
+ * Words that different processes or threads contend for stand 128 bytes apart (adjacent-line prefetch).
+ *
+ *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks
+ *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap
+ */
+import { align, bytes, f64, floats, i32, record, roundUp, words } from './record.js';
+
+export const LAYOUT_VERSION = 1;
+/** "KVSc" and "KVSd" as little-endian words. */
+export const CTL_MAGIC = 0x6353564b;
+export const DATA_MAGIC = 0x6453564b;
+
+const LINE = 128;
+const PAGE = 4096;
+
+export const MAX_CLIENTS = 1024;
+export const MAX_WORKERS = 64;
+export const MAX_KEY_BYTES = 1024;
+export const MAX_OPERATIONS = 32;
+
+/** Lease bytes in the ctl file: one for the server, one per client index. */
+export const SERVER_LEASE_BYTE = 0;
+export const CLIENT_LEASE_BYTE = 64;
+
+/** Life of a region, in `CtlHeader.state`. Only the server writes it. */
+export const RegionState = { starting: 0, ready: 1, stopping: 2, stopped: 3 } as const;
+
+/**
+ * Opens both segments. Static from `magic` to `version` once the state is `ready`; each later group has its own line.
+ * Reserved sizes are 64-bit floats because 4 GiB does not fit a word.
+ */
+export const CtlHeader = record(PAGE, {
+  magic: i32,
+  layoutVersion: i32,
+  slots: i32,
+  stripes: i32,
+  workers: i32,
+  maxValueBytes: i32,
+  maxMemoryBytes: f64,
+  regionId: words(2),
+  hashSeed: words(2),
+  createdAtMs: f64,
+  serverPid: i32,
+  bootId: bytes(36),
+  version: bytes(32),
+  a: align(LINE),
+  /** RegionState. */
+  state: i32,
+  epoch: i32,
+  b: align(LINE),
+  queueHead: i32,
+  c: align(LINE),
+  queueTail: i32,
+  d: align(LINE),
+  /** Futex of the workers: counts rings. */
+  bell: i32,
+  e: align(LINE),
+  /** Workers asleep or about to be, less those that a ring has claimed already. */
+  sleepers: i32,
+  f: align(LINE),
+  /** Workers that spin for the next task. */
+  spinners: i32,
+  g: align(LINE),
+  /** Clients that wait for a slot or for arena room (a hint, recounted by the sweeper). */
+  starving: i32,
+  /** Leased clients (a hint, recounted by the sweeper). */
+  clients: i32,
+});
+
+/** One per client index, written by the client that holds the lease, and by the reaper. */
+export const ClientRecord = record(LINE, {
+  /** 0 unused, 1 leased. */
+  inUse: i32,
+  /** For people; never an identity. */
+  pid: i32,
+  /** 1: the client's event loop sleeps; whoever changes it to 0 rings its doorbell. */
+  armed: i32,
+  /** 1: waits for a slot or arena room. */
+  starving: i32,
+  /** Futex of a starving blocking call: counts rings. */
+  bell: i32,
+  connectedAtMs: f64,
+});
+
+/** Bytes that a request or a response can carry without an arena extent. */
+export const INLINE_BYTES = 960;
+
+/**
+ * One request and its response. Line 0 is written by the client (its `word` by both sides), line 1 by the worker.
+ *
+ *  0        4        8        12       16       20       24       28       32
+ *  +--------+--------+--------+--------+--------+--------+--------+--------+
+ *  | word   | waiter | op     | keyLen | valLen | extent | chunks | after  |
+ *  +--------+--------+--------+--------+--------+--------+--------+--------+
+ *  | argument (f64)  | codec  | async  |                                   |
+ *  +--------+--------+--------+--------+-----------------------------------+ 64
+ *  | status | codec  | length | extent | chunks | count  | number (f64)    |
+ *  +--------+--------+--------+--------+--------+--------+-----------------+
+ *  | version (f64)   |                                                     |
+ *  +-----------------+-----------------------------------------------------+ 128
+ *  | request inline (960) ... | response inline (960) ...                  | 2048
+ */
+export const Slot = record(2048, {
+  /** state | owner | generation: the one truth about the slot (exchange/slot-word.ts). */
+  word: i32,
+  /** 1: a blocking caller sleeps on `word`. */
+  waiter: i32,
+  op: i32,
+  keyBytes: i32,
+  valueBytes: i32,
+  /** First chunk + 1 of the request's extent, 0: inline. */
+  extent: i32,
+  extentChunks: i32,
+  /** Slot and generation (slot-word.ts) of an operation that must finish before this one; -1: none. */
+  after: i32,
+  argument: f64,
+  codec: i32,
+  /** 1: complete by doorbell; 0: a blocking caller. */
+  isAsync: i32,
+  a: align(64),
+  status: i32,
+  responseCodec: i32,
+  responseBytes: i32,
+  responseExtent: i32,
+  responseChunks: i32,
+  count: i32,
+  number: f64,
+  version: f64,
+  b: align(128),
+  request: bytes(INLINE_BYTES),
+  response: bytes(INLINE_BYTES),
+});
+
+/** Unit of the payload arena. */
+export const CHUNK_BYTES = 4096;
+
+export const DataHeader = record(PAGE, {
+  magic: i32,
+  layoutVersion: i32,
+  regionId: words(2),
+});
+
+/** Guards the buckets whose hash ends in its index. */
+export const Stripe = record(LINE, {
+  /** memory/lock.ts. */
+  lock: i32,
+  entryCount: i32,
+  /** The last version given out in this stripe; versions never repeat within a stripe. */
+  version: f64,
+  /** Bytes of keys and values held. */
+  payloadBytes: f64,
+});
+
+/** Buckets of a latency histogram: 16 linear steps per power of two of nanoseconds, up to 2^40. */
+export const HISTOGRAM_BUCKETS = 16 * 37;
+
+/** What a worker is doing (read by whoever cleans up after it) and what it has counted. */
+export const WorkerRecord = record(8192, {
+  /** Slot being executed + 1, 0: none. */
+  slot: i32,
+  /** The slot's word while executing. */
+  slotWord: i32,
+  /** Stripe whose lock is held + 1. */
+  stripe: i32,
+  /** Bucket word (index into the data segment's words) about to be replaced, 0: none. */
+  bucketWord: i32,
+  oldWord: i32,
+  newWord: i32,
+  /** Granule of a block allocated and not yet published, 0: none. */
+  pendingBlock: i32,
+  /** Granule of a spare overflow bucket, 0: none. */
+  spareBucket: i32,
+  /** 1: sleeps for work. */
+  asleep: i32,
+  a: align(LINE),
+  operations: floats(MAX_OPERATIONS),
+  errors: floats(MAX_OPERATIONS),
+  latency: floats(HISTOGRAM_BUCKETS),
+});
+
+/** A bucket is one cache line: 15 entry words and the granule of an overflow bucket of the same shape. */
+export const BUCKET_BYTES = 64;
+export const BUCKET_WORDS = BUCKET_BYTES / 4;
+export const BUCKET_ENTRIES = BUCKET_WORDS - 1;
+
+/** Unit of addresses in the heap: a granule index is the byte offset in the data segment / 16; 0 is null. */
+export const GRANULE_BYTES = 16;
+
+/**
+ * A stored entry, immutable once published. Key and value bytes follow the header.
+ *
+ *  0        4        8        12       16                24
+ *  +--------+--------+--------+--------+-----------------+-----~
+ *  | incarn.| shape  | valLen | hash   | version (f64)   | key, value
+ *  +--------+--------+--------+--------+-----------------+-----~
+ */
+export const Entry = record(24, {
+  /** Odd: not readable. Even: unique among all entries that the same bucket word ever named. */
+  incarnation: i32,
+  /** keyBytes (low 16) | codec << 16. */
+  shape: i32,
+  valueBytes: i32,
+  hash: i32,
+  version: f64,
+});
+export const ENTRY_HEADER_BYTES = Entry.sizeBytes;
+export const ENTRY_HEADER_WORDS = ENTRY_HEADER_BYTES / 4;
+
+/** The heap is divided into units, and those into runs (store/runs.ts): slabs of small blocks, or one large block. */
+export const UNIT_BYTES = 1024;
+export const SLAB_UNITS = 64;
+export const MAX_SIZE_CLASSES = 64;
+
+/** Lists of free runs by length, eight per power of two of units (store/runs.ts). */
+export const RUN_BINS = 160;
+
+/** Control words of the run allocator. All but the two locks are guarded by one of them. */
+export const HeapControl = record(LINE * 9, {
+  runLock: i32,
+  a: align(LINE),
+  compactionLock: i32,
+  b: align(LINE),
+  freeUnits: i32,
+  largeRuns: i32,
+  /** The runs being evacuated, [first, end): nobody allocates there. end 0: none. */
+  windowFirst: i32,
+  windowEnd: i32,
+  /** Length that the last failed compaction was asked for, 0: none failed. */
+  failedUnits: i32,
+  /** Units freed since then (wraps). */
+  freedSince: i32,
+  /** Bytes of free blocks in slabs at that time. */
+  failedSlabBytes: f64,
+  compactions: f64,
+  movedBytes: f64,
+  c: align(LINE),
+  /** Bit per bin: it lists a run. */
+  binMap: words(RUN_BINS / 32),
+  /** First unit + 1 of the first free run of each bin, 0: none. */
+  bins: words(RUN_BINS),
+});
+
+/** One line per size class. */
+export const SizeClass = record(LINE, {
+  lock: i32,
+  /** First unit + 1 of the first slab with a free block, 0: none. */
+  partial: i32,
+  /** First unit + 1 of the one slab kept although empty, 0: none. */
+  empty: i32,
+  slabs: i32,
+  freeBlocks: i32,
+});
+
+/** Opens a slab; the bitmap of used blocks follows, then the blocks. */
+export const SlabHeader = record(32, {
+  sizeClass: i32,
+  usedBlocks: i32,
+  /** Neighbours in the class's list of slabs with a free block: first unit + 1, 0: none. */
+  next: i32,
+  previous: i32,
+  /** 1: being emptied by the compactor; nobody allocates here. */
+  isEvacuating: i32,
+  /** No word of the bitmap before this one has a free block. */
+  hint: i32,
+});
+
+/** What a region is made from; everything else follows. */
+export interface RegionShape {
+  readonly slots: number;
+  readonly stripes: number;
+  readonly workers: number;
+  readonly maxValueBytes: number;
+  readonly maxMemoryBytes: number;
+}
+
+/** Where each section starts, in bytes from the start of its segment, and how many items it has. */
+export interface Geometry extends RegionShape {
+  readonly clientsOffset: number;
+  readonly slotsOffset: number;
+  readonly queueOffset: number;
+  /** Cells of the task queue: 4 × slots, so duplicate hints fit. */
+  readonly queueCells: number;
+  readonly chunkOwnersOffset: number;
+  readonly arenaOffset: number;
+  readonly arenaChunks: number;
+  readonly ctlBytes: number;
+
+  readonly stripesOffset: number;
+  readonly workersOffset: number;
+  readonly heapControlOffset: number;
+  readonly sizeClassesOffset: number;
+  readonly bucketsOffset: number;
+  /** A power of two. */
+  readonly buckets: number;
+  readonly unitTableOffset: number;
+  readonly heapOffset: number;
+  readonly heapUnits: number;
+  readonly dataBytes: number;
+  /** Low bits of a bucket word that hold the granule; the tag has the rest. */
+  readonly granuleBits: number;
+}
+
+/** Derives the geometry. The shape must have been validated (server/options.ts or memory/region.ts). */
+export function geometryOf(shape: RegionShape): Geometry {
+  return Object.freeze({ ...shape, ...ctlGeometry(shape), ...dataGeometry(shape) });
+}
+
+function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
+  const clientsOffset = CtlHeader.sizeBytes;
+  const slotsOffset = clientsOffset + MAX_CLIENTS * ClientRecord.sizeBytes;
+  const queueOffset = slotsOffset + slots * Slot.sizeBytes;
+  const queueCells = 4 * slots;
+  const chunkOwnersOffset = roundUp(queueOffset + queueCells * 4, PAGE);
+  // Four of the largest requests at once, or a sixteenth of the store.
+  const largest = roundUp(maxValueBytes + MAX_KEY_BYTES, CHUNK_BYTES);
+  const arenaChunks = Math.ceil(Math.max(4 * largest, maxMemoryBytes / 16) / CHUNK_BYTES);
+  const arenaOffset = roundUp(chunkOwnersOffset + arenaChunks * 4, PAGE);
+  const ctlBytes = arenaOffset + arenaChunks * CHUNK_BYTES;
+  return { clientsOffset, slotsOffset, queueOffset, queueCells, chunkOwnersOffset, arenaOffset, arenaChunks, ctlBytes };
+}
+
+function dataGeometry({ stripes, workers, maxMemoryBytes }: RegionShape) {
+  const stripesOffset = DataHeader.sizeBytes;
+  const workersOffset = stripesOffset + stripes * Stripe.sizeBytes;
+  const heapControlOffset = workersOffset + workers * WorkerRecord.sizeBytes;
+  const sizeClassesOffset = heapControlOffset + HeapControl.sizeBytes;
+  const bucketsOffset = roundUp(sizeClassesOffset + MAX_SIZE_CLASSES * SizeClass.sizeBytes, PAGE);
+  // A sixteenth of the memory, rounded down to a power of two: 15 entry words per 1 to 2 KiB of heap.
+  const buckets = Math.max(stripes, 2 ** Math.floor(Math.log2(maxMemoryBytes / 16 / BUCKET_BYTES)));
+  const unitTableOffset = bucketsOffset + buckets * BUCKET_BYTES;
+  const remainingBytes = maxMemoryBytes - unitTableOffset;
+  const unitTableBytes = roundUp(Math.floor(remainingBytes / (UNIT_BYTES + 4)) * 4, PAGE);
+  const heapOffset = unitTableOffset + unitTableBytes;
+  const heapUnits = Math.floor((maxMemoryBytes - heapOffset) / UNIT_BYTES);
+  const granuleBits = Math.ceil(Math.log2(maxMemoryBytes / GRANULE_BYTES));
+  return {
+    stripesOffset,
+    workersOffset,
+    heapControlOffset,
+    sizeClassesOffset,
+    bucketsOffset,
+    buckets,
+    unitTableOffset,
+    heapOffset,
+    heapUnits,
+    dataBytes: maxMemoryBytes,
+    granuleBits,
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * Names, header checks and trust of region files, before anything is mapped.
+ * `<dir>/kvs.<name>.ctl`, `.data` and one FIFO `.bell.<i>` per client index in use.
+ */
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, type Stats, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { KvsError } from '../errors.js';
+import type { SegmentViews } from './segment.js';
+import { viewsOf } from './segment.js';
+import {
+  CTL_MAGIC,
+  CtlHeader,
+  geometryOf,
+  LAYOUT_VERSION,
+  MAX_WORKERS,
+  type RegionShape,
+} from './layout.js';
+
+export const DEFAULT_SHM_DIR = '/dev/shm';
+const NAME_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+
+export interface RegionPaths {
+  readonly ctl: string;
+  readonly data: string;
+  readonly bell: (client: number) => string;
+}
+
+/** @throws TypeError when the name is not 1 to 64 of `A-Z a-z 0-9 . _ -` */
+export function regionPaths(name: string, shmDir: string): RegionPaths {
+  if (typeof name !== 'string' || !NAME_PATTERN.test(name)) {
+    throw new TypeError(`name must be 1 to 64 characters of A-Z a-z 0-9 . _ -, got ${JSON.stringify(name) ?? typeof name}`);
+  }
+  const prefix = join(shmDir, `kvs.${name}.`);
+  return { ctl: `${prefix}ctl`, data: `${prefix}data`, bell: (client) => `${prefix}bell.${client}` };
+}
+
+/** Opens a region file without following links. @returns undefined when it does not exist */
+export function openRegionFile(path: string, writable: boolean): number | undefined {
+  try {
+    return openSync(path, (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NOFOLLOW);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP') {
+      throw new KvsError(
+        'ERR_KVS_NOT_OURS',
+        `${path} may not be opened (${code}): run as the user that started the server, or remove the file`,
+        { cause },
+      );
+    }
+    throw cause;
+  }
+}
+
+/** @throws KvsError ERR_KVS_NOT_OURS unless it is a plain file of our user (or group, when shared) that others cannot open */
+export function checkTrust(path: string, fd: number): Stats {
+  const stats = fstatSync(fd);
+  const complain = (what: string): never => {
+    throw new KvsError('ERR_KVS_NOT_OURS', `${path} ${what}; if it is a leftover, remove it and start the server again`);
+  };
+  if (!stats.isFile()) complain('is not a plain file');
+  const uid = process.geteuid?.() ?? -1;
+  const isGroupShared = (stats.mode & 0o040) !== 0 && (process.getgroups?.() ?? []).includes(stats.gid);
+  if (stats.uid !== uid && !isGroupShared) complain(`belongs to uid ${stats.uid}, we are uid ${uid}`);
+  if ((stats.mode & 0o007) !== 0) complain(`has mode ${(stats.mode & 0o777).toString(8)}, others must have no access`);
+  return stats;
+}
+
+export interface CtlIdentity {
+  readonly shape: RegionShape;
+  readonly serverPid: number;
+  readonly state: number;
+  readonly regionId: string;
+}
+
+/**
+ * Reads and checks the header of a ctl file through `read`, so that nothing unsound is ever mapped.
+ * @throws KvsError ERR_KVS_CORRUPT (truncated or garbage) or ERR_KVS_LAYOUT (another version)
+ */
+export function readCtlHeader(path: string, fd: number): CtlIdentity {
+  const header = viewsOf(new SharedArrayBuffer(CtlHeader.sizeBytes));
+  const bytesRead = readSync(fd, header.bytes, 0, CtlHeader.sizeBytes, 0);
+  if (bytesRead < CtlHeader.sizeBytes || header.words[CtlHeader.magic] !== CTL_MAGIC) {
+    const found = bytesRead < CtlHeader.sizeBytes ? `only ${bytesRead} bytes` : 'no magic number';
+    throw corrupt(path, `is not a shm-kvs region (${found})`);
+  }
+  const version = header.words[CtlHeader.layoutVersion];
+  if (version !== LAYOUT_VERSION) {
+    throw new KvsError(
+      'ERR_KVS_LAYOUT',
+      `${path} has layout version ${version}, this shm-kvs reads ${LAYOUT_VERSION}: ` +
+        'use the same version of shm-kvs for the server and all clients',
+    );
+  }
+  const shape = readShape(header);
+  if (!isShape(shape)) throw corrupt(path, `names an impossible geometry ${JSON.stringify(shape)}`);
+  const { size } = fstatSync(fd);
+  const { ctlBytes } = geometryOf(shape);
+  if (size !== ctlBytes) throw corrupt(path, `has ${size} bytes, its header says ${ctlBytes}`);
+  return {
+    shape,
+    serverPid: header.words[CtlHeader.serverPid] ?? 0,
+    state: header.words[CtlHeader.state] ?? 0,
+    regionId: regionIdOf(header, CtlHeader.regionId),
+  };
+}
+
+const readShape = ({ words, floats }: SegmentViews): RegionShape => ({
+  slots: words[CtlHeader.slots] ?? 0,
+  stripes: words[CtlHeader.stripes] ?? 0,
+  workers: words[CtlHeader.workers] ?? 0,
+  maxValueBytes: words[CtlHeader.maxValueBytes] ?? 0,
+  maxMemoryBytes: floats[CtlHeader.maxMemoryBytes] ?? 0,
+});
+
+/** What this layout can hold at all; the server's options are stricter. */
+function isShape(shape: RegionShape): boolean {
+  const isPowerOfTwo = (n: number) => n > 0 && (n & (n - 1)) === 0;
+  return (
+    isPowerOfTwo(shape.slots) &&
+    shape.slots <= LIMITS.slots.max &&
+    isPowerOfTwo(shape.stripes) &&
+    shape.stripes <= LIMITS.stripes.max &&
+    shape.workers >= 1 &&
+    shape.workers <= MAX_WORKERS &&
+    shape.maxValueBytes >= 0 &&
+    shape.maxValueBytes <= LIMITS.maxValueBytes.max &&
+    shape.maxMemoryBytes >= LIMITS.maxMemory.min &&
+    shape.maxMemoryBytes <= LIMITS.maxMemory.max &&
+    shape.maxMemoryBytes % 4096 === 0
+  );
+}
+
+/** Bounds of the shape, shared by the options of the server and the check of a header. */
+export const LIMITS = {
+  slots: { min: 16, max: 4096 },
+  stripes: { min: 1, max: 1024 },
+  workers: { min: 1, max: MAX_WORKERS },
+  maxValueBytes: { min: 1, max: 64 * 2 ** 20 },
+  maxMemory: { min: 4 * 2 ** 20, max: 4 * 2 ** 30 },
+} as const;
+
+/** The random identity that the two segments of a region share, for comparison. */
+export function regionIdOf(views: SegmentViews, firstWord: number): string {
+  const [high, low] = [views.words[firstWord] ?? 0, views.words[firstWord + 1] ?? 0];
+  return (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0');
+}
+
+export const corrupt = (path: string, what: string): KvsError =>
+  new KvsError('ERR_KVS_CORRUPT', `${path} ${what}: stop its processes, remove the file and start the server again`);
+
+export const noRegion = (name: string, path: string): KvsError =>
+  new KvsError(
+    'ERR_KVS_NO_REGION',
+    `no server named ${JSON.stringify(name)} runs on this host (${path} does not exist): ` +
+      `start one with \`kvs-server --name ${name}\`, or connect with { autostart: true }`,
+  );
+
+/** Removes a file that may be gone already. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/** Removes the doorbell FIFOs of a region. */
+export function removeBells(name: string, shmDir: string): void {
+  const prefix = `kvs.${name}.bell.`;
+  for (const file of readdirSync(shmDir)) {
+    if (file.startsWith(prefix)) removeFile(join(shmDir, file));
+  }
+}
+
+export function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Closing twice or after teardown changes nothing.
+  }
+}
+

@@ -1,0 +1,257 @@
+/**
+ * A region of shared memory as one process holds it: the ctl segment with its geometry, and the data segment.
+ * The server creates it (createRegion) and holds the lease on byte 0 of the ctl file for life; clients attach.
+ * Creation order: both files are made without a name, ctl is locked and filled, then linked (this decides who owns the
+ * name), then data; `state` becomes ready last. Death in between leaves a free lease, which the next server replaces.
+ */
+import { randomFillSync } from 'node:crypto';
+import { closeSync, fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
+
+import { KvsError } from '../errors.js';
+import { native } from '../native.js';
+import {
+  CTL_MAGIC,
+  CtlHeader,
+  DATA_MAGIC,
+  DataHeader,
+  type Geometry,
+  geometryOf,
+  LAYOUT_VERSION,
+  RegionState,
+  type RegionShape,
+  SERVER_LEASE_BYTE,
+} from './layout.js';
+import {
+  checkTrust,
+  closeQuietly,
+  corrupt,
+  noRegion,
+  openRegionFile,
+  readCtlHeader,
+  type RegionPaths,
+  regionIdOf,
+  regionPaths,
+  removeBells,
+  removeFile,
+} from './region-files.js';
+import { type SegmentViews, viewsOf } from './segment.js';
+import { load } from './words.js';
+
+export interface Region {
+  readonly name: string;
+  readonly shmDir: string;
+  readonly paths: RegionPaths;
+  readonly geometry: Geometry;
+  readonly ctl: SegmentViews;
+  /** Holds this process' leases: closing it gives them up. */
+  readonly ctlFd: number;
+  readonly regionId: string;
+}
+
+export interface OwnedRegion extends Region {
+  readonly data: SegmentViews;
+  /** Whether the region of a dead server was found and replaced. */
+  readonly replacedStale: boolean;
+}
+
+export interface CreateRegionOptions {
+  readonly name: string;
+  readonly shmDir: string;
+  readonly shape: RegionShape;
+  readonly version: string;
+}
+
+const MODE = 0o600;
+const MAX_ATTEMPTS = 100;
+
+/**
+ * Creates the region and takes the server's lease, replacing the region of a dead server.
+ * @throws KvsError ERR_KVS_ALREADY_RUNNING, ERR_KVS_NO_SPACE, ERR_KVS_NOT_OURS
+ */
+export function createRegion(options: CreateRegionOptions): OwnedRegion {
+  const paths = regionPaths(options.name, options.shmDir);
+  let replacedStale = false;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const found = retireStale(options, paths);
+    if (found === 'changed') continue;
+    replacedStale ||= found === 'retired';
+    const region = linkRegion(options, paths, replacedStale);
+    if (region !== undefined) return region;
+  }
+  throw new KvsError('ERR_KVS_ALREADY_RUNNING', `others keep starting and stopping servers named ${options.name}`);
+}
+
+/** Removes the files of a dead server of this name. @throws KvsError ERR_KVS_ALREADY_RUNNING */
+function retireStale(options: CreateRegionOptions, paths: RegionPaths): 'none' | 'retired' | 'changed' {
+  const fd = openRegionFile(paths.ctl, true);
+  if (fd === undefined) return 'none';
+  try {
+    checkTrust(paths.ctl, fd);
+    if (!native.tryLockByte(fd, SERVER_LEASE_BYTE)) throw alreadyRunning(options.name, paths.ctl, fd);
+    // Whoever held the lease may have removed or replaced the name meanwhile.
+    if (!isStillNamed(paths.ctl, fd)) return 'changed';
+    // Tell clients that still have it mapped. (The header may be garbage; the file is ours to write all the same.)
+    const stopped = new Int32Array([RegionState.stopped]);
+    if (fstatSync(fd).size >= CtlHeader.sizeBytes) writeSync(fd, stopped, 0, 4, CtlHeader.state * 4);
+    removeBells(options.name, options.shmDir);
+    removeFile(paths.data);
+    removeFile(paths.ctl);
+    return 'retired';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isStillNamed(path: string, fd: number): boolean {
+  const named = statSync(path, { throwIfNoEntry: false });
+  const opened = fstatSync(fd);
+  return named !== undefined && named.ino === opened.ino && named.dev === opened.dev;
+}
+
+function alreadyRunning(name: string, path: string, fd: number): KvsError {
+  let pid: number | undefined;
+  try {
+    pid = readCtlHeader(path, fd).serverPid;
+  } catch {
+    // Someone holds the lease on a file that we cannot read: refused all the same, without a pid.
+  }
+  const who = pid === undefined ? 'another process' : `process ${pid}`;
+  return new KvsError(
+    'ERR_KVS_ALREADY_RUNNING',
+    `a server named ${JSON.stringify(name)} is already running (${who}): stop it, or choose another --name`,
+    pid === undefined ? {} : { pid },
+  );
+}
+
+/** @returns undefined when another server took the name first */
+function linkRegion(
+  { name, shmDir, shape, version }: CreateRegionOptions,
+  paths: RegionPaths,
+  replacedStale: boolean,
+): OwnedRegion | undefined {
+  const geometry = geometryOf(shape);
+  const ctl = createSegment(shmDir, geometry.ctlBytes);
+  let data: { fd: number; buffer: SharedArrayBuffer } | undefined;
+  try {
+    data = createSegment(shmDir, geometry.dataBytes);
+    const views = { ctl: viewsOf(ctl.buffer), data: viewsOf(data.buffer) };
+    native.tryLockByte(ctl.fd, SERVER_LEASE_BYTE);
+    fillHeaders(views.ctl, views.data, shape, version);
+    if (!linkName(ctl.fd, paths.ctl)) {
+      closeQuietly(ctl.fd);
+      return undefined;
+    }
+    removeFile(paths.data);
+    native.linkSegment(data.fd, paths.data);
+    const regionId = regionIdOf(views.ctl, CtlHeader.regionId);
+    return { name, shmDir, paths, geometry, ...views, ctlFd: ctl.fd, regionId, replacedStale };
+  } catch (error) {
+    closeQuietly(ctl.fd);
+    throw error;
+  } finally {
+    // The mapping keeps the file; only the ctl descriptor is needed, for the lease.
+    if (data !== undefined) closeQuietly(data.fd);
+  }
+}
+
+function linkName(fd: number, path: string): boolean {
+  try {
+    native.linkSegment(fd, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function createSegment(shmDir: string, bytes: number): { fd: number; buffer: SharedArrayBuffer } {
+  try {
+    return native.createSegment(shmDir, bytes, MODE);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'ENOSPC' && code !== 'ENOMEM' && code !== 'EFBIG') throw cause;
+    throw new KvsError(
+      'ERR_KVS_NO_SPACE',
+      `${shmDir} has no room for ${Math.ceil(bytes / 2 ** 20)} MiB of shared memory (${code}): lower maxMemory, or make it ` +
+        'larger (`mount -o remount,size=1G /dev/shm`; in Docker, run with `--shm-size=1g`)',
+      { cause },
+    );
+  }
+}
+
+function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, version: string): void {
+  const { words, floats, bytes } = ctl;
+  words[CtlHeader.magic] = CTL_MAGIC;
+  words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
+  words[CtlHeader.slots] = shape.slots;
+  words[CtlHeader.stripes] = shape.stripes;
+  words[CtlHeader.workers] = shape.workers;
+  words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
+  floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
+  const random = randomFillSync(new Int32Array(4));
+  words.set(random.subarray(0, 2), CtlHeader.regionId);
+  words.set(random.subarray(2), CtlHeader.hashSeed);
+  floats[CtlHeader.createdAtMs] = Date.now();
+  words[CtlHeader.serverPid] = process.pid;
+  bytes.write(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), CtlHeader.bootId, 36, 'latin1');
+  bytes.write(version, CtlHeader.version, 32, 'latin1');
+  words[CtlHeader.state] = RegionState.starting;
+  words[CtlHeader.epoch] = 1;
+
+  data.words[DataHeader.magic] = DATA_MAGIC;
+  data.words[DataHeader.layoutVersion] = LAYOUT_VERSION;
+  data.words.set(random.subarray(0, 2), DataHeader.regionId);
+}
+
+/**
+ * Maps the ctl segment of a running server. It may still be starting: look at `regionState`.
+ * @throws KvsError ERR_KVS_NO_REGION, ERR_KVS_NOT_OURS, ERR_KVS_CORRUPT, ERR_KVS_LAYOUT
+ */
+export function attachRegion(name: string, shmDir: string): Region {
+  const paths = regionPaths(name, shmDir);
+  const ctlFd = openRegionFile(paths.ctl, true);
+  if (ctlFd === undefined) throw noRegion(name, paths.ctl);
+  try {
+    checkTrust(paths.ctl, ctlFd);
+    const { shape, regionId } = readCtlHeader(paths.ctl, ctlFd);
+    const geometry = geometryOf(shape);
+    const ctl = viewsOf(native.mapSegment(ctlFd, geometry.ctlBytes, true));
+    return { name, shmDir, paths, geometry, ctl, ctlFd, regionId };
+  } catch (error) {
+    closeQuietly(ctlFd);
+    throw error;
+  }
+}
+
+/** Maps the data segment of an attached region, read-only. @throws KvsError ERR_KVS_CORRUPT, ERR_KVS_NOT_OURS */
+export function attachData(region: Region): SegmentViews {
+  const path = region.paths.data;
+  const fd = openRegionFile(path, false);
+  if (fd === undefined) throw corrupt(path, 'is missing beside its ctl file');
+  try {
+    const { size } = checkTrust(path, fd);
+    if (size !== region.geometry.dataBytes) {
+      throw corrupt(path, `has ${size} bytes, its region needs ${region.geometry.dataBytes}`);
+    }
+    const data = viewsOf(native.mapSegment(fd, size, false));
+    if (data.words[DataHeader.magic] !== DATA_MAGIC || regionIdOf(data, DataHeader.regionId) !== region.regionId) {
+      throw corrupt(path, 'belongs to another region than its ctl file');
+    }
+    return data;
+  } finally {
+    closeQuietly(fd);
+  }
+}
+
+export const regionState = (region: Region): number => load(region.ctl.words, CtlHeader.state);
+
+/** Whether the server's process is alive, by its lease. */
+export const isServerAlive = (region: Region): boolean => native.isByteLocked(region.ctlFd, SERVER_LEASE_BYTE);
+
+/** Removes the names of an owned region and gives up the server's lease. */
+export function removeRegion(region: OwnedRegion): void {
+  removeBells(region.name, region.shmDir);
+  removeFile(region.paths.data);
+  removeFile(region.paths.ctl);
+  closeQuietly(region.ctlFd);
+}

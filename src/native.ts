@@ -1,0 +1,71 @@
+/**
+ * Typed interface of the C++ addon, and its only loader.
+ * The addon knows bytes and file descriptors, never slots or keys. Every failing call throws an Error with
+ * `code` ('ENOSPC'), `errno` (positive number) and `syscall` ('posix_fallocate').
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+import { KvsError } from './errors.js';
+
+/** An event-loop wake-up: watches one file descriptor (a FIFO opened O_RDWR | O_NONBLOCK) for readability. */
+export interface Doorbell {
+  /** Keep the event loop alive while waiting. A new doorbell is unref'd. Idempotent. */
+  ref(): void;
+  unref(): void;
+  /** Stops watching and closes the descriptor. Idempotent; also done at environment teardown. */
+  close(): void;
+}
+
+export interface NativeAddon {
+  /**
+   * Creates an unnamed file in `directory` (O_TMPFILE: nothing is left behind if we die), reserves all its pages
+   * (posix_fallocate: no SIGBUS later) and maps it shared, read-write.
+   */
+  createSegment(directory: string, bytes: number, mode: number): { fd: number; buffer: SharedArrayBuffer };
+  /** Gives the unnamed file a name (linkat). Throws EEXIST if the name is taken. */
+  linkSegment(fd: number, path: string): void;
+  /**
+   * Maps `bytes` of an open segment. A process maps one file once per access mode: later calls share the mapping.
+   * Unmapped when the last SharedArrayBuffer over it is collected. Writing to a read-only mapping is a SIGSEGV.
+   */
+  mapSegment(fd: number, bytes: number, writable: boolean): SharedArrayBuffer;
+
+  /**
+   * Sleeps on a 32-bit word (shared futex) while it equals `expected`, at most `timeoutMs` (fractions count).
+   * @returns 0 woken, 1 the word differed, 2 timed out (3 interrupted by a signal)
+   */
+  futexWait(words: Int32Array, index: number, expected: number, timeoutMs: number): 0 | 1 | 2 | 3;
+  /** Wakes at most `count` sleepers on the word, in any process. @returns how many were woken */
+  futexWake(words: Int32Array, index: number, count: number): number;
+
+  /** Takes the exclusive OFD lock on one byte without waiting. @returns false if another open file holds it */
+  tryLockByte(fd: number, byte: number): boolean;
+  unlockByte(fd: number, byte: number): void;
+  /** @returns whether another open file description holds a lock on the byte */
+  isByteLocked(fd: number, byte: number): boolean;
+
+  /** mkfifo with exactly this mode; an existing FIFO is fine, another kind of file throws EEXIST. */
+  makeFifo(path: string, mode: number): void;
+  /** Watches `fd` (a FIFO, taken over) on this thread's event loop; `onRing` runs once per batch of rings. */
+  watchDoorbell(fd: number, onRing: () => void): Doorbell;
+  /** Writes one byte to a FIFO opened O_WRONLY | O_NONBLOCK. A full pipe counts as rung. @returns false if nobody reads */
+  ringDoorbell(fd: number): boolean;
+}
+
+function load(): NativeAddon {
+  const require = createRequire(import.meta.url);
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  try {
+    return (require('node-gyp-build') as (dir: string) => NativeAddon)(root);
+  } catch (cause) {
+    throw new KvsError(
+      'ERR_KVS_NATIVE',
+      `the native addon of shm-kvs could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}; ` +
+        'shm-kvs runs on Linux with a prebuilt addon or one built by `npm run build:native`',
+      { cause },
+    );
+  }
+}
+
+export const native: NativeAddon = load();

@@ -1,0 +1,12 @@
+/** FLUSH: removes every key. Each key is removed at some moment between call and return, not all in one. */
+import type { Operation } from './operation.js';
+
+export const flush: Operation<true> = {
+  name: 'flush',
+  opcode: 11,
+  scope: 'all',
+  apply(_request, _response, { store }) {
+    store.flush();
+  },
+  decode: () => true,
+};

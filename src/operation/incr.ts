@@ -1,0 +1,87 @@
+/**
+ * INCR: adds to a number and answers with the sum. The number keeps the form in which it is stored: int32, float64, or
+ * decimal text (what the codecs utf8, json and buffer write); a missing key starts at 0 in the form of the client's codec.
+ */
+import { CodecTag, withoutFlags } from '../codec/codec.js';
+import { ASCII_FLAG } from '../codec/text.js';
+import { Status } from '../errors.js';
+import { MAX_NUMBER_BYTES } from '../store/store.js';
+import type { Operation } from './operation.js';
+
+const DECIMAL = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
+
+/** @returns NaN for what is no number */
+function readNumber(bytes: Buffer, tag: number): number {
+  switch (tag) {
+    case CodecTag.int32:
+      return bytes.length === 4 ? bytes.readInt32LE() : Number.NaN;
+    case CodecTag.float64:
+      return bytes.length === 8 ? bytes.readDoubleLE() : Number.NaN;
+    case CodecTag.utf8:
+    case CodecTag.json:
+    case CodecTag.buffer: {
+      const text = bytes.length <= MAX_NUMBER_BYTES ? bytes.latin1Slice() : '';
+      return DECIMAL.test(text) ? Number(text) : Number.NaN;
+    }
+    default:
+      return Number.NaN;
+  }
+}
+
+/** Whether the sum can be stored without losing what was added. */
+function isInRange(sum: number, tag: number, isWhole: boolean): boolean {
+  if (tag === CodecTag.int32) return (sum | 0) === sum;
+  return isWhole ? Number.isSafeInteger(sum) : Number.isFinite(sum);
+}
+
+/** @returns how many bytes were written */
+function writeNumber(target: Buffer, value: number, tag: number): number {
+  if (tag === CodecTag.int32) return target.writeInt32LE(value);
+  if (tag === CodecTag.float64) return target.writeDoubleLE(value);
+  return target.write(String(value), 'latin1');
+}
+
+const tagOfNumber = (tag: number): number => (tag === CodecTag.utf8 || tag === CodecTag.json ? tag | ASCII_FLAG : tag);
+
+const encoded = Buffer.alloc(MAX_NUMBER_BYTES);
+
+export const incr: Operation<number> = {
+  name: 'incr',
+  opcode: 8,
+  scope: 'key',
+  apply(request, response, { store }) {
+    const hash = request.hash();
+    const by = request.argument;
+    const { source, keyOffset, keyBytes } = request;
+    const block = store.prepareNumber(hash, source, keyOffset, keyBytes);
+    if (block === 0) return response.status(Status.outOfMemory);
+    let old = 0;
+    let sum = Number.NaN;
+    store.lock(hash);
+    try {
+      const found = store.find(hash, source, keyOffset, keyBytes);
+      const tag = withoutFlags(found === 0 ? request.codec : store.map.codecOf(found));
+      const value = found === 0 ? readNumber(zeroOf(tag), tag) : readNumber(store.valueView(found), tag);
+      sum = value + by;
+      if (!isInRange(sum, tag, Number.isInteger(value) && Number.isInteger(by))) sum = Number.NaN;
+      if (!Number.isNaN(sum)) {
+        store.fillNumber(block, hash, keyBytes, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag));
+        old = store.put(hash, block);
+      }
+    } finally {
+      store.unlock(hash);
+    }
+    if (Number.isNaN(sum)) {
+      store.discard(block);
+      response.status(Status.notANumber);
+      return;
+    }
+    store.retire(old);
+    response.number(sum);
+  },
+  decode: (response) => response.number,
+};
+
+const TEXT_ZERO = Buffer.from('0');
+const BINARY_ZERO = { [CodecTag.int32]: Buffer.alloc(4), [CodecTag.float64]: Buffer.alloc(8) } as Record<number, Buffer>;
+const zeroOf = (tag: number): Buffer => BINARY_ZERO[tag] ?? TEXT_ZERO;

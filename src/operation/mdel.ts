@@ -1,0 +1,29 @@
+/** MDEL: one hand-off for many DELs. */
+import { Status } from '../errors.js';
+import type { Operation } from './operation.js';
+
+/** @returns how many keys were present and are now removed */
+export const mdel: Operation<number> = {
+  name: 'mdel',
+  opcode: 15,
+  scope: 'batch',
+  apply(request, response, { store, batch }) {
+    let deleted = 0;
+    batch.begin();
+    for (let more = batch.next(); more !== 0; more = batch.next()) {
+      if (more < 0) return response.status(Status.badRequest);
+      let old = 0;
+      store.lock(batch.hash);
+      try {
+        const granule = store.find(batch.hash, request.source, batch.keyOffset, batch.keyBytes);
+        if (granule !== 0) old = store.remove(batch.hash);
+      } finally {
+        store.unlock(batch.hash);
+      }
+      store.retire(old);
+      if (old !== 0) deleted++;
+    }
+    response.number(deleted);
+  },
+  decode: (response) => response.number,
+};

@@ -1,0 +1,32 @@
+/** POST: inserts, only if the key is missing. Of any number of concurrent POSTs to a key exactly one wins. */
+import { Status } from '../errors.js';
+import { isPresent } from './exists.js';
+import type { Operation } from './operation.js';
+import { prepareEntry } from './prepare-entry.js';
+
+export const post: Operation<boolean> = {
+  name: 'post',
+  opcode: 3,
+  scope: 'key',
+  apply(request, response, server) {
+    const { store } = server;
+    const hash = request.hash();
+    // A first look saves the copy where the key is taken; the one under the lock below decides.
+    if (isPresent(request, store, hash)) return response.status(Status.no);
+    const granule = prepareEntry(request, response, server, hash);
+    if (granule === 0) return;
+    let isTaken = false;
+    store.lock(hash);
+    try {
+      isTaken = store.find(hash, request.source, request.keyOffset, request.keyBytes) !== 0;
+      if (!isTaken) store.put(hash, granule);
+    } finally {
+      store.unlock(hash);
+    }
+    if (isTaken) {
+      store.discard(granule);
+      response.status(Status.no);
+    }
+  },
+  decode: (response) => response.isOk,
+};

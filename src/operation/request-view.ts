@@ -1,0 +1,65 @@
+/**
+ * A worker's view of one request in shared memory. Clients may write anything at any time: every length and reference
+ * is read once, checked, and kept here; what the bytes say afterwards can only harm the value they are.
+ */
+import { hashWords } from '../codec/hash.js';
+import type { PayloadArena } from '../exchange/payload-arena.js';
+import type { SlotTable } from '../exchange/slot-table.js';
+import { useOf } from '../exchange/slot-word.js';
+import { pad4 } from '../memory/copy.js';
+import { CHUNK_BYTES, CtlHeader, INLINE_BYTES, MAX_KEY_BYTES, Slot } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+
+export class RequestView {
+  opcode = 0;
+  codec = 0;
+  argument = 0;
+  keyBytes = 0;
+  valueBytes = 0;
+  /** Byte offset of the key in the ctl segment; the value follows at the next multiple of 4. */
+  keyOffset = 0;
+  valueOffset = 0;
+  readonly source: SegmentViews;
+  readonly #table: SlotTable;
+  readonly #arena: PayloadArena;
+  readonly #seed0: number;
+  readonly #seed1: number;
+
+  constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena) {
+    this.source = ctl;
+    this.#table = table;
+    this.#arena = arena;
+    this.#seed0 = ctl.words[CtlHeader.hashSeed] as number;
+    this.#seed1 = ctl.words[CtlHeader.hashSeed + 1] as number;
+  }
+
+  /** Reads and checks the request in a slot. @returns false when it is malformed */
+  read(slot: number, slotWord: number): boolean {
+    const { words, floats } = this.source;
+    const base = this.#table.base(slot);
+    this.opcode = words[base + Slot.op] as number;
+    this.codec = (words[base + Slot.codec] as number) & 0xff;
+    this.argument = floats[base / 2 + Slot.argument] as number;
+    this.keyBytes = words[base + Slot.keyBytes] as number;
+    this.valueBytes = words[base + Slot.valueBytes] as number;
+    if (this.keyBytes < 0 || this.keyBytes > MAX_KEY_BYTES || this.valueBytes < 0) return false;
+    const total = pad4(this.keyBytes) + this.valueBytes;
+    const extent = words[base + Slot.extent] as number;
+    if (extent === 0) {
+      if (total > INLINE_BYTES) return false;
+      this.keyOffset = base * 4 + Slot.request;
+    } else {
+      const chunks = words[base + Slot.extentChunks] as number;
+      if (total > chunks * CHUNK_BYTES) return false;
+      if (!this.#arena.isOwned(useOf(slot, slotWord), extent - 1, chunks)) return false;
+      this.keyOffset = this.#arena.offsetOf(extent - 1);
+    }
+    this.valueOffset = this.keyOffset + pad4(this.keyBytes);
+    return true;
+  }
+
+  /** Hash of the key, or of `bytes` bytes at another place of the request. */
+  hash(offset = this.keyOffset, bytes = this.keyBytes): number {
+    return hashWords(this.source.words, offset / 4, bytes, this.#seed0, this.#seed1);
+  }
+}

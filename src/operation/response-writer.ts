@@ -1,0 +1,89 @@
+/**
+ * Where a worker writes one response: line 1 of the slot, its inline area, or an extent claimed for it. The result is
+ * published by the slot's step to DONE; until then nobody reads it.
+ */
+import { PayloadArena } from '../exchange/payload-arena.js';
+import type { SlotTable } from '../exchange/slot-table.js';
+import { useOf } from '../exchange/slot-word.js';
+import { INLINE_BYTES, Slot } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { Status } from '../errors.js';
+
+export class ResponseWriter {
+  /** The segment to write bytes to, at `offset`, after reserve(). */
+  readonly target: SegmentViews;
+  offset = 0;
+  readonly #table: SlotTable;
+  readonly #arena: PayloadArena;
+  #base = 0;
+  #use = 0;
+
+  constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena) {
+    this.target = ctl;
+    this.#table = table;
+    this.#arena = arena;
+  }
+
+  /** Starts the response of a slot: an empty success. */
+  begin(slot: number, slotWord: number): void {
+    this.#base = this.#table.base(slot);
+    this.#use = useOf(slot, slotWord);
+    const { words } = this.target;
+    words[this.#base + Slot.status] = Status.ok;
+    words[this.#base + Slot.responseCodec] = 0;
+    words[this.#base + Slot.responseBytes] = 0;
+    words[this.#base + Slot.responseExtent] = 0;
+    words[this.#base + Slot.responseChunks] = 0;
+    words[this.#base + Slot.count] = 0;
+  }
+
+  /** Makes room for `bytes` of payload at `offset`. @returns false when the arena has none: the status is `busy` */
+  reserve(bytes: number): boolean {
+    const { words } = this.target;
+    if (bytes <= INLINE_BYTES) {
+      this.offset = this.#base * 4 + Slot.response;
+    } else {
+      const chunks = PayloadArena.chunksFor(bytes);
+      const first = this.#arena.claim(this.#use, chunks);
+      if (first < 0) {
+        this.status(Status.busy);
+        return false;
+      }
+      words[this.#base + Slot.responseExtent] = first + 1;
+      words[this.#base + Slot.responseChunks] = chunks;
+      this.offset = this.#arena.offsetOf(first);
+    }
+    words[this.#base + Slot.responseBytes] = bytes;
+    return true;
+  }
+
+  /** Takes back what reserve() claimed, if anything. */
+  unreserve(): void {
+    const { words } = this.target;
+    const extent = words[this.#base + Slot.responseExtent] as number;
+    if (extent !== 0) this.#arena.release(this.#use, extent - 1, words[this.#base + Slot.responseChunks] as number);
+    words[this.#base + Slot.responseExtent] = 0;
+    words[this.#base + Slot.responseBytes] = 0;
+  }
+
+  status(status: number): void {
+    this.target.words[this.#base + Slot.status] = status;
+  }
+
+  codec(tag: number): void {
+    this.target.words[this.#base + Slot.responseCodec] = tag;
+  }
+
+  version(version: number): void {
+    this.target.floats[this.#base / 2 + Slot.version] = version;
+  }
+
+  number(value: number): void {
+    this.target.floats[this.#base / 2 + Slot.number] = value;
+  }
+
+  /** How many items of a batch were handled. */
+  count(count: number): void {
+    this.target.words[this.#base + Slot.count] = count;
+  }
+}

@@ -1,0 +1,14 @@
+/** What operations may use of the server: one context per worker thread. */
+import type { Store } from '../store/store.js';
+import type { BatchReader } from './batch-reader.js';
+import type { Scratch } from './scratch.js';
+
+export interface ServerContext {
+  readonly store: Store;
+  readonly maxValueBytes: number;
+  /** Over the current request. */
+  readonly batch: BatchReader;
+  readonly scratch: Scratch;
+  /** The statistics of the whole server, as JSON.stringify takes them. */
+  statistics(): unknown;
+}

@@ -1,0 +1,267 @@
+/**
+ * The striped hash map: buckets of one cache line that hold tagged references to immutable entries, and overflow
+ * buckets of the same shape. The stripe's lock guards its buckets against other workers; direct readers take no lock.
+ * One store of the bucket word commits a write. Before it, the worker's record names word, old and new value, so that
+ * whoever cleans up after a dead thread knows on which side of the commit it died (repair.ts).
+ * Entries never move between buckets: one pass over the buckets meets each key that stays exactly once.
+ */
+import { pad4 } from '../memory/copy.js';
+import {
+  BUCKET_ENTRIES,
+  BUCKET_WORDS,
+  Entry,
+  ENTRY_HEADER_WORDS,
+  type Geometry,
+  Stripe,
+  WorkerRecord,
+} from '../memory/layout.js';
+import { lock, unlock } from '../memory/lock.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { load, store } from '../memory/words.js';
+
+const KEY_BYTES_MASK = 0xffff;
+const CODEC_SHIFT = 16;
+
+export class HashMap {
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #worker: number;
+  /** First word of this worker's record. */
+  readonly #record: number;
+  readonly #firstStripe: number;
+  readonly #stripeMask: number;
+  readonly #firstBucket: number;
+  readonly #bucketMask: number;
+  readonly #granuleMask: number;
+  /** Of the last find: the bucket word that names the entry (0: not found), the first empty one (0: none), the last bucket. */
+  #foundWord = 0;
+  #emptyWord = 0;
+  #lastBucket = 0;
+
+  constructor(data: SegmentViews, geometry: Geometry, worker: number) {
+    this.#words = data.words;
+    this.#floats = data.floats;
+    this.#worker = worker;
+    this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    this.#firstStripe = geometry.stripesOffset / 4;
+    this.#stripeMask = geometry.stripes - 1;
+    this.#firstBucket = geometry.bucketsOffset / 4;
+    this.#bucketMask = geometry.buckets - 1;
+    this.#granuleMask = 2 ** geometry.granuleBits - 1;
+  }
+
+  lock(hash: number): void {
+    const stripe = hash & this.#stripeMask;
+    lock(this.#words, this.#stripeBase(stripe) + Stripe.lock, this.#worker);
+    store(this.#words, this.#record + WorkerRecord.stripe, stripe + 1);
+  }
+
+  unlock(hash: number): void {
+    store(this.#words, this.#record + WorkerRecord.stripe, 0);
+    unlock(this.#words, this.#stripeBase(hash & this.#stripeMask) + Stripe.lock);
+  }
+
+  /**
+   * Looks a key up; its bytes start at word `keyWord` of `source`. Under the stripe's lock.
+   * @returns the entry's granule, 0 when missing; put() and remove() act on what was found
+   */
+  find(hash: number, source: Int32Array, keyWord: number, keyBytes: number): number {
+    const words = this.#words;
+    const tagMask = ~this.#granuleMask;
+    this.#emptyWord = 0;
+    let bucket = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
+    for (;;) {
+      for (let at = bucket; at < bucket + BUCKET_ENTRIES; at++) {
+        const word = words[at] as number;
+        if (word === 0) {
+          if (this.#emptyWord === 0) this.#emptyWord = at;
+        } else if (((word ^ hash) & tagMask) === 0) {
+          const granule = word & this.#granuleMask;
+          if (this.#matches(granule, hash, source, keyWord, keyBytes)) {
+            this.#foundWord = at;
+            return granule;
+          }
+        }
+      }
+      const overflow = words[bucket + BUCKET_ENTRIES] as number;
+      if (overflow === 0) break;
+      bucket = overflow << 2;
+    }
+    this.#foundWord = 0;
+    this.#lastBucket = bucket;
+    return 0;
+  }
+
+  #matches(granule: number, hash: number, source: Int32Array, keyWord: number, keyBytes: number): boolean {
+    const words = this.#words;
+    const entry = granule << 2;
+    if (words[entry + Entry.hash] !== hash) return false;
+    if (((words[entry + Entry.shape] as number) & KEY_BYTES_MASK) !== keyBytes) return false;
+    const first = entry + ENTRY_HEADER_WORDS;
+    const whole = keyBytes >> 2;
+    for (let i = 0; i < whole; i++) if (words[first + i] !== source[keyWord + i]) return false;
+    const tailBits = (keyBytes & 3) * 8;
+    if (tailBits === 0) return true;
+    return (((words[first + whole] as number) ^ (source[keyWord + whole] as number)) & ((1 << tailBits) - 1)) === 0;
+  }
+
+  /** Whether put() needs an overflow bucket for a key that find() has just missed. */
+  get needsOverflow(): boolean {
+    return this.#foundWord === 0 && this.#emptyWord === 0;
+  }
+
+  /** Hangs an empty overflow bucket to the end of the chain that find() walked. Under the stripe's lock. */
+  linkOverflow(granule: number): void {
+    store(this.#words, this.#lastBucket + BUCKET_ENTRIES, granule);
+    this.#emptyWord = granule << 2;
+  }
+
+  /**
+   * Publishes a filled entry in place of what find() found or missed. Under the stripe's lock.
+   * @returns the granule of the entry it replaced, 0: none; retire it
+   */
+  put(hash: number, granule: number): number {
+    const stripe = this.#stripeBase(hash & this.#stripeMask);
+    const version = this.#nextVersion(stripe);
+    this.#floats[granule * 2 + Entry.version] = version;
+    // SYNC: from here on the entry is readable; pairs with the first look of a direct read.
+    store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));
+    const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;
+    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule);
+    if (old === 0) this.#words[stripe + Stripe.entryCount] = (this.#words[stripe + Stripe.entryCount] as number) + 1;
+    return old;
+  }
+
+  /** Takes the entry that find() found out of the map. Under the stripe's lock. @returns its granule; retire it */
+  remove(hash: number): number {
+    const stripe = this.#stripeBase(hash & this.#stripeMask);
+    const old = this.#commit(this.#foundWord, 0);
+    this.#words[stripe + Stripe.entryCount] = (this.#words[stripe + Stripe.entryCount] as number) - 1;
+    return old;
+  }
+
+  /** Publishes a copy of the entry that findEntry() found, with the same version. Under the stripe's lock. */
+  move(hash: number, from: number, to: number): void {
+    this.#floats[to * 2 + Entry.version] = this.versionOf(from);
+    // A number of its own for the new place, or a reader could mistake a second move back for no move.
+    const incarnation = incarnationOf(this.#nextVersion(this.#stripeBase(hash & this.#stripeMask)));
+    store(this.#words, (to << 2) + Entry.incarnation, incarnation);
+    this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to);
+  }
+
+  #nextVersion(stripe: number): number {
+    const version = (this.#floats[stripe / 2 + Stripe.version] as number) + 1;
+    this.#floats[stripe / 2 + Stripe.version] = version;
+    return version;
+  }
+
+  /** Replaces a bucket word, with the intent on record. @returns the granule that it named, now unreadable */
+  #commit(at: number, next: number): number {
+    const words = this.#words;
+    const record = this.#record;
+    const old = words[at] as number;
+    words[record + WorkerRecord.oldWord] = old;
+    words[record + WorkerRecord.newWord] = next;
+    store(words, record + WorkerRecord.bucketWord, at);
+    // SYNC: the commit; pairs with the bucket check of a direct read.
+    store(words, at, next);
+    const granule = old & this.#granuleMask;
+    // The new block belongs to the map now, the old one is ours to free: one word says both.
+    store(words, record + WorkerRecord.pendingBlock, granule);
+    store(words, record + WorkerRecord.bucketWord, 0);
+    if (granule !== 0) store(words, (granule << 2) + Entry.incarnation, 1);
+    return granule;
+  }
+
+  /** The bucket word that names an entry by its own header. Under the stripe's lock. @returns whether it is published */
+  findEntry(granule: number): boolean {
+    const entry = granule << 2;
+    const keyBytes = (this.#words[entry + Entry.shape] as number) & KEY_BYTES_MASK;
+    const found = this.find(this.hashOf(granule), this.#words, entry + ENTRY_HEADER_WORDS, keyBytes);
+    return found === granule;
+  }
+
+  /** Runs `visit` over the entries of one bucket and its overflow. Under the lock of `bucket`'s stripe. */
+  visitBucket(bucket: number, visit: (granule: number) => void): void {
+    let first = this.#firstBucket + bucket * BUCKET_WORDS;
+    for (;;) {
+      for (let at = first; at < first + BUCKET_ENTRIES; at++) {
+        const word = this.#words[at] as number;
+        if (word !== 0) visit(word & this.#granuleMask);
+      }
+      const overflow = this.#words[first + BUCKET_ENTRIES] as number;
+      if (overflow === 0) return;
+      first = overflow << 2;
+    }
+  }
+
+  /** Takes one entry out of a bucket. Under the stripe's lock. @returns its granule, 0: the bucket is empty */
+  popFrom(bucket: number): number {
+    let first = this.#firstBucket + bucket * BUCKET_WORDS;
+    for (;;) {
+      for (let at = first; at < first + BUCKET_ENTRIES; at++) {
+        if (this.#words[at] === 0) continue;
+        this.#foundWord = at;
+        return this.remove(bucket);
+      }
+      const overflow = this.#words[first + BUCKET_ENTRIES] as number;
+      if (overflow === 0) return 0;
+      first = overflow << 2;
+    }
+  }
+
+  /** Entries in all stripes; exact while nobody writes. */
+  size(): number {
+    let size = 0;
+    for (let stripe = 0; stripe <= this.#stripeMask; stripe++) {
+      size += load(this.#words, this.#stripeBase(stripe) + Stripe.entryCount);
+    }
+    return size;
+  }
+
+  hashOf(granule: number): number {
+    return this.#words[(granule << 2) + Entry.hash] as number;
+  }
+
+  keyBytesOf(granule: number): number {
+    return (this.#words[(granule << 2) + Entry.shape] as number) & KEY_BYTES_MASK;
+  }
+
+  codecOf(granule: number): number {
+    return (this.#words[(granule << 2) + Entry.shape] as number) >>> CODEC_SHIFT;
+  }
+
+  valueBytesOf(granule: number): number {
+    return this.#words[(granule << 2) + Entry.valueBytes] as number;
+  }
+
+  versionOf(granule: number): number {
+    return this.#floats[granule * 2 + Entry.version] as number;
+  }
+
+  /** Byte offset of the value in the data segment. */
+  valueOffsetOf(granule: number): number {
+    return granule * 16 + Entry.sizeBytes + pad4(this.keyBytesOf(granule));
+  }
+
+  keyOffsetOf(granule: number): number {
+    return granule * 16 + Entry.sizeBytes;
+  }
+
+  /** Writes the header of a block that is being filled; not readable until put(). */
+  writeHeader(granule: number, hash: number, keyBytes: number, valueBytes: number, codec: number): void {
+    const words = this.#words;
+    const entry = granule << 2;
+    store(words, entry + Entry.incarnation, 1);
+    words[entry + Entry.shape] = keyBytes | (codec << CODEC_SHIFT);
+    words[entry + Entry.valueBytes] = valueBytes;
+    words[entry + Entry.hash] = hash;
+  }
+
+  #stripeBase(stripe: number): number {
+    return this.#firstStripe + stripe * (Stripe.sizeBytes / 4);
+  }
+}
+
+/** Even, and different for 2^31 versions of one stripe in a row. */
+const incarnationOf = (version: number): number => (version * 2) | 0;

@@ -1,0 +1,185 @@
+/**
+ * The store as operations see it: entries in the heap, found through the hash map. One instance per worker thread, all
+ * over the same data segment. Blocks are allocated and filled before the stripe's lock is taken and retired after it
+ * is released, so a lock is held for one lookup and one commit (and for the copy of a value that is read).
+ */
+import { copyBytes, pad4 } from '../memory/copy.js';
+import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, WorkerRecord } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { Heap, type HeapUsage } from './heap.js';
+import { HashMap } from './hash-map.js';
+
+/** Room for any number as text, or in binary. */
+export const MAX_NUMBER_BYTES = 32;
+
+export class Store {
+  readonly map: HashMap;
+  readonly heap: Heap;
+  readonly #data: SegmentViews;
+  readonly #geometry: Geometry;
+  readonly #record: number;
+
+  constructor(data: SegmentViews, geometry: Geometry, worker: number) {
+    this.#data = data;
+    this.#geometry = geometry;
+    this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    this.map = new HashMap(data, geometry, worker);
+    this.heap = new Heap(data, geometry, worker, this);
+  }
+
+  /** Makes an empty store of a zeroed data segment. */
+  static format(data: SegmentViews, geometry: Geometry): void {
+    Heap.format(data, geometry);
+  }
+
+  /**
+   * Allocates and fills an entry from bytes in another segment. With no lock held.
+   * @returns its granule, to be published or discarded; 0 when the heap is full
+   */
+  prepare(
+    hash: number,
+    key: SegmentViews,
+    keyOffset: number,
+    keyBytes: number,
+    value: SegmentViews,
+    valueOffset: number,
+    valueBytes: number,
+    codec: number,
+  ): number {
+    if (!this.#ensureSpareBucket()) return 0;
+    const granule = this.heap.allocate(ENTRY_HEADER_BYTES + pad4(keyBytes) + valueBytes);
+    if (granule === 0) return 0;
+    this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec);
+    copyBytes(key, keyOffset, this.#data, this.map.keyOffsetOf(granule), keyBytes);
+    copyBytes(value, valueOffset, this.#data, this.map.valueOffsetOf(granule), valueBytes);
+    return granule;
+  }
+
+  /** Allocates an entry for a number that is not known yet; its value comes by fillNumber(). With no lock held. */
+  prepareNumber(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
+    return this.prepare(hash, key, keyOffset, keyBytes, key, keyOffset, MAX_NUMBER_BYTES, 0);
+  }
+
+  /** Sets the value of a prepared number. */
+  fillNumber(granule: number, hash: number, keyBytes: number, value: Buffer, valueBytes: number, codec: number): void {
+    this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec);
+    const offset = this.map.valueOffsetOf(granule);
+    for (let i = 0; i < valueBytes; i++) this.#data.bytes[offset + i] = value[i] as number;
+  }
+
+  /** Gives a prepared entry back that was not published. */
+  discard(granule: number): void {
+    this.heap.free(granule);
+  }
+
+  lock(hash: number): void {
+    this.map.lock(hash);
+  }
+
+  unlock(hash: number): void {
+    this.map.unlock(hash);
+  }
+
+  /** @returns the entry's granule, 0 when missing. Under the lock. */
+  find(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
+    return this.map.find(hash, key.words, keyOffset / 4, keyBytes);
+  }
+
+  /** Publishes a prepared entry where find() pointed. Under the lock. @returns the replaced entry: retire() it, unlocked */
+  put(hash: number, granule: number): number {
+    if (this.map.needsOverflow) {
+      this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket] as number);
+      this.#data.words[this.#record + WorkerRecord.spareBucket] = 0;
+    }
+    return this.map.put(hash, granule);
+  }
+
+  /** Takes out what find() found. Under the lock. @returns the entry: retire() it, unlocked */
+  remove(hash: number): number {
+    return this.map.remove(hash);
+  }
+
+  /** Frees an entry that is no longer in the map; 0 is ignored. */
+  retire(granule: number): void {
+    if (granule !== 0) this.heap.free(granule);
+  }
+
+  copyValue(granule: number, target: SegmentViews, targetOffset: number): void {
+    copyBytes(this.#data, this.map.valueOffsetOf(granule), target, targetOffset, this.map.valueBytesOf(granule));
+  }
+
+  copyKey(granule: number, target: SegmentViews, targetOffset: number): void {
+    copyBytes(this.#data, this.map.keyOffsetOf(granule), target, targetOffset, this.map.keyBytesOf(granule));
+  }
+
+  /** Whether the key starts with these bytes. Under the lock. */
+  keyStartsWith(granule: number, prefix: Buffer, prefixOffset: number, prefixBytes: number): boolean {
+    const start = this.map.keyOffsetOf(granule);
+    for (let i = 0; i < prefixBytes; i++) if (this.#data.bytes[start + i] !== prefix[prefixOffset + i]) return false;
+    return true;
+  }
+
+  /** Bytes of the value, in place: valid while the stripe's lock is held. */
+  valueView(granule: number): Buffer {
+    const start = this.map.valueOffsetOf(granule);
+    return this.#data.bytes.subarray(start, start + this.map.valueBytesOf(granule));
+  }
+
+  size(): number {
+    return this.map.size();
+  }
+
+  get bucketCount(): number {
+    return this.#geometry.buckets;
+  }
+
+  usage(): HeapUsage {
+    return this.heap.usage();
+  }
+
+  /** Removes every entry, one stripe's lock at a time. */
+  flush(): void {
+    for (let bucket = 0; bucket < this.#geometry.buckets; bucket++) {
+      for (let granule = this.#popEntry(bucket); granule !== 0; granule = this.#popEntry(bucket)) this.retire(granule);
+    }
+  }
+
+  #popEntry(bucket: number): number {
+    this.lock(bucket);
+    try {
+      return this.map.popFrom(bucket);
+    } finally {
+      this.unlock(bucket);
+    }
+  }
+
+  /** Called by the heap to empty a stretch of memory: moves an entry that is published, and no other. */
+  relocate(from: number, to: number): boolean {
+    const hash = this.map.hashOf(from);
+    this.lock(hash);
+    try {
+      if (!this.map.findEntry(from)) return false;
+      const keyBytes = this.map.keyBytesOf(from);
+      const valueBytes = this.map.valueBytesOf(from);
+      this.map.writeHeader(to, hash, keyBytes, valueBytes, this.map.codecOf(from));
+      this.copyKey(from, this.#data, this.map.keyOffsetOf(to));
+      this.copyValue(from, this.#data, this.map.valueOffsetOf(to));
+      this.map.move(hash, from, to);
+      return true;
+    } finally {
+      this.unlock(hash);
+    }
+  }
+
+  /** An overflow bucket in reserve, because none can be allocated with compaction under a lock. */
+  #ensureSpareBucket(): boolean {
+    const at = this.#record + WorkerRecord.spareBucket;
+    if (this.#data.words[at] !== 0) return true;
+    const granule = this.heap.allocateBucket();
+    if (granule === 0) return false;
+    const first = granule << 2;
+    this.#data.words.fill(0, first, first + BUCKET_BYTES / 4);
+    this.#data.words[at] = granule;
+    return true;
+  }
+}
