@@ -1,6 +1,6 @@
 /**
- * errno → Error with `code`, `errno` and `syscall`; arguments → C++ values, or a TypeError or RangeError that says
- * what was expected and what came. All throw C++ exceptions, which node-addon-api turns into JavaScript's.
+ * errno → Error with `code`, `errno` and `syscall`; arguments → C++ values, or a TypeError or RangeError that tells
+ * expected and got. All throw C++ exceptions, which node-addon-api turns into JavaScript's.
  */
 #pragma once
 #include <napi.h>

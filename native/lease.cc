@@ -2,8 +2,7 @@
 #include <fcntl.h>
 #include "error.h"
 
-/** Runs a lock command on arguments (fd, byte). @returns the type that the kernel leaves, -1 if another holds the byte
- */
+/** Runs a lock command on arguments (fd, byte). @returns the lock type that the kernel leaves, -1: another's byte */
 static short LockCommand(const Napi::CallbackInfo& info, int command, short type) {
   struct flock range{};  // l_pid stays 0, as OFD locks demand
   range.l_type = type;

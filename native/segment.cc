@@ -128,11 +128,10 @@ void LinkSegment(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value MapSegment(const Napi::CallbackInfo& info) {
-  const int fd = DescriptorArgument(info, 0);
   const size_t bytes = static_cast<size_t>(IntegerArgument(info, 1, "bytes", 1, kMaxSafeInteger));
   bool writable;
   if (napi_get_value_bool(info.Env(), info[2], &writable) != napi_ok) {
     throw TypeMismatch(info, 2, "writable", "a boolean");
   }
-  return Wrap(info.Env(), Acquire(info.Env(), fd, bytes, writable));
+  return Wrap(info.Env(), Acquire(info.Env(), DescriptorArgument(info, 0), bytes, writable));
 }

@@ -1,12 +1,11 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { native } from '#dist/native.js';
 
-import { runFixture, temporaryPath, until } from './processes.js';
-
-vi.setConfig({ testTimeout: 120_000 });
+import { runFixture, temporaryPath, until } from '../fixtures/processes.js';
 
 const { O_NONBLOCK, O_RDWR, O_WRONLY } = constants;
 
@@ -30,7 +29,7 @@ function watched(onRing: () => void) {
 }
 
 async function turnLoop(turns: number) {
-  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < turns; turn++) await nextTurn();
 }
 
 describe('makeFifo', () => {
@@ -119,31 +118,31 @@ describe('watchDoorbell', () => {
   });
 
   test('closing twice closes the descriptor once', async () => {
-    const { stdout, stderr } = await runFixture('bell', ['sameNumber', fifo()]);
+    const { stdout, stderr } = await runFixture('native/bell', ['sameNumber', fifo()]);
     expect({ stdout, stderr }).toEqual({ stdout: 'true true\n', stderr: '' });
   });
 
   test('closed doorbells leave no descriptor behind', async () => {
-    const { stdout, stderr } = await runFixture('bell', ['closedIsCollected', fifo()]);
+    const { stdout, stderr } = await runFixture('native/bell', ['closedIsCollected', fifo()]);
     expect({ stdout, stderr }).toEqual({ stdout: 'closed\n', stderr: '' });
   });
 
   test('a ring wakes another process’s event loop, which a referenced doorbell keeps alive', async () => {
     const path = fifo();
-    const ended = await runFixture('bell', ['referenced', path], (line) => {
+    const ended = await runFixture('native/bell', ['referenced', path], (line) => {
       if (line === 'alive') ring(path);
     });
     expect(ended).toEqual({ code: 0, signal: null, stdout: 'alive\nrang\n', stderr: '' });
   });
 
   test.each(['unreferenced', 'referencedThenNot'])('an idle doorbell (%s) lets its process end', async (scenario) => {
-    const ended = await runFixture('bell', [scenario, fifo()]);
+    const ended = await runFixture('native/bell', [scenario, fifo()]);
     expect(ended).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
   });
 
   test('a doorbell that nothing refers to still rings', async () => {
     const path = fifo();
-    const { stdout, stderr } = await runFixture('bell', ['collected', path], (line) => {
+    const { stdout, stderr } = await runFixture('native/bell', ['collected', path], (line) => {
       if (line === 'ready') ring(path);
     });
     expect({ stdout, stderr }).toEqual({ stdout: 'ready\nrang\n', stderr: '' });
@@ -151,7 +150,7 @@ describe('watchDoorbell', () => {
 
   test('an error thrown in the callback is an uncaughtException', async () => {
     const path = fifo();
-    const ended = await runFixture('bell', ['throwing', path], (line) => {
+    const ended = await runFixture('native/bell', ['throwing', path], (line) => {
       if (line === 'ready') ring(path);
     });
     expect(ended).toEqual({ code: 0, signal: null, stdout: 'ready\nuncaughtException: from onRing\n', stderr: '' });
@@ -159,7 +158,7 @@ describe('watchDoorbell', () => {
 
   test('an error that nobody handles ends the process', async () => {
     const path = fifo();
-    const { code, stderr } = await runFixture('bell', ['throwingUnhandled', path], (line) => {
+    const { code, stderr } = await runFixture('native/bell', ['throwingUnhandled', path], (line) => {
       if (line === 'ready') ring(path);
     });
     expect(code).toBe(1);
@@ -167,7 +166,7 @@ describe('watchDoorbell', () => {
   });
 
   test('a worker that ends with an open doorbell takes its descriptor with it', async () => {
-    const ended = await runFixture('bell', ['workers', fifo()]);
+    const ended = await runFixture('native/bell', ['workers', fifo()]);
     expect(ended.stderr).toBe('');
     expect(ended.stdout.trim().split('\n')).toEqual([
       'falls off the end: 0, 0 open',

@@ -4,11 +4,14 @@ import { expect, test } from 'vitest';
 
 import { native } from '#dist/native.js';
 
+/** Function, arguments, the error's message. */
+type Call = [string, unknown[], string];
+
 /** The addon as plain JavaScript meets it: untyped. */
 const untyped = native as unknown as Record<string, (...args: unknown[]) => unknown>;
 const words = new Int32Array(new SharedArrayBuffer(16));
 
-test.each([
+test.each<Call>([
   ['futexWait', [new Uint32Array(4), 0, 0, 0], 'words: expected an Int32Array, got Uint32Array'],
   ['futexWait', [], 'words: expected an Int32Array, got undefined'],
   ['futexWait', [new DataView(new ArrayBuffer(8)), 0, 0, 0], 'words: expected an Int32Array, got DataView'],
@@ -31,7 +34,7 @@ test.each([
   expect(() => untyped[name](...args)).toThrow(new TypeError(message));
 });
 
-test.each([
+test.each<Call>([
   ['futexWait', [words, 4, 0, 0], 'index: expected an integer from 0 to 3, got 4'],
   ['futexWait', [words, -1, 0, 0], 'index: expected an integer from 0 to 3, got -1'],
   ['futexWait', [words, 0.5, 0, 0], 'index: expected an integer from 0 to 3, got 0.5'],
@@ -53,7 +56,7 @@ test('an addon error is an Error whose code, errno and syscall agree', () => {
   closeSync(fd);
   let error: unknown;
   try {
-    native.linkSegment(fd, '/dev/shm/kvs-no-such-directory/name');
+    native.linkSegment(fd, '/dev/shm/kvs.t-no-such-directory/name');
   } catch (thrown) {
     error = thrown;
   }

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { native } from '#dist/native.js';
 
-import { Peer, runFixture, temporaryDirectory, until } from './processes.js';
-
-vi.setConfig({ testTimeout: 120_000 });
+import { Peer, runFixture, temporaryDirectory, until } from '../fixtures/processes.js';
 
 const WOKEN = 0;
 const DIFFERED = 1;
@@ -71,13 +69,13 @@ describe('futexWait', () => {
   });
 
   test('worker.terminate() ends threads that wait in slices', async () => {
-    const { stdout, stderr } = await runFixture('workers', ['terminate', temporaryDirectory()]);
+    const { stdout, stderr } = await runFixture('native/workers', ['terminate', temporaryDirectory()]);
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual({ codes: [1, 1], stopped: true });
   });
 
   test('process.exit() ends a process whose threads wait in slices', async () => {
-    const ended = await runFixture('workers', ['exit', temporaryDirectory()]);
+    const ended = await runFixture('native/workers', ['exit', temporaryDirectory()]);
     expect(ended).toEqual({ code: 7, signal: null, stdout: '', stderr: '' });
   });
 });

@@ -1,13 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { native } from '#dist/native.js';
 
-import { Peer, temporaryDirectory } from './processes.js';
-
-vi.setConfig({ testTimeout: 120_000 });
+import { Peer, temporaryDirectory } from '../fixtures/processes.js';
 
 function lockFile() {
   const directory = temporaryDirectory();
@@ -93,6 +91,11 @@ test('a stopped process keeps its lock', async () => {
 
 test('a descriptor that is not open throws EBADF', () => {
   expect(() => native.tryLockByte(1_000_000, 0)).toThrow(
-    expect.objectContaining({ code: 'EBADF', errno: 9, syscall: 'fcntl', message: 'EBADF: bad file descriptor, fcntl' }),
+    expect.objectContaining({
+      code: 'EBADF',
+      errno: 9,
+      syscall: 'fcntl',
+      message: 'EBADF: bad file descriptor, fcntl',
+    }),
   );
 });
