@@ -37,7 +37,7 @@ function build() {
 function digestOfInputs() {
   const hash = createHash('sha256').update(JSON.stringify([process.version, process.arch, nodeDirectory]));
   hash.update(readFileSync(require.resolve('node-addon-api/package.json')));
-  for (const file of ['binding.gyp', ...readdirSync('native').map((name) => `native/${name}`)].toSorted()) {
+  for (const file of ['binding.gyp', ...readdirSync('native').map((name) => `native/${name}`)].sort()) {
     hash.update(`${file}\0`).update(readFileSync(file));
   }
   return hash.digest('hex');

@@ -1,8 +1,10 @@
 /**
- * Fails a test run that leaves shared-memory files behind. Tests name their regions `t-…`, best after the run
+ * Fails a test run that leaves shared-memory files behind, and removes those that are certainly its own. Tests name their regions `t-…`, best after the run
  * (`t-${process.env.KVS_TEST_RUN}-…`): then runs that share the host are told apart for certain.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 const FOLDER = '/dev/shm';
 const run = `${process.pid.toString(36)}${Date.now().toString(36)}`;
@@ -19,9 +21,10 @@ export async function teardown() {
   let left = leftovers();
   // Processes that a test killed may need a moment to vanish; what their last owner unlinks goes with them.
   for (let i = 0; i < 20 && left.length > 0; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await setTimeout(100);
     left = leftovers();
   }
+  for (const name of left) if (name.startsWith(`kvs.t-${run}-`)) rmSync(join(FOLDER, name), { recursive: true });
   if (left.length > 0) throw new Error(`the tests left behind in ${FOLDER}: ${left.join(' ')}`);
 }
 

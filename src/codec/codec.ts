@@ -41,8 +41,12 @@ export const withoutFlags = (tag: number): number => tag & TAG_MASK;
 
 function mismatch(tag: number, expected: string): KvsError {
   const found = codecNameOf(tag) ?? `unknown (${tag})`;
-  const advice = found in BUILT_IN ? `connect with codec '${found}', or 'buffer' for the bytes` : "read it with codec 'buffer'";
-  return new KvsError('ERR_KVS_CODEC', `the value was written by codec ${found}, this client reads ${expected}: ${advice}`);
+  const advice =
+    found in BUILT_IN ? `connect with codec '${found}', or 'buffer' for the bytes` : "read it with codec 'buffer'";
+  return new KvsError(
+    'ERR_KVS_CODEC',
+    `the value was written by codec ${found}, this client reads ${expected}: ${advice}`,
+  );
 }
 
 function copyOf(source: Buffer, start: number, end: number): Buffer {
@@ -105,7 +109,8 @@ function numberCodec(tag: number, name: string, bytes: number, check: (value: nu
   return {
     tag,
     encode(value) {
-      if (typeof value !== 'number' || !check(value)) throw new TypeError(`codec ${name} takes ${name}, got ${kindOf(value)}`);
+      if (typeof value !== 'number' || !check(value))
+        throw new TypeError(`codec ${name} takes ${name}, got ${kindOf(value)}`);
       const encoded = Buffer.allocUnsafe(bytes);
       if (bytes === 4) encoded.writeInt32LE(value);
       else encoded.writeDoubleLE(value);
@@ -157,7 +162,8 @@ export function resolveCodec<T>(codec: CodecName | CustomCodec<T>): Codec<T> {
 /** A short description of a wrong argument for an error message. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';
-  if (typeof value === 'string') return `string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+  if (typeof value === 'string')
+    return `string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
   if (typeof value === 'object') return (value.constructor as { name?: string } | undefined)?.name ?? 'object';
   return typeof value === 'number' || typeof value === 'boolean' ? `${typeof value} ${String(value)}` : typeof value;
 }

@@ -14,10 +14,7 @@ export function hashWords(words: Int32Array, word: number, bytes: number, seed0:
   const tailBits = (bytes & 3) * 8;
   for (let i = word; i <= end; i++) {
     // The last round takes the length and the bytes that fill no word.
-    const m =
-      i < end
-        ? (words[i] as number)
-        : (bytes << 24) | (tailBits === 0 ? 0 : (words[i] as number) & ((1 << tailBits) - 1));
+    const m = i < end ? words[i] : (bytes << 24) | (tailBits === 0 ? 0 : words[i] & ((1 << tailBits) - 1));
     v3 ^= m;
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;

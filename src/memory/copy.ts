@@ -16,5 +16,5 @@ export function copyBytes(from: SegmentViews, fromByte: number, to: SegmentViews
   const first = fromByte / 4;
   const shift = toByte / 4 - first;
   const end = first + ((bytes + 3) >> 2);
-  for (let word = first; word < end; word++) target[word + shift] = source[word] as number;
+  for (let word = first; word < end; word++) target[word + shift] = source[word];
 }

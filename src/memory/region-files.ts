@@ -8,17 +8,10 @@ import { join } from 'node:path';
 import { KvsError } from '../errors.js';
 import type { SegmentViews } from './segment.js';
 import { viewsOf } from './segment.js';
-import {
-  CTL_MAGIC,
-  CtlHeader,
-  geometryOf,
-  LAYOUT_VERSION,
-  MAX_WORKERS,
-  type RegionShape,
-} from './layout.js';
+import { CTL_MAGIC, CtlHeader, geometryOf, LAYOUT_VERSION, MAX_WORKERS, type RegionShape } from './layout.js';
 
 export const DEFAULT_SHM_DIR = '/dev/shm';
-const NAME_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+export const NAME_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface RegionPaths {
   readonly ctl: string;
@@ -29,7 +22,9 @@ export interface RegionPaths {
 /** @throws TypeError when the name is not 1 to 64 of `A-Z a-z 0-9 . _ -` */
 export function regionPaths(name: string, shmDir: string): RegionPaths {
   if (typeof name !== 'string' || !NAME_PATTERN.test(name)) {
-    throw new TypeError(`name must be 1 to 64 characters of A-Z a-z 0-9 . _ -, got ${JSON.stringify(name) ?? typeof name}`);
+    throw new TypeError(
+      `name must be 1 to 64 characters of A-Z a-z 0-9 . _ -, got ${JSON.stringify(name) ?? typeof name}`,
+    );
   }
   const prefix = join(shmDir, `kvs.${name}.`);
   return { ctl: `${prefix}ctl`, data: `${prefix}data`, bell: (client) => `${prefix}bell.${client}` };
@@ -57,7 +52,10 @@ export function openRegionFile(path: string, writable: boolean): number | undefi
 export function checkTrust(path: string, fd: number): Stats {
   const stats = fstatSync(fd);
   const complain = (what: string): never => {
-    throw new KvsError('ERR_KVS_NOT_OURS', `${path} ${what}; if it is a leftover, remove it and start the server again`);
+    throw new KvsError(
+      'ERR_KVS_NOT_OURS',
+      `${path} ${what}; if it is a leftover, remove it and start the server again`,
+    );
   };
   if (!stats.isFile()) complain('is not a plain file');
   const uid = process.geteuid?.() ?? -1;
@@ -181,4 +179,3 @@ export function closeQuietly(fd: number): void {
     // Closing twice or after teardown changes nothing.
   }
 }
-

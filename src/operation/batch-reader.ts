@@ -31,9 +31,9 @@ export class BatchReader {
     const { words } = this.#request.source;
     const first = this.#next / 4;
     if (this.#next + ITEM_HEADER_BYTES > this.#end) return -1;
-    this.keyBytes = words[first] as number;
-    this.valueBytes = words[first + 1] as number;
-    this.codec = (words[first + 2] as number) & 0xff;
+    this.keyBytes = words[first];
+    this.valueBytes = words[first + 1];
+    this.codec = words[first + 2] & 0xff;
     if (this.keyBytes < 1 || this.keyBytes > MAX_KEY_BYTES || this.valueBytes < 0) return -1;
     this.keyOffset = this.#next + ITEM_HEADER_BYTES;
     this.valueOffset = this.keyOffset + pad4(this.keyBytes);

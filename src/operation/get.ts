@@ -21,7 +21,7 @@ const apply: Operation['apply'] = (request, response, { store }) => {
   }
 };
 
-export const get: Operation<unknown, unknown> = {
+export const get: Operation = {
   name: 'get',
   opcode: 1,
   scope: 'key',
@@ -33,7 +33,7 @@ export const get: Operation<unknown, unknown> = {
 };
 
 /** The same request, answered with the version too. */
-export const getEntry: Operation<VersionedValue<unknown> | undefined, unknown> = {
+export const getEntry: Operation<VersionedValue<unknown> | undefined> = {
   ...get,
   decode(response, codec) {
     if (!response.isOk) return undefined;

@@ -4,7 +4,7 @@ import { writeEntry } from './entry-response.js';
 import { get } from './get.js';
 import type { Operation } from './operation.js';
 
-export const getdel: Operation<unknown, unknown> = {
+export const getdel: Operation = {
   name: 'getdel',
   opcode: 6,
   scope: 'key',
@@ -22,5 +22,5 @@ export const getdel: Operation<unknown, unknown> = {
     }
     store.retire(old);
   },
-  decode: get.decode,
+  decode: (response, codec) => get.decode(response, codec),
 };

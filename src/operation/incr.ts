@@ -83,5 +83,8 @@ export const incr: Operation<number> = {
 };
 
 const TEXT_ZERO = Buffer.from('0');
-const BINARY_ZERO = { [CodecTag.int32]: Buffer.alloc(4), [CodecTag.float64]: Buffer.alloc(8) } as Record<number, Buffer>;
+const BINARY_ZERO = { [CodecTag.int32]: Buffer.alloc(4), [CodecTag.float64]: Buffer.alloc(8) } as Record<
+  number,
+  Buffer
+>;
 const zeroOf = (tag: number): Buffer => BINARY_ZERO[tag] ?? TEXT_ZERO;

@@ -6,7 +6,7 @@ import { copyBytes, pad4 } from '../memory/copy.js';
 import type { Operation } from './operation.js';
 
 /** @returns one value or undefined per item handled; fewer than asked for: ask again for the others */
-export const mget: Operation<unknown[], unknown> = {
+export const mget: Operation<unknown[]> = {
   name: 'mget',
   opcode: 14,
   scope: 'batch',

@@ -29,27 +29,27 @@ export class RequestView {
     this.source = ctl;
     this.#table = table;
     this.#arena = arena;
-    this.#seed0 = ctl.words[CtlHeader.hashSeed] as number;
-    this.#seed1 = ctl.words[CtlHeader.hashSeed + 1] as number;
+    this.#seed0 = ctl.words[CtlHeader.hashSeed];
+    this.#seed1 = ctl.words[CtlHeader.hashSeed + 1];
   }
 
   /** Reads and checks the request in a slot. @returns false when it is malformed */
   read(slot: number, slotWord: number): boolean {
     const { words, floats } = this.source;
     const base = this.#table.base(slot);
-    this.opcode = words[base + Slot.op] as number;
-    this.codec = (words[base + Slot.codec] as number) & 0xff;
-    this.argument = floats[base / 2 + Slot.argument] as number;
-    this.keyBytes = words[base + Slot.keyBytes] as number;
-    this.valueBytes = words[base + Slot.valueBytes] as number;
+    this.opcode = words[base + Slot.op];
+    this.codec = words[base + Slot.codec] & 0xff;
+    this.argument = floats[base / 2 + Slot.argument];
+    this.keyBytes = words[base + Slot.keyBytes];
+    this.valueBytes = words[base + Slot.valueBytes];
     if (this.keyBytes < 0 || this.keyBytes > MAX_KEY_BYTES || this.valueBytes < 0) return false;
     const total = pad4(this.keyBytes) + this.valueBytes;
-    const extent = words[base + Slot.extent] as number;
+    const extent = words[base + Slot.extent];
     if (extent === 0) {
       if (total > INLINE_BYTES) return false;
       this.keyOffset = base * 4 + Slot.request;
     } else {
-      const chunks = words[base + Slot.extentChunks] as number;
+      const chunks = words[base + Slot.extentChunks];
       if (total > chunks * CHUNK_BYTES) return false;
       if (!this.#arena.isOwned(useOf(slot, slotWord), extent - 1, chunks)) return false;
       this.keyOffset = this.#arena.offsetOf(extent - 1);

@@ -32,11 +32,11 @@ export class ResponseView {
   read(slot: number, slotWord: number): this {
     const words = this.#words;
     this.#base = this.#table.base(slot);
-    const status = words[this.#base + Slot.status] as number;
+    const status = words[this.#base + Slot.status];
     if (status !== Status.ok && status !== Status.no) throw errorOfStatus(status);
-    const bytes = words[this.#base + Slot.responseBytes] as number;
-    const extent = words[this.#base + Slot.responseExtent] as number;
-    const chunks = words[this.#base + Slot.responseChunks] as number;
+    const bytes = words[this.#base + Slot.responseBytes];
+    const extent = words[this.#base + Slot.responseExtent];
+    const chunks = words[this.#base + Slot.responseChunks];
     let isSound = bytes >= 0;
     if (extent === 0) {
       isSound &&= bytes <= INLINE_BYTES;
@@ -46,7 +46,9 @@ export class ResponseView {
       this.start = this.#arena.offsetOf(extent - 1);
     }
     if (!isSound) {
-      throw new KvsError('ERR_KVS_BAD_REQUEST', 'a response slot was overwritten by another process', { executed: 'unknown' });
+      throw new KvsError('ERR_KVS_BAD_REQUEST', 'a response slot was overwritten by another process', {
+        executed: 'unknown',
+      });
     }
     this.end = this.start + bytes;
     return this;
@@ -58,18 +60,18 @@ export class ResponseView {
   }
 
   get codec(): number {
-    return this.#words[this.#base + Slot.responseCodec] as number;
+    return this.#words[this.#base + Slot.responseCodec];
   }
 
   get version(): number {
-    return this.#floats[this.#base / 2 + Slot.version] as number;
+    return this.#floats[this.#base / 2 + Slot.version];
   }
 
   get number(): number {
-    return this.#floats[this.#base / 2 + Slot.number] as number;
+    return this.#floats[this.#base / 2 + Slot.number];
   }
 
   get count(): number {
-    return this.#words[this.#base + Slot.count] as number;
+    return this.#words[this.#base + Slot.count];
   }
 }

@@ -60,8 +60,8 @@ export class ResponseWriter {
   /** Takes back what reserve() claimed, if anything. */
   unreserve(): void {
     const { words } = this.target;
-    const extent = words[this.#base + Slot.responseExtent] as number;
-    if (extent !== 0) this.#arena.release(this.#use, extent - 1, words[this.#base + Slot.responseChunks] as number);
+    const extent = words[this.#base + Slot.responseExtent];
+    if (extent !== 0) this.#arena.release(this.#use, extent - 1, words[this.#base + Slot.responseChunks]);
     words[this.#base + Slot.responseExtent] = 0;
     words[this.#base + Slot.responseBytes] = 0;
   }

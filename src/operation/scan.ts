@@ -68,7 +68,7 @@ export const scan: Operation<ScanPage> = {
   },
   decode(response) {
     const keys: Buffer[] = [];
-    for (let offset = response.start; offset + SCAN_HEADER_BYTES <= response.end; ) {
+    for (let offset = response.start; offset + SCAN_HEADER_BYTES <= response.end;) {
       const bytes = response.source.readUInt16LE(offset);
       const start = offset + SCAN_HEADER_BYTES;
       keys.push(Buffer.from(response.source.subarray(start, Math.min(start + bytes, response.end))));

@@ -18,7 +18,9 @@ export class Scratch {
     const size = this.views.buffer.byteLength;
     if (needed <= size) return true;
     if (needed > this.#maxBytes) return false;
-    const grown = viewsOf(new SharedArrayBuffer(Math.min(this.#maxBytes, Math.max(2 * size, Math.ceil(needed / 8) * 8))));
+    const grown = viewsOf(
+      new SharedArrayBuffer(Math.min(this.#maxBytes, Math.max(2 * size, Math.ceil(needed / 8) * 8))),
+    );
     copyBytes(this.views, 0, grown, 0, used);
     this.views = grown;
     return true;

@@ -1,7 +1,7 @@
 /** STATS: the server's statistics, as JSON. */
 import type { Operation } from './operation.js';
 
-export const stats: Operation<unknown> = {
+export const stats: Operation = {
   name: 'stats',
   opcode: 12,
   scope: 'key',
