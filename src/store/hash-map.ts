@@ -51,13 +51,10 @@ export class HashMap {
   }
 
   lock(hash: number): void {
-    const stripe = hash & this.#stripeMask;
-    lock(this.#words, this.#stripeBase(stripe) + Stripe.lock, this.#worker);
-    store(this.#words, this.#record + WorkerRecord.stripe, stripe + 1);
+    lock(this.#words, this.#stripeBase(hash & this.#stripeMask) + Stripe.lock, this.#worker);
   }
 
   unlock(hash: number): void {
-    store(this.#words, this.#record + WorkerRecord.stripe, 0);
     unlock(this.#words, this.#stripeBase(hash & this.#stripeMask) + Stripe.lock);
   }
 
@@ -173,11 +170,14 @@ export class HashMap {
     return granule;
   }
 
-  /** The bucket word that names an entry by its own header. Under the stripe's lock. @returns whether it is published */
-  findEntry(granule: number): boolean {
+  /**
+   * Finds the bucket word that names `granule`. Under the lock of `hash`, which was read from a header that may be in
+   * the middle of being filled: only a published one is sure to stay as it is. @returns whether it is published
+   */
+  findEntry(hash: number, granule: number): boolean {
     const entry = granule << 2;
     const keyBytes = (this.#words[entry + Entry.shape] as number) & KEY_BYTES_MASK;
-    const found = this.find(this.hashOf(granule), this.#words, entry + ENTRY_HEADER_WORDS, keyBytes);
+    const found = this.find(hash, this.#words, entry + ENTRY_HEADER_WORDS, keyBytes);
     return found === granule;
   }
 

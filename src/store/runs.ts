@@ -127,15 +127,20 @@ export class Runs {
     store(this.#words, this.#table + unit, headWord(RunKind.free, units));
     this.#words[this.#control + HeapControl.freeUnits] += units;
     this.#words[this.#control + HeapControl.freedSince] += units;
-    if (unit < this.#windowFirst || unit >= this.#windowEnd) this.#join(unit, units);
+    if (unit < this.windowFirst || unit >= this.windowEnd) this.#join(unit, units);
   }
 
-  get #windowFirst(): number {
+  get windowFirst(): number {
     return this.#words[this.#control + HeapControl.windowFirst];
   }
 
-  get #windowEnd(): number {
+  /** 0: there is no window. */
+  get windowEnd(): number {
     return this.#words[this.#control + HeapControl.windowEnd];
+  }
+
+  get freeUnits(): number {
+    return this.#words[this.#control + HeapControl.freeUnits];
   }
 
   /** Takes the runs in [first, end), both of them bounds of runs, out of use for everyone. Lock held. */
@@ -149,8 +154,8 @@ export class Runs {
 
   /** Sets the window aside as one run for this thread's next take(). Lock held. @returns false if it is not all free */
   claimWindow(): boolean {
-    const first = this.#windowFirst;
-    const end = this.#windowEnd;
+    const first = this.windowFirst;
+    const end = this.windowEnd;
     for (let unit = first; unit < end; unit += this.lengthOf(unit)) {
       if (this.kindOf(unit) !== RunKind.free) return false;
     }
@@ -161,13 +166,14 @@ export class Runs {
 
   /** Gives the free runs of the window, if there is one, back to everyone. Lock held. */
   closeWindow(): void {
-    const end = this.#windowEnd;
+    const end = this.windowEnd;
     if (end === 0) return;
     let unit = this.#leaveWindow();
     while (unit < end) {
       let length = this.lengthOf(unit);
       if (this.kindOf(unit) === RunKind.free) {
-        while (unit + length < end && this.kindOf(unit + length) === RunKind.free) length += this.lengthOf(unit + length);
+        while (unit + length < end && this.kindOf(unit + length) === RunKind.free)
+          length += this.lengthOf(unit + length);
         this.#join(unit, length);
       }
       unit += length;
@@ -176,7 +182,7 @@ export class Runs {
 
   /** Makes the window an ordinary stretch whose free runs are in no list. @returns its first unit */
   #leaveWindow(): number {
-    const first = this.#windowFirst;
+    const first = this.windowFirst;
     this.#claimed = -1;
     this.#words[this.#control + HeapControl.windowEnd] = 0;
     this.#words[this.#control + HeapControl.windowFirst] = 0;
@@ -196,7 +202,7 @@ export class Runs {
         this.#markEnd(unit, length);
         continue;
       }
-      const isInWindow = unit >= this.#windowFirst && unit < this.#windowEnd;
+      const isInWindow = unit >= this.windowFirst && unit < this.windowEnd;
       while (!isInWindow && this.#isFreeNeighbour(unit + length)) length += this.lengthOf(unit + length);
       this.#setFree(unit, length);
       if (!isInWindow) this.#free.add(unit, length);
@@ -211,20 +217,15 @@ export class Runs {
     return this.#free.longest();
   }
 
-  /** Forgets the window of a dead compactor; rebuild() then lists its free runs. Lock held (or its holder is dead). */
-  forgetWindow(): void {
-    this.#leaveWindow();
-  }
-
   /** Whether a free run starts at `unit` that the run before it may swallow. */
   #isFreeNeighbour(unit: number): boolean {
-    const isAtWindow = unit === this.#windowFirst && this.#windowEnd !== 0;
+    const isAtWindow = unit === this.windowFirst && this.windowEnd !== 0;
     return unit < this.units && !isAtWindow && this.kindOf(unit) === RunKind.free;
   }
 
   /** Unites a free run in no list with its free neighbours, and lists the whole. */
   #join(unit: number, units: number): void {
-    if (unit > 0 && unit !== this.#windowEnd) {
+    if (unit > 0 && unit !== this.windowEnd) {
       const word = this.#words[this.#table + unit - 1];
       const before = kindOf(word) === RunKind.inner ? unit - 1 - word : unit - 1;
       if (this.kindOf(before) === RunKind.free) {

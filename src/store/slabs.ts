@@ -52,16 +52,16 @@ export class Slabs {
   /** Frees the block at `granule`, which lies in `slab`. @returns false, and changes nothing, if it is not in use */
   free(slab: number, granule: number): boolean {
     const header = this.#runs.wordOf(slab);
-    const sizeClass = this.#classAt(slab);
+    const sizeClass = this.classOf(slab);
     if (sizeClass < 0) return false;
     const line = this.#lineOf(sizeClass);
     lock(this.#words, line + SizeClass.lock, this.#worker);
     try {
       // The slab may have gone to another class before the lock was ours.
-      const block = this.#classAt(slab) === sizeClass ? this.#blockAt(slab, sizeClass, granule) : -1;
+      const block = this.classOf(slab) === sizeClass ? this.#blockAt(slab, sizeClass, granule) : -1;
       if (block < 0 || !this.#isSet(header, block)) return false;
       this.#returnBlock(slab, header, block, line);
-      this.#forget(granule);
+      this.forget(granule);
       this.#settle(slab, sizeClass, header, line);
       return true;
     } finally {
@@ -71,14 +71,16 @@ export class Slabs {
 
   /** Whether `granule`, which lies in `slab`, is the start of a used block. */
   isUsed(slab: number, granule: number): boolean {
-    const sizeClass = this.#classAt(slab);
+    const sizeClass = this.classOf(slab);
     const block = sizeClass < 0 ? -1 : this.#blockAt(slab, sizeClass, granule);
     return block >= 0 && this.#isSet(this.#runs.wordOf(slab), block);
   }
 
   /** @returns the class of the slab, -1: no slab starts at `slab` */
   classOf(slab: number): number {
-    return this.#classAt(slab);
+    if (this.#runs.kindOf(slab) !== RunKind.slab) return -1;
+    const sizeClass = load(this.#words, this.#runs.wordOf(slab) + SlabHeader.sizeClass);
+    return sizeClass >= 0 && sizeClass < SIZE_CLASSES ? sizeClass : -1;
   }
 
   /** Blocks in use in the slab (exact only under its class's lock). */
@@ -96,7 +98,7 @@ export class Slabs {
 
   /** @returns the granule of the first used block at or after block `from` of the slab, 0: none */
   nextUsed(slab: number, from: number): number {
-    const sizeClass = this.#classAt(slab);
+    const sizeClass = this.classOf(slab);
     const header = this.#runs.wordOf(slab);
     for (let block = from; sizeClass >= 0 && block < slabBlocksOf[sizeClass]; block++) {
       if (this.#isSet(header, block)) return this.#granuleOf(slab, sizeClass, block);
@@ -106,18 +108,18 @@ export class Slabs {
 
   /** Index of the block at `granule` in the slab. */
   indexOf(slab: number, granule: number): number {
-    return this.#blockAt(slab, this.#classAt(slab), granule);
+    return this.#blockAt(slab, this.classOf(slab), granule);
   }
 
   /** Ends allocation in the slab until attach(); it is freed with its last block. An empty one is freed at once. */
   detach(slab: number): void {
-    const sizeClass = this.#classAt(slab);
+    const sizeClass = this.classOf(slab);
     if (sizeClass < 0) return;
     const line = this.#lineOf(sizeClass);
     lock(this.#words, line + SizeClass.lock, this.#worker);
     try {
-      if (this.#classAt(slab) !== sizeClass) return;
       const header = this.#runs.wordOf(slab);
+      if (this.classOf(slab) !== sizeClass || this.#words[header + SlabHeader.isEvacuating] !== 0) return;
       if (this.#words[header + SlabHeader.usedBlocks] < slabBlocksOf[sizeClass]) this.#unlink(header, line);
       this.#words[header + SlabHeader.isEvacuating] = 1;
       this.#settle(slab, sizeClass, header, line);
@@ -128,13 +130,13 @@ export class Slabs {
 
   /** Undoes detach() if the slab is still there. */
   attach(slab: number): void {
-    const sizeClass = this.#classAt(slab);
+    const sizeClass = this.classOf(slab);
     if (sizeClass < 0) return;
     const line = this.#lineOf(sizeClass);
     lock(this.#words, line + SizeClass.lock, this.#worker);
     try {
       const header = this.#runs.wordOf(slab);
-      if (this.#classAt(slab) !== sizeClass || this.#words[header + SlabHeader.isEvacuating] === 0) return;
+      if (this.classOf(slab) !== sizeClass || this.#words[header + SlabHeader.isEvacuating] === 0) return;
       this.#words[header + SlabHeader.isEvacuating] = 0;
       if (this.#words[header + SlabHeader.usedBlocks] < slabBlocksOf[sizeClass]) this.#link(slab, header, line);
     } finally {
@@ -150,7 +152,7 @@ export class Slabs {
     this.#runs.lock();
     try {
       for (let unit = 0; unit < this.#runs.units; unit += this.#runs.lengthOf(unit)) {
-        if (this.#classAt(unit) !== sizeClass) continue;
+        if (this.classOf(unit) !== sizeClass) continue;
         if (isCompactorDead) words[this.#runs.wordOf(unit) + SlabHeader.isEvacuating] = 0;
         this.#recount(unit, sizeClass, line);
       }
@@ -204,8 +206,8 @@ export class Slabs {
     if (wasFull && words[header + SlabHeader.isEvacuating] === 0) this.#link(slab, header, line);
   }
 
-  /** Clears the notes of a block just freed, before the class's lock lets anyone allocate it again. */
-  #forget(granule: number): void {
+  /** Clears the notes of a block just freed, before the lock that is held lets anyone allocate it again. */
+  forget(granule: number): void {
     const pending = this.#record + WorkerRecord.pendingBlock;
     const spare = this.#record + WorkerRecord.spareBucket;
     if (this.#words[pending] === granule) store(this.#words, pending, 0);
@@ -275,13 +277,6 @@ export class Slabs {
 
   #lineOf(sizeClass: number): number {
     return this.#classes + sizeClass * CLASS_WORDS;
-  }
-
-  /** @returns the class of the slab that starts at `slab`, -1: none does */
-  #classAt(slab: number): number {
-    if (this.#runs.kindOf(slab) !== RunKind.slab) return -1;
-    const sizeClass = load(this.#words, this.#runs.wordOf(slab) + SlabHeader.sizeClass);
-    return sizeClass >= 0 && sizeClass < SIZE_CLASSES ? sizeClass : -1;
   }
 
   /** @returns the index of the block that starts at `granule`, -1: none does */

@@ -158,7 +158,7 @@ export class Store {
     const hash = this.map.hashOf(from);
     this.lock(hash);
     try {
-      if (!this.map.findEntry(from)) return false;
+      if (!this.map.findEntry(hash, from)) return false;
       const keyBytes = this.map.keyBytesOf(from);
       const valueBytes = this.map.valueBytesOf(from);
       this.map.writeHeader(to, hash, keyBytes, valueBytes, this.map.codecOf(from));

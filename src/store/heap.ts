@@ -1,0 +1,190 @@
+/**
+ * The heap: memory of the data segment for entries and overflow buckets, addressed by granule (byte offset / 16).
+ * Placing is in blocks.ts (slabs.ts, runs.ts), making room by moving entries in compactor.ts.
+ * Order of locks: compaction > stripe > class > run. No lock may be held by a caller of allocate() or free().
+ * A death leaves locks held, hints wrong and at most two blocks in use that nobody else knows: those named by the
+ * worker's record. repair() sets the first two right; the third is for the caller, by free().
+ */
+import { type Geometry, HeapControl, SizeClass, SLAB_UNITS, UNIT_BYTES, WorkerRecord } from '../memory/layout.js';
+import { holderOf, unlock } from '../memory/lock.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { load, store } from '../memory/words.js';
+import { Blocks, unitsOf } from './blocks.js';
+import { Compactor, type Relocator } from './compactor.js';
+import { RunKind } from './runs.js';
+import { BUCKET_CLASS, blockBytesOf, MAX_SMALL_BYTES, SIZE_CLASSES, SLAB_BYTES } from './size-class.js';
+
+/** Approximate while others allocate. */
+export interface HeapUsage {
+  readonly totalBytes: number;
+  /** In free runs and in free blocks of slabs. */
+  readonly freeBytes: number;
+  /** In blocks, rounded up to what they occupy, and in headers of slabs. */
+  readonly usedBytes: number;
+  /** No block larger than this fits without compaction. */
+  readonly largestFreeBytes: number;
+  readonly slabBytes: number;
+  readonly largeBlocks: number;
+  readonly compactions: number;
+  readonly movedBytes: number;
+}
+
+/** A block in use. */
+export interface UsedBlock {
+  readonly granule: number;
+  readonly bytes: number;
+  readonly isBucket: boolean;
+}
+
+export class Heap {
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #geometry: Geometry;
+  readonly #control: number;
+  readonly #blocks: Blocks;
+  readonly #compactor: Compactor;
+
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, relocator: Relocator) {
+    this.#words = data.words;
+    this.#floats = data.floats;
+    this.#geometry = geometry;
+    this.#control = geometry.heapControlOffset / 4;
+    this.#blocks = new Blocks(data, geometry, worker);
+    this.#compactor = new Compactor(data, geometry, worker, this.#blocks, relocator);
+  }
+
+  /** Makes all of it free. Nobody else may use the segment yet. */
+  static format(data: SegmentViews, geometry: Geometry): void {
+    new Blocks(data, geometry, 0).format();
+  }
+
+  /**
+   * With no lock held, and no block pending.
+   * @returns the granule of a block of at least `bytes`, named by the record's `pendingBlock`; 0: the heap is full
+   */
+  allocate(bytes: number): number {
+    const granule = this.#blocks.allocate(bytes);
+    return granule !== 0 ? granule : this.#allocateCompacting(bytes);
+  }
+
+  /**
+   * With no lock held, and no block pending.
+   * @returns the granule of a block for an overflow bucket, named by the record's `spareBucket`; 0: the heap is full
+   */
+  allocateBucket(): number {
+    const granule = this.#blocks.allocateBucket();
+    return granule !== 0 ? granule : this.#allocateCompacting(0);
+  }
+
+  /** Frees a block and clears the worker's note of it. @returns false, and changes nothing, if none in use starts there */
+  free(granule: number): boolean {
+    return this.#blocks.free(granule);
+  }
+
+  isUsed(granule: number): boolean {
+    return this.#blocks.isUsed(granule);
+  }
+
+  /** Bytes of the block that starts at `granule`; 0: it is not in use. */
+  capacityOf(granule: number): number {
+    return this.#blocks.capacityOf(granule);
+  }
+
+  /** @param bytes 0: an overflow bucket */
+  #allocateCompacting(bytes: number): number {
+    const compactor = this.#compactor;
+    const units = bytes > MAX_SMALL_BYTES ? unitsOf(bytes) : SLAB_UNITS;
+    if (compactor.isHopeless(units)) return this.#blocks.borrow(bytes);
+    compactor.lock();
+    try {
+      // Others may have made room while we waited for the lock.
+      let granule = this.#place(bytes);
+      if (granule === 0 && compactor.makeRoom(units)) granule = this.#place(bytes);
+      compactor.close();
+      return granule !== 0 ? granule : this.#blocks.borrow(bytes);
+    } finally {
+      compactor.unlock();
+    }
+  }
+
+  #place(bytes: number): number {
+    return bytes === 0 ? this.#blocks.allocateBucket() : this.#blocks.allocate(bytes);
+  }
+
+  usage(): HeapUsage {
+    const words = this.#words;
+    const floats = this.#control / 2;
+    const { runs, slabs } = this.#blocks;
+    let slabCount = 0;
+    for (let index = 0; index < SIZE_CLASSES; index++) slabCount += slabs.slabsOf(index);
+    runs.lock();
+    const longest = runs.longestFree();
+    runs.unlock();
+    const totalBytes = runs.units * UNIT_BYTES;
+    const freeBytes = this.#compactor.freeBytes();
+    return {
+      totalBytes,
+      freeBytes,
+      usedBytes: totalBytes - freeBytes,
+      largestFreeBytes: Math.min(longest, runs.units) * UNIT_BYTES,
+      slabBytes: slabCount * SLAB_BYTES,
+      largeBlocks: words[this.#control + HeapControl.largeRuns],
+      compactions: this.#floats[floats + HeapControl.compactions],
+      movedBytes: this.#floats[floats + HeapControl.movedBytes],
+    };
+  }
+
+  /** All blocks in use, in order of address; exact while nobody allocates or frees. */
+  *usedBlocks(): Generator<UsedBlock, void, undefined> {
+    const { runs, slabs } = this.#blocks;
+    for (let unit = 0; unit < runs.units; unit += runs.lengthOf(unit)) {
+      const kind = runs.kindOf(unit);
+      if (kind === RunKind.large) {
+        yield { granule: runs.granuleOf(unit), bytes: runs.lengthOf(unit) * UNIT_BYTES, isBucket: false };
+      } else if (kind === RunKind.slab) {
+        const sizeClass = slabs.classOf(unit);
+        const bytes = blockBytesOf[sizeClass];
+        let granule = slabs.nextUsed(unit, 0);
+        for (; granule !== 0; granule = slabs.nextUsed(unit, slabs.indexOf(unit, granule) + 1)) {
+          yield { granule, bytes, isBucket: sizeClass === BUCKET_CLASS };
+        }
+      }
+    }
+  }
+
+  /**
+   * Sets right what a dead worker was changing, and releases the heap's locks that it held. Other workers may go on.
+   * Afterwards its notes name only blocks in use, which are its own: free() those that the map has not taken over.
+   */
+  repair(deadWorker: number): void {
+    const words = this.#words;
+    const { runs, slabs } = this.#blocks;
+    const runLock = this.#control + HeapControl.runLock;
+    if (holderOf(words, runLock) === deadWorker) {
+      runs.rebuild();
+      this.#dropStaleNotes(deadWorker);
+      unlock(words, runLock);
+    }
+    const isCompactorDead = this.#compactor.isHeldBy(deadWorker);
+    for (let index = 0; index < SIZE_CLASSES; index++) {
+      const classLock = (this.#geometry.sizeClassesOffset + index * SizeClass.sizeBytes) / 4 + SizeClass.lock;
+      if (holderOf(words, classLock) !== deadWorker) continue;
+      slabs.rebuild(index, isCompactorDead);
+      this.#dropStaleNotes(deadWorker);
+      unlock(words, classLock);
+    }
+    if (isCompactorDead) {
+      this.#compactor.close();
+      this.#compactor.unlock();
+    }
+  }
+
+  /** Clears notes of blocks that are not in use, while the lock that guards them keeps everyone from taking them. */
+  #dropStaleNotes(worker: number): void {
+    const record = (this.#geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    for (const note of [WorkerRecord.pendingBlock, WorkerRecord.spareBucket]) {
+      const granule = load(this.#words, record + note);
+      if (granule !== 0 && !this.#blocks.isUsed(granule)) store(this.#words, record + note, 0);
+    }
+  }
+}
