@@ -15,7 +15,6 @@
  * - NOT_A_NUMBER: `incr` on a value that is no number, or a result out of its range.
  * - INTERNAL: the server failed on this request alone; `executed: 'unknown'`.
  * - BAD_REQUEST: the server refused a malformed request; nothing changed.
- * - BUSY: the payload arena has no room for the answer; nothing changed (clients retry by themselves).
  * - NO_REGION: no server of that name runs on this host.
  * - LAYOUT: the region was made by another version or with a geometry this version cannot read.
  * - NOT_OURS: owner or mode of the region files are not what they must be.
@@ -37,7 +36,6 @@ export type KvsErrorCode = `ERR_KVS_${
   | 'NOT_A_NUMBER'
   | 'INTERNAL'
   | 'BAD_REQUEST'
-  | 'BUSY'
   | 'NO_REGION'
   | 'LAYOUT'
   | 'NOT_OURS'
@@ -84,6 +82,7 @@ export const Status = {
   notANumber: 4,
   internal: 5,
   badRequest: 6,
+  /** The arena has no room for the answer; never reaches a client, the worker tries again. */
   busy: 7,
 } as const;
 
@@ -115,11 +114,6 @@ const STATUS_ERRORS: Partial<Record<number, { code: KvsErrorCode; message: strin
     message: 'the server refused a malformed request; client and server may be of different builds',
     executed: 'no',
   },
-  [Status.busy]: {
-    code: 'ERR_KVS_BUSY',
-    message: 'the payload arena has no room for the answer; nothing was changed, try again',
-    executed: 'no',
-  },
 };
 
 /** The error for a status word other than `ok` and `no`; unknown words (garbage) become BAD_REQUEST. */
@@ -129,4 +123,23 @@ export function errorOfStatus(status: number): KvsError {
     return new KvsError('ERR_KVS_BAD_REQUEST', `unknown status ${status} in a response slot`, { executed: 'unknown' });
   }
   return new KvsError(row.code, row.message, { executed: row.executed });
+}
+
+/** A short description of a wrong argument for an error message. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'string')
+    return `string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+  if (typeof value === 'object') return (value.constructor as { name?: string } | undefined)?.name ?? 'object';
+  return typeof value === 'number' || typeof value === 'boolean' ? `${typeof value} ${String(value)}` : typeof value;
+}
+
+/** One line for all that a schema found wrong with options: each by name, what was expected and what came. */
+export function describeIssues(issues: readonly { path: PropertyKey[]; message: string; input?: unknown }[]): string {
+  return issues
+    .map(({ path, message, input }) => {
+      const where = path.length === 0 ? 'options' : path.join('.');
+      return `${where}: ${message}, got ${kindOf(input)}`;
+    })
+    .join('; ');
 }

@@ -2,7 +2,7 @@
  * Value codecs: how a client's values become bytes. Every stored value carries the tag of the codec that wrote it, so
  * that another codec gives a clear error or the bytes, never garbage.
  */
-import { KvsError } from '../errors.js';
+import { kindOf, KvsError } from '../errors.js';
 import { ASCII_FLAG, checkText, readText } from './text.js';
 
 /** Tags stored with values. Part of the layout: numbers never change their meaning. */
@@ -157,13 +157,4 @@ export function resolveCodec<T>(codec: CodecName | CustomCodec<T>): Codec<T> {
   }
   const names = Object.keys(BUILT_IN).join(', ');
   throw new TypeError(`codec must be one of ${names} or { encode, decode }, got ${kindOf(codec)}`);
-}
-
-/** A short description of a wrong argument for an error message. */
-export function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (typeof value === 'string')
-    return `string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
-  if (typeof value === 'object') return (value.constructor as { name?: string } | undefined)?.name ?? 'object';
-  return typeof value === 'number' || typeof value === 'boolean' ? `${typeof value} ${String(value)}` : typeof value;
 }

@@ -8,6 +8,7 @@ import type { Geometry } from '../memory/layout.js';
 import { CHUNK_BYTES } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { cas, load } from '../memory/words.js';
+import { slotOfUse } from './slot-word.js';
 
 export class PayloadArena {
   readonly chunkCount: number;
@@ -40,7 +41,7 @@ export class PayloadArena {
     if (chunks > total) return -1;
     const start = this.#cursor;
     // Once around; the second half of the pass may run past the place where it began.
-    for (let first = start, walked = 0; walked < total; ) {
+    for (let first = start, walked = 0; walked < total;) {
       if (first + chunks > total) {
         walked += total - first;
         first = 0;
@@ -99,6 +100,19 @@ export class PayloadArena {
     return freed;
   }
 
+  /** Frees the chunks whose owner is none any more, as `isStale` says. For the reaper. @returns how many */
+  releaseWhere(isStale: (use: number, slot: number) => boolean): number {
+    let freed = 0;
+    for (let chunk = 0; chunk < this.chunkCount; chunk++) {
+      const owner = load(this.#words, this.#firstOwner + chunk);
+      if (owner === 0) continue;
+      const use = owner & ~OWNED;
+      // The whole word is compared: a chunk that was claimed anew meanwhile keeps its new owner.
+      if (isStale(use, slotOfUse(use)) && cas(this.#words, this.#firstOwner + chunk, owner, 0)) freed++;
+    }
+    return freed;
+  }
+
   /** Chunks in use now (for statistics and audits). */
   used(): number {
     let used = 0;
@@ -109,5 +123,7 @@ export class PayloadArena {
   }
 }
 
-/** Never 0. Uses have 30 bits. */
-const ownerWord = (use: number): number => use | 0x40000000;
+/** Marks an owner word, so that it is never 0: uses have 30 bits. */
+const OWNED = 0x40000000;
+
+const ownerWord = (use: number): number => use | OWNED;

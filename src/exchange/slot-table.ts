@@ -53,15 +53,18 @@ export class SlotTable {
     return this.#step(slot, building, SlotState.submitted);
   }
 
-  /** SUBMITTED → EXECUTING; stale and duplicate hints die here. @returns the new word, 0 if there is nothing to do */
-  begin(slot: number): number {
-    const index = this.base(slot) + Slot.word;
-    const word = load(this.#words, index);
-    if (stateOf(word) !== SlotState.submitted) return 0;
-    return this.#step(slot, word, SlotState.executing);
+  /** @returns the word of a request that waits to be executed, 0: the slot holds none */
+  submitted(slot: number): number {
+    const word = this.word(slot);
+    return stateOf(word) === SlotState.submitted ? word : 0;
   }
 
-  /** EXECUTING → SUBMITTED: the worker found that it is not this request's turn. @returns whether it was done */
+  /** SUBMITTED → EXECUTING; stale and duplicate hints die here. @returns the new word, 0 if there is nothing to do */
+  begin(slot: number, submitted = this.submitted(slot)): number {
+    return submitted === 0 ? 0 : this.#step(slot, submitted, SlotState.executing);
+  }
+
+  /** EXECUTING → SUBMITTED: nothing was done, the request waits for its turn again. @returns whether it was done */
   putBack(slot: number, executing: number): boolean {
     return this.#step(slot, executing, SlotState.submitted) !== 0;
   }
@@ -73,7 +76,20 @@ export class SlotTable {
 
   /** SUBMITTED → FREE of the next generation: certainly not executed, now or later. */
   cancel(slot: number, submitted: number): boolean {
-    return cas(this.#words, this.base(slot) + Slot.word, withState(submitted, SlotState.submitted), nextFree(submitted));
+    return cas(
+      this.#words,
+      this.base(slot) + Slot.word,
+      withState(submitted, SlotState.submitted),
+      nextFree(submitted),
+    );
+  }
+
+  /**
+   * SUBMITTED → BUILDING: out of the workers' reach, to be released later. Until then it counts as pending, so what must
+   * come after it still waits (for what it waited for itself).
+   */
+  withdraw(slot: number, submitted: number): boolean {
+    return this.#step(slot, submitted, SlotState.building) !== 0;
   }
 
   /** EXECUTING → ABANDONED: the worker frees the slot when it has finished. */
@@ -96,7 +112,7 @@ export class SlotTable {
     const word = this.word(slot);
     if (generationOf(word) !== generationOfUse(use)) return false;
     const state = stateOf(word);
-    return state === SlotState.submitted || state === SlotState.executing || state === SlotState.abandoned;
+    return state !== SlotState.free && state !== SlotState.done;
   }
 
   #step(slot: number, from: number, to: SlotState): number {

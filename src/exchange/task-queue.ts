@@ -79,6 +79,11 @@ export class TaskQueue {
     return (load(this.#words, this.#cellOf(head)) & this.#cycleMask) !== (head & this.#cycleMask);
   }
 
+  /** Tasks in the ring now, give or take those in flight. */
+  length(): number {
+    return (load(this.#words, CtlHeader.queueTail) - load(this.#words, CtlHeader.queueHead)) | 0;
+  }
+
   #cellOf(position: number): number {
     return this.#firstCell + (position & ~this.#cycleMask);
   }

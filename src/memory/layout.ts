@@ -16,7 +16,8 @@ const LINE = 128;
 const PAGE = 4096;
 
 export const MAX_CLIENTS = 1024;
-export const MAX_WORKERS = 64;
+/** One bit each in `CtlHeader.awake` and `CtlHeader.asleep`. */
+export const MAX_WORKERS = 32;
 export const MAX_KEY_BYTES = 1024;
 export const MAX_OPERATIONS = 32;
 
@@ -54,15 +55,14 @@ export const CtlHeader = record(PAGE, {
   c: align(LINE),
   queueTail: i32,
   d: align(LINE),
-  /** Futex of the workers: counts rings. */
-  bell: i32,
+  /** Bit per worker: awake, and will look at the queue within microseconds. While one is, nobody needs a ring. */
+  awake: i32,
+  /** Bit per worker: asleep on its bell, or about to be; whoever clears it rings that bell. */
+  asleep: i32,
   e: align(LINE),
-  /** Workers asleep or about to be, less those that a ring has claimed already. */
-  sleepers: i32,
+  /** One futex per worker: counts rings. */
+  workerBells: words(MAX_WORKERS),
   f: align(LINE),
-  /** Workers that spin for the next task. */
-  spinners: i32,
-  g: align(LINE),
   /** Clients that wait for a slot or for arena room (a hint, recounted by the sweeper). */
   starving: i32,
   /** Leased clients (a hint, recounted by the sweeper). */
@@ -149,21 +149,14 @@ export const Stripe = record(LINE, {
   entryCount: i32,
   /** The last version given out in this stripe; versions never repeat within a stripe. */
   version: f64,
-  /** Bytes of keys and values held. */
-  payloadBytes: f64,
 });
 
-/** Buckets of a latency histogram: 16 linear steps per power of two of nanoseconds, up to 2^40. */
-export const HISTOGRAM_BUCKETS = 16 * 37;
-
-/** What a worker is doing (read by whoever cleans up after it) and what it has counted. */
-export const WorkerRecord = record(8192, {
+/** What a worker is doing (read by whoever cleans up after it) and how many operations, by opcode, it has counted. */
+export const WorkerRecord = record(LINE * 5, {
   /** Slot being executed + 1, 0: none. */
   slot: i32,
   /** The slot's word while executing. */
   slotWord: i32,
-  /** Stripe whose lock is held + 1. */
-  stripe: i32,
   /** Bucket word (index into the data segment's words) about to be replaced, 0: none. */
   bucketWord: i32,
   oldWord: i32,
@@ -172,12 +165,9 @@ export const WorkerRecord = record(8192, {
   pendingBlock: i32,
   /** Granule of a spare overflow bucket, 0: none. */
   spareBucket: i32,
-  /** 1: sleeps for work. */
-  asleep: i32,
   a: align(LINE),
   operations: floats(MAX_OPERATIONS),
   errors: floats(MAX_OPERATIONS),
-  latency: floats(HISTOGRAM_BUCKETS),
 });
 
 /** A bucket is one cache line: 15 entry words and the granule of an overflow bucket of the same shape. */

@@ -10,7 +10,9 @@ import type { SegmentViews } from './segment.js';
 import { viewsOf } from './segment.js';
 import { CTL_MAGIC, CtlHeader, geometryOf, LAYOUT_VERSION, MAX_WORKERS, type RegionShape } from './layout.js';
 
-export const DEFAULT_SHM_DIR = '/dev/shm';
+/** Where region files are unless an option says otherwise. */
+export const defaultShmDir = (): string => process.env['KVS_SHM_DIR'] ?? '/dev/shm';
+
 export const NAME_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 
 export interface RegionPaths {
@@ -30,14 +32,19 @@ export function regionPaths(name: string, shmDir: string): RegionPaths {
   return { ctl: `${prefix}ctl`, data: `${prefix}data`, bell: (client) => `${prefix}bell.${client}` };
 }
 
-/** Opens a region file without following links. @returns undefined when it does not exist */
+/** Flags for whatever may lie at the path: links are not followed, and a FIFO does not block. */
+const OPEN_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** What open() answers when the path is of another user, or no plain file. */
+const FOREIGN = new Set(['EACCES', 'EPERM', 'ELOOP', 'EISDIR', 'ENXIO']);
+
+/** Opens a region file. @returns undefined when it does not exist */
 export function openRegionFile(path: string, writable: boolean): number | undefined {
   try {
-    return openSync(path, (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NOFOLLOW);
+    return openSync(path, (writable ? constants.O_RDWR : constants.O_RDONLY) | OPEN_FLAGS);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    const { code = '' } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
-    if (code === 'EACCES' || code === 'EPERM' || code === 'ELOOP') {
+    if (FOREIGN.has(code)) {
       throw new KvsError(
         'ERR_KVS_NOT_OURS',
         `${path} may not be opened (${code}): run as the user that started the server, or remove the file`,

@@ -19,3 +19,9 @@ export const add = (words: Int32Array, index: number, value: number): number => 
 /** @returns the word before the exchange */
 export const exchange = (words: Int32Array, index: number, value: number): number =>
   Atomics.exchange(words, index, value);
+
+/** Sets bits. @returns the word before */
+export const setBits = (words: Int32Array, index: number, bits: number): number => Atomics.or(words, index, bits);
+
+/** Clears bits. @returns the word before */
+export const clearBits = (words: Int32Array, index: number, bits: number): number => Atomics.and(words, index, ~bits);

@@ -1,5 +1,5 @@
 /** MSET: one hand-off for many SETs. Items take effect one after the other; the answer says how many did. */
-import { KvsError, Status } from '../errors.js';
+import { Status } from '../errors.js';
 import type { Operation } from './operation.js';
 
 export const mset: Operation<number> = {
@@ -37,10 +37,3 @@ export const mset: Operation<number> = {
   },
   decode: (response) => response.count,
 };
-
-/** What is thrown when a batch stopped in the middle. */
-export const partial = (cause: KvsError, done: number, items: number): KvsError =>
-  new KvsError(cause.code, `${cause.message} (after ${done} of ${items} items of the batch took effect)`, {
-    cause,
-    executed: done === 0 ? (cause.executed ?? 'unknown') : 'unknown',
-  });

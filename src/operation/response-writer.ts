@@ -70,6 +70,11 @@ export class ResponseWriter {
     this.target.words[this.#base + Slot.status] = status;
   }
 
+  /** Whether reserve() found no room. */
+  get isBusy(): boolean {
+    return this.target.words[this.#base + Slot.status] === Status.busy;
+  }
+
   codec(tag: number): void {
     this.target.words[this.#base + Slot.responseCodec] = tag;
   }

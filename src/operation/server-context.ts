@@ -1,6 +1,7 @@
 /** What operations may use of the server: one context per worker thread. */
 import type { Store } from '../store/store.js';
 import type { BatchReader } from './batch-reader.js';
+import type { KvsStatistics } from './stats.js';
 import type { Scratch } from './scratch.js';
 
 export interface ServerContext {
@@ -9,6 +10,6 @@ export interface ServerContext {
   /** Over the current request. */
   readonly batch: BatchReader;
   readonly scratch: Scratch;
-  /** The statistics of the whole server, as JSON.stringify takes them. */
-  statistics(): unknown;
+  /** The statistics of the whole server. */
+  statistics(): KvsStatistics;
 }

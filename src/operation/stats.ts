@@ -1,7 +1,43 @@
 /** STATS: the server's statistics, as JSON. */
 import type { Operation } from './operation.js';
 
-export const stats: Operation = {
+export interface KvsStatistics {
+  readonly name: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+  readonly workers: number;
+  /** Keys held. */
+  readonly entries: number;
+  /** Executed and failed requests, by operation; those never asked for are left out. */
+  readonly operations: { readonly [operation: string]: { readonly count: number; readonly errors: number } };
+  /** How long a worker took per request, in nanoseconds; every 16th is measured. */
+  readonly latencyNs: LatencySummary;
+  readonly memory: {
+    readonly totalBytes: number;
+    readonly usedBytes: number;
+    readonly freeBytes: number;
+    /** Of the payload arena, which carries what does not fit a slot. */
+    readonly arenaBytes: number;
+    readonly arenaUsedBytes: number;
+    readonly compactions: number;
+    readonly movedBytes: number;
+  };
+  readonly slots: { readonly total: number; readonly inUse: number };
+  /** Connected clients. */
+  readonly clients: number;
+}
+
+export interface LatencySummary {
+  readonly count: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+export const stats: Operation<KvsStatistics> = {
   name: 'stats',
   opcode: 12,
   scope: 'key',
@@ -9,5 +45,5 @@ export const stats: Operation = {
     const text = JSON.stringify(server.statistics());
     if (response.reserve(Buffer.byteLength(text))) response.target.bytes.write(text, response.offset);
   },
-  decode: (response) => JSON.parse(response.source.utf8Slice(response.start, response.end)) as unknown,
+  decode: (response) => JSON.parse(response.source.utf8Slice(response.start, response.end)) as KvsStatistics,
 };

@@ -13,12 +13,14 @@ import { load } from '../memory/words.js';
 import { native } from '../native.js';
 import type { Blocks } from './blocks.js';
 import { RunKind } from './runs.js';
-import { BUCKET_CLASS, blockBytesOf, SLAB_BYTES, slabBlocksOf } from './size-class.js';
+import { BUCKET_CLASS, blockBytesOf, slabBlocksOf } from './size-class.js';
 
 export interface Relocator {
+  /** Bytes that the entry at `granule` needs; any number if it is not published. */
+  bytesOf(granule: number): number;
   /**
    * Moves the entry at `from` to the block at `to`, if it is published, and then the note from `to` to `from`.
-   * @returns false, with nothing changed, if the map does not name `from`
+   * @returns false, with nothing changed, if the map does not name `from`, or `to` is too small after all
    */
   relocate(from: number, to: number): boolean;
 }
@@ -28,12 +30,14 @@ const ATTEMPTS = 8;
 /** Runs looked at for one window, unless none of them will do. */
 const SCAN_RUNS = 4096;
 /** A window with more than this share of its bytes in use is not worth the work. */
-const MAX_FILL = 15 / 16;
+const MAX_FILL = Number(process.env.MF ?? 15 / 16);
 /** Looks at blocks that their owners are about to publish or free. */
 const PASSES = 20;
 const NAP_MS = 0.05;
 /** After a failure nothing is tried until so much has been freed, or a quarter of what was asked for. */
 const RETRY_BYTES = 16_384;
+const MISPLACED_COST = Number(process.env.MC ?? 1);
+const EVAC_BORROW = Number(process.env.EB ?? 1.25);
 const BLOCKED = -1;
 
 export class Compactor {
@@ -52,7 +56,7 @@ export class Compactor {
   /** Of the search in hand. */
   #best = -1;
   #bestEnd = 0;
-  #bestCost = 0;
+  #bestFill = 0;
   #looksLeft = 0;
   #longestFree = 0;
 
@@ -134,7 +138,7 @@ export class Compactor {
     runs.lock();
     try {
       this.#best = -1;
-      this.#bestCost = units * UNIT_BYTES * MAX_FILL;
+      this.#bestFill = MAX_FILL;
       this.#looksLeft = SCAN_RUNS;
       this.#longestFree = runs.longestFree();
       const start = this.#headFrom(this.#cursor);
@@ -176,10 +180,11 @@ export class Compactor {
         cost = 0;
       }
       if (end - first < units) return;
-      if (cost < this.#bestCost) {
+      const fill = cost / ((end - first) * UNIT_BYTES);
+      if (fill < this.#bestFill) {
         this.#best = first;
         this.#bestEnd = end;
-        this.#bestCost = cost;
+        this.#bestFill = fill;
       }
       const dropped = this.#costOf(first);
       first += runs.lengthOf(first);
@@ -201,8 +206,8 @@ export class Compactor {
     if (used === 0) return 0;
     if (sizeClass === BUCKET_CLASS) return BLOCKED;
     const freeElsewhere = slabs.freeBlocksOf(sizeClass) - (slabBlocksOf[sizeClass] - used);
-    // Without room in the other slabs of its class, emptying it costs another slab.
-    return freeElsewhere < used ? SLAB_BYTES : used * blockBytesOf[sizeClass];
+    const misplaced = Math.max(0, used - freeElsewhere);
+    return (used + misplaced * MISPLACED_COST) * blockBytesOf[sizeClass];
   }
 
   /** @returns whether all of the window is free now, and set aside for this thread */
@@ -255,9 +260,11 @@ export class Compactor {
 
   /** Moves an entry; one that is not published stays. @returns false if there is no room elsewhere */
   #moveBlock(from: number): boolean {
-    const bytes = this.#blocks.capacityOf(from);
-    if (bytes === 0) return true;
-    const to = this.#blocks.allocate(bytes);
+    const bytes = this.#relocator.bytesOf(from);
+    // Only the header of a published entry can be trusted.
+    if (bytes <= 0 || bytes > this.#blocks.capacityOf(from)) return true;
+    let to = this.#blocks.allocate(bytes);
+    if (to === 0) to = this.#blocks.borrow(bytes, EVAC_BORROW);
     if (to === 0) return false;
     if (this.#relocator.relocate(from, to)) {
       this.#blocks.free(from);

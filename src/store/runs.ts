@@ -202,10 +202,11 @@ export class Runs {
         this.#markEnd(unit, length);
         continue;
       }
-      const isInWindow = unit >= this.windowFirst && unit < this.windowEnd;
-      while (!isInWindow && this.#isFreeNeighbour(unit + length)) length += this.lengthOf(unit + length);
+      if (unit < this.windowFirst || unit >= this.windowEnd) {
+        while (this.#isFreeNeighbour(unit + length)) length += this.lengthOf(unit + length);
+        this.#free.add(unit, length);
+      }
       this.#setFree(unit, length);
-      if (!isInWindow) this.#free.add(unit, length);
       free += length;
     }
     this.#words[this.#control + HeapControl.freeUnits] = free;

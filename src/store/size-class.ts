@@ -3,14 +3,7 @@
  * Class 0 is for overflow buckets alone. From 1 up: 32 to 288 bytes by 16, then the sizes that divide a slab into
  * 8, 9, 10, … equal blocks without a rest, so that neither rounding up nor a slab's end wastes more than an eighth.
  */
-import {
-  BUCKET_BYTES,
-  GRANULE_BYTES,
-  MAX_SIZE_CLASSES,
-  SLAB_UNITS,
-  SlabHeader,
-  UNIT_BYTES,
-} from '../memory/layout.js';
+import { BUCKET_BYTES, GRANULE_BYTES, MAX_SIZE_CLASSES, SLAB_UNITS, SlabHeader, UNIT_BYTES } from '../memory/layout.js';
 import { roundUp } from '../memory/record.js';
 
 export const SLAB_BYTES = SLAB_UNITS * UNIT_BYTES;
@@ -39,8 +32,7 @@ const classOfGranules = Uint8Array.from({ length: MAX_SMALL_BYTES / GRANULE_BYTE
 );
 
 /** The class of the smallest blocks that hold `bytes`, which are at most MAX_SMALL_BYTES. */
-export const sizeClassOf = (bytes: number): number =>
-  classOfGranules[(bytes + GRANULE_BYTES - 1) >> 4];
+export const sizeClassOf = (bytes: number): number => classOfGranules[(bytes + GRANULE_BYTES - 1) >> 4];
 
 /** Words of the bitmap of used blocks in a slab of the class. */
 export const bitmapWordsOf = (sizeClass: number): number => (slabBlocksOf[sizeClass] + 31) >> 5;
@@ -55,7 +47,7 @@ function coarseSizes(): number[] {
   const coarse: number[] = [];
   for (let blocks = MIN_BLOCKS; ; blocks = Math.floor(blocks * 1.125)) {
     const size = Math.floor(room / blocks / GRANULE_BYTES) * GRANULE_BYTES;
-    if (size <= FINE_BYTES) return coarse.reverse();
+    if (size <= FINE_BYTES) return coarse.toReversed();
     coarse.push(size);
   }
 }

@@ -99,9 +99,13 @@ export class Slabs {
   /** @returns the granule of the first used block at or after block `from` of the slab, 0: none */
   nextUsed(slab: number, from: number): number {
     const sizeClass = this.classOf(slab);
-    const header = this.#runs.wordOf(slab);
-    for (let block = from; sizeClass >= 0 && block < slabBlocksOf[sizeClass]; block++) {
-      if (this.#isSet(header, block)) return this.#granuleOf(slab, sizeClass, block);
+    const blocks = sizeClass < 0 ? 0 : slabBlocksOf[sizeClass];
+    const bitmap = this.#runs.wordOf(slab) + HEADER_WORDS;
+    for (let block = from; block < blocks; block = (block | 31) + 1) {
+      const bits = load(this.#words, bitmap + (block >> 5)) >> (block & 31);
+      if (bits === 0) continue;
+      const found = block + 31 - Math.clz32(bits & -bits);
+      return found < blocks ? this.#granuleOf(slab, sizeClass, found) : 0;
     }
     return 0;
   }

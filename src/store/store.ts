@@ -153,12 +153,17 @@ export class Store {
     }
   }
 
+  /** Bytes of the block that the entry needs. Called by the heap, with no lock held. */
+  bytesOf(granule: number): number {
+    return ENTRY_HEADER_BYTES + pad4(this.map.keyBytesOf(granule)) + this.map.valueBytesOf(granule);
+  }
+
   /** Called by the heap to empty a stretch of memory: moves an entry that is published, and no other. */
   relocate(from: number, to: number): boolean {
     const hash = this.map.hashOf(from);
     this.lock(hash);
     try {
-      if (!this.map.findEntry(hash, from)) return false;
+      if (!this.map.findEntry(hash, from) || this.bytesOf(from) > this.heap.capacityOf(to)) return false;
       const keyBytes = this.map.keyBytesOf(from);
       const valueBytes = this.map.valueBytesOf(from);
       this.map.writeHeader(to, hash, keyBytes, valueBytes, this.map.codecOf(from));

@@ -1,0 +1,119 @@
+/**
+ * Operations on many keys: cut into parts that each fit one hand-off, all of them handed over at once. Parts take
+ * effect one by one; a batch is not a transaction.
+ */
+import { byteLengthOf, itemBytes } from '../codec/batch.js';
+import type { Codec } from '../codec/codec.js';
+import { KvsError } from '../errors.js';
+import { mdel } from '../operation/mdel.js';
+import { mget } from '../operation/mget.js';
+import { mset } from '../operation/mset.js';
+import type { Operation } from '../operation/operation.js';
+import { type BatchItem, Call } from './call.js';
+
+/** A part ends when it holds this many items or bytes; a single item may be larger. */
+const PART_ITEMS = 1024;
+const PART_BYTES = 128 * 1024;
+
+/** The calls of one batch, and what their results come to. */
+export class Batch<R> {
+  readonly calls: readonly Call[];
+  readonly #combine: (results: unknown[]) => R;
+
+  constructor(calls: readonly Call[], combine: (results: unknown[]) => R) {
+    this.calls = calls;
+    this.#combine = combine;
+  }
+
+  /** @param results of the calls, in their order */
+  combine(results: unknown[]): R {
+    return this.#combine(results);
+  }
+
+  /** What a failure of one part means for the whole. */
+  failure(cause: Error): Error {
+    if (this.calls.length === 1 && this.calls[0].items?.length === 1) return cause;
+    if (!(cause instanceof KvsError) || cause.executed === undefined) return cause;
+    const message = `${cause.message} (of a batch: other items may have taken effect)`;
+    return new KvsError(cause.code, message, { cause, executed: 'unknown' });
+  }
+}
+
+export function msetBatch(codec: Codec<unknown>, items: readonly BatchItem[], deadline: number): Batch<true> {
+  return new Batch(partsOf(mset, codec, items, deadline), () => true);
+}
+
+export function mdelBatch(
+  codec: Codec<unknown>,
+  keys: readonly (string | Uint8Array)[],
+  deadline: number,
+): Batch<number> {
+  const calls = partsOf(mdel, codec, keys.map(itemOfKey), deadline);
+  return new Batch(calls, (counts) => (counts as number[]).reduce((sum, count) => sum + count, 0));
+}
+
+/** A part whose values do not fit one answer asks again for those that are missing. */
+export function mgetBatch<V>(
+  codec: Codec<V>,
+  keys: readonly (string | Uint8Array)[],
+  deadline: number,
+): Batch<(V | undefined)[]> {
+  const calls = partsOf(mget, codec as Codec<unknown>, keys.map(itemOfKey), deadline);
+  const values = calls.map((call) => collectValues(call));
+  return new Batch(calls, () => values.flat() as (V | undefined)[]);
+}
+
+/** @returns the array that the part's values come to stand in */
+function collectValues(call: Call<unknown[]>): unknown[] {
+  const values: unknown[] = [];
+  const items = call.items ?? [];
+  const next = (answer: unknown): Call | undefined => {
+    const result = answer as unknown[];
+    values.push(...result);
+    if (values.length >= items.length) return undefined;
+    if (result.length === 0) throw new KvsError('ERR_KVS_BAD_REQUEST', 'the server answered a batch with nothing');
+    const rest = new Call(call.operation, call.codec, call.deadline);
+    rest.items = items.slice(values.length);
+    rest.next = next;
+    rest.onFulfilled = call.onFulfilled;
+    rest.onRejected = call.onRejected;
+    return rest;
+  };
+  call.next = next;
+  return values;
+}
+
+const itemOfKey = (key: string | Uint8Array): BatchItem => ({ key, value: '' });
+
+function partsOf<R>(
+  operation: Operation<R, never>,
+  codec: Codec<unknown>,
+  items: readonly BatchItem[],
+  deadline: number,
+): Call<R>[] {
+  const parts: Call<R>[] = [];
+  let start = 0;
+  let bytes = 0;
+  items.forEach(({ key, value }, index) => {
+    const size = itemBytes(byteLengthOf(key), byteLengthOf(value));
+    if (index > start && (index - start >= PART_ITEMS || bytes + size > PART_BYTES)) {
+      parts.push(partOf(operation, codec, items.slice(start, index), deadline));
+      start = index;
+      bytes = 0;
+    }
+    bytes += size;
+  });
+  if (start < items.length) parts.push(partOf(operation, codec, items.slice(start), deadline));
+  return parts;
+}
+
+function partOf<R>(
+  operation: Operation<R, never>,
+  codec: Codec<unknown>,
+  items: readonly BatchItem[],
+  deadline: number,
+): Call<R> {
+  const call = new Call(operation as Operation<R>, codec, deadline);
+  call.items = items;
+  return call;
+}

@@ -1,0 +1,130 @@
+/**
+ * The blocking calls of a client: spin briefly, then sleep on the slot's word in bounded slices, looking after the
+ * server's life in between. They share slots and order with the asynchronous calls, which they move along as they wait.
+ */
+import { availableParallelism } from 'node:os';
+
+import type { Call } from './call.js';
+import { type Connection, serverGone } from './connection.js';
+import { type Pipeline, timedOut } from './pipeline.js';
+import type { Session } from './session.js';
+
+/** An answer comes within this time unless the worker sleeps or is busy. */
+const SPIN_MS = availableParallelism() > 1 ? 0.02 : 0;
+const SPINS_PER_LOOK = 64;
+const NOT_STARVING = -1;
+/** Bounds how late a dead server is noticed. */
+const SLICE_MS = 50;
+
+export class BlockingCalls {
+  readonly #connection: Connection;
+  readonly #pipeline: Pipeline;
+
+  constructor(connection: Connection, pipeline: Pipeline) {
+    this.#connection = connection;
+    this.#pipeline = pipeline;
+  }
+
+  /** Runs a call and its follow-ups. @throws KvsError ERR_KVS_TIMEOUT, SERVER_GONE, or what the operation throws */
+  run<R>(call: Call<R>): R {
+    let result: unknown = this.#runOne(call);
+    for (let next = call.next?.(result); next !== undefined; next = next.next?.(result)) result = this.#runOne(next);
+    return result as R;
+  }
+
+  #runOne<R>(call: Call<R>): R {
+    const session = this.#start(call);
+    if (!this.#spin(session, call) && !this.#sleep(session, call)) {
+      const name = this.#connection.options.name;
+      const { isServing } = session;
+      if (!isServing) this.#pipeline.lose();
+      const ended = session.end(call);
+      if (ended !== 'done') {
+        call.state = 'rejected';
+        throw isServing ? timedOut(name, ended) : serverGone(name, ended);
+      }
+    }
+    call.state = 'fulfilled';
+    return session.take(call);
+  }
+
+  #start(call: Call): Session {
+    const pipeline = this.#pipeline;
+    for (let rings = NOT_STARVING; ;) {
+      const session = pipeline.session();
+      if (!pipeline.isIdle) pipeline.advance();
+      const result = pipeline.queuedCount > 0 ? 'blocked' : session.start(call, pipeline.inFlightCount);
+      if (result === 'started') {
+        session.satisfy();
+        return session;
+      }
+      // Having said that it starves, it tries once more before it sleeps: a slot may have come free just before.
+      if (result === 'starved' && rings === NOT_STARVING) {
+        rings = session.starve();
+        continue;
+      }
+      this.#waitForTurn(session, call, rings);
+      rings = NOT_STARVING;
+    }
+  }
+
+  /** Waits until the call may be worth another try. @throws KvsError when its time is up or the server is gone */
+  #waitForTurn(session: Session, call: Call, rings: number): void {
+    const remaining = call.deadline - performance.now();
+    const { name } = this.#connection.options;
+    if (remaining <= 0) throw timedOut(name, 'no');
+    this.waitForProgress(session, Math.min(SLICE_MS, remaining), rings);
+    if (!session.isServing) {
+      this.#pipeline.lose();
+      throw serverGone(name, 'no');
+    }
+  }
+
+  /** Blocks until something of this client may have moved, at most `timeoutMs`. */
+  waitForProgress(session: Session, timeoutMs: number, rings: number): void {
+    const { oldest } = this.#pipeline;
+    if (oldest !== undefined) {
+      const word = session.table.word(oldest.slot);
+      if (!session.isDone(oldest)) session.sleep(oldest, word, timeoutMs);
+      return;
+    }
+    session.sleepStarving(rings === NOT_STARVING ? session.starve() : rings, timeoutMs);
+    session.satisfy();
+  }
+
+  /** @returns whether the answer is there */
+  #spin(session: Session, call: Call): boolean {
+    const until = performance.now() + SPIN_MS;
+    do {
+      for (let i = 0; i < SPINS_PER_LOOK; i++) if (session.isDone(call)) return true;
+    } while (performance.now() < until);
+    return false;
+  }
+
+  /** @returns whether the answer is there; false: the time is up, or the server is gone */
+  #sleep(session: Session, call: Call): boolean {
+    for (;;) {
+      const word = session.table.word(call.slot);
+      if (session.isDone(call)) return true;
+      const remaining = call.deadline - performance.now();
+      if (remaining <= 0) return false;
+      session.sleep(call, word, Math.min(SLICE_MS, remaining));
+      if (!session.isDone(call) && !session.isServing) return session.isDone(call);
+    }
+  }
+
+  /** Blocks until `isSettled`, moving the asynchronous calls along. @returns false when `timeoutMs` have passed */
+  waitUntil(isSettled: () => boolean, timeoutMs: number): boolean {
+    const giveUpAt = performance.now() + timeoutMs;
+    for (;;) {
+      this.#pipeline.advance();
+      if (isSettled()) return true;
+      const remaining = giveUpAt - performance.now();
+      if (remaining <= 0) return false;
+      const { session } = this.#connection;
+      this.waitForProgress(session, Math.min(SLICE_MS, remaining), NOT_STARVING);
+      if (!session.isServing) this.#pipeline.lose();
+      this.#pipeline.expire();
+    }
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Makes calls out of arguments: one method per operation, which checks what it is given before anything is claimed.
+ * The three ways to run an operation (awaited, blocking, as a task) all start here.
+ */
+import { byteLengthOf } from '../codec/batch.js';
+import type { Codec } from '../codec/codec.js';
+import { checkText } from '../codec/text.js';
+import { kindOf, KvsError } from '../errors.js';
+import { MAX_KEY_BYTES } from '../memory/layout.js';
+import { cas } from '../operation/cas.js';
+import { del } from '../operation/del.js';
+import { exists } from '../operation/exists.js';
+import { flush } from '../operation/flush.js';
+import { get, getEntry, type VersionedValue } from '../operation/get.js';
+import { getdel } from '../operation/getdel.js';
+import { incr } from '../operation/incr.js';
+import type { Operation } from '../operation/operation.js';
+import { ping } from '../operation/ping.js';
+import { post } from '../operation/post.js';
+import { scan, type ScanPage } from '../operation/scan.js';
+import { set } from '../operation/set.js';
+import { size } from '../operation/size.js';
+import { type KvsStatistics, stats } from '../operation/stats.js';
+import { Batch, mdelBatch, mgetBatch, msetBatch } from './batch.js';
+import { Call } from './call.js';
+import { type CallOptions, checkTimeout } from './options.js';
+
+/** A key: text, or 1 to 1,024 bytes. */
+export type Key = string | Uint8Array;
+
+/** Text this short fits whatever its characters are. */
+const SAFE_UNITS = Math.floor(MAX_KEY_BYTES / 3);
+
+export class Calls<V> {
+  readonly #codec: Codec<V>;
+  readonly #timeoutMs: number;
+  readonly #maxValueBytes: () => number;
+
+  constructor(codec: Codec<V>, timeoutMs: number, maxValueBytes: () => number) {
+    this.#codec = codec;
+    this.#timeoutMs = timeoutMs;
+    this.#maxValueBytes = maxValueBytes;
+  }
+
+  get(key: Key, options?: CallOptions): Call<V | undefined> {
+    return this.#onKey(get as Operation<V | undefined>, key, options);
+  }
+
+  getEntry(key: Key, options?: CallOptions): Call<VersionedValue<V> | undefined> {
+    return this.#onKey(getEntry as Operation<VersionedValue<V> | undefined>, key, options);
+  }
+
+  set(key: Key, value: V, options?: CallOptions): Call<true> {
+    return this.#withValue(set, key, value, options);
+  }
+
+  post(key: Key, value: V, options?: CallOptions): Call<boolean> {
+    return this.#withValue(post, key, value, options);
+  }
+
+  cas(key: Key, expectedVersion: number, value: V, options?: CallOptions): Call<boolean> {
+    if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0) {
+      throw new RangeError(
+        `expectedVersion must be a version from getEntry, or 0 for a missing key, got ${kindOf(expectedVersion)}`,
+      );
+    }
+    const call = this.#withValue(cas, key, value, options);
+    call.argument = expectedVersion;
+    return call;
+  }
+
+  del(key: Key, options?: CallOptions): Call<boolean> {
+    return this.#onKey(del, key, options);
+  }
+
+  exists(key: Key, options?: CallOptions): Call<boolean> {
+    return this.#onKey(exists, key, options);
+  }
+
+  getdel(key: Key, options?: CallOptions): Call<V | undefined> {
+    return this.#onKey(getdel as Operation<V | undefined>, key, options);
+  }
+
+  incr(key: Key, by?: number, options?: CallOptions): Call<number> {
+    const addend = by ?? 1;
+    if (typeof addend !== 'number' || !Number.isFinite(addend)) {
+      throw new RangeError(`incr adds a finite number, got ${kindOf(by)}`);
+    }
+    const call = this.#onKey(incr, key, options);
+    call.argument = addend;
+    return call;
+  }
+
+  size(options?: CallOptions): Call<number> {
+    return this.#make(size, options);
+  }
+
+  ping(options?: CallOptions): Call<true> {
+    return this.#make(ping, options);
+  }
+
+  flush(options?: CallOptions): Call<true> {
+    return this.#make(flush, options);
+  }
+
+  stats(options?: CallOptions): Call<KvsStatistics> {
+    return this.#make(stats, options);
+  }
+
+  /** One page of a walk over all keys. */
+  scan(prefix: Key, cursor: number, options?: CallOptions): Call<ScanPage> {
+    if (byteLengthOf(prefix) > MAX_KEY_BYTES) throw keyTooLong(byteLengthOf(prefix));
+    const call = this.#make(scan, options);
+    call.value = prefix;
+    call.argument = cursor;
+    return call;
+  }
+
+  mget(keys: Iterable<Key>, options?: CallOptions): Batch<(V | undefined)[]> {
+    return mgetBatch(this.#codec, checkedKeys(keys), this.#deadline(options));
+  }
+
+  mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: CallOptions): Batch<true> {
+    const pairs = isIterable(entries) ? entries : Object.entries(entries);
+    const items = [...pairs].map(([key, value]) => ({ key: checkedKey(key), value: this.#encode(value) }));
+    return msetBatch(this.#codec as Codec<unknown>, items, this.#deadline(options));
+  }
+
+  mdel(keys: Iterable<Key>, options?: CallOptions): Batch<number> {
+    return mdelBatch(this.#codec as Codec<unknown>, checkedKeys(keys), this.#deadline(options));
+  }
+
+  #make<R>(operation: Operation<R, never>, options?: CallOptions): Call<R> {
+    return new Call<R>(operation as Operation<R>, this.#codec as Codec<unknown>, this.#deadline(options));
+  }
+
+  #onKey<R>(operation: Operation<R, never>, key: Key, options?: CallOptions): Call<R> {
+    const call = this.#make(operation, options);
+    call.key = checkedKey(key);
+    return call;
+  }
+
+  #withValue<R>(operation: Operation<R, never>, key: Key, value: V, options?: CallOptions): Call<R> {
+    const call = this.#onKey(operation, key, options);
+    call.value = this.#encode(value);
+    return call;
+  }
+
+  #encode(value: V): string | Uint8Array {
+    const encoded = this.#codec.encode(value);
+    const max = this.#maxValueBytes();
+    if (encoded.length * 3 > max && byteLengthOf(encoded) > max) {
+      throw new KvsError(
+        'ERR_KVS_TOO_LARGE',
+        `the value has ${byteLengthOf(encoded)} bytes, this server takes up to ${max}: start it with a larger maxValueBytes`,
+        { executed: 'no' },
+      );
+    }
+    return encoded;
+  }
+
+  #deadline(options: CallOptions | undefined): number {
+    const timeoutMs = options?.timeoutMs;
+    return performance.now() + (timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs));
+  }
+}
+
+const isIterable = <T>(value: Iterable<T> | object): value is Iterable<T> => Symbol.iterator in value;
+
+function checkedKeys(keys: Iterable<Key>): Key[] {
+  if (typeof keys === 'string' || !isIterable(keys))
+    throw new TypeError(`keys must be an iterable of keys, got ${kindOf(keys)}`);
+  return Array.from(keys, checkedKey);
+}
+
+/** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 1 to 1,024 bytes */
+function checkedKey(key: Key): Key {
+  if (typeof key === 'string') {
+    checkText(key, 'key');
+    if (key.length > SAFE_UNITS && Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(Buffer.byteLength(key));
+  } else if (!(key instanceof Uint8Array)) {
+    throw new TypeError(`key must be a string or a Uint8Array, got ${kindOf(key)}`);
+  } else if (key.length > MAX_KEY_BYTES) {
+    throw keyTooLong(key.length);
+  }
+  if (key.length === 0) throw new TypeError('key must have at least one byte, got an empty one');
+  return key;
+}
+
+const keyTooLong = (bytes: number): KvsError =>
+  new KvsError('ERR_KVS_TOO_LARGE', `key must have at most ${MAX_KEY_BYTES} bytes, got ${bytes}: shorten or hash it`, {
+    executed: 'no',
+  });

@@ -1,0 +1,246 @@
+/**
+ * The client: every operation three ways. `await client.get(k)` hands over and lets the event loop go on;
+ * `client.getSync(k)` blocks; `client.submit('get', k)` gives a Task to collect later. All share one order per key.
+ */
+import type { Codec, CodecName, CodecTypes, CustomCodec } from '../codec/codec.js';
+import { kindOf } from '../errors.js';
+import type { VersionedValue } from '../operation/get.js';
+import type { KvsStatistics } from '../operation/stats.js';
+import { type Key, Calls } from './calls.js';
+import { Connection } from './connection.js';
+import { iterateEntries, iterateEntriesSync, iterateKeys, iterateKeysSync } from './iteration.js';
+import {
+  type CallOptions,
+  type KvsClientOptions,
+  type ResolvedClientOptions,
+  resolveClientOptions,
+} from './options.js';
+import { type Runnable, Runner } from './runner.js';
+import { Task } from './task.js';
+
+/** The operations that submit() takes, with the arguments of the methods of the same names. */
+export type TaskName = Exclude<keyof Calls<unknown>, 'scan'>;
+type TaskArguments<V, N extends TaskName> = Parameters<Calls<V>[N]>;
+type TaskResult<V, N extends TaskName> = ReturnType<Calls<V>[N]> extends Runnable<infer R> ? R : never;
+
+/** Pairs for mset(): an iterable of [key, value], a Map, or an object. */
+export type Entries<V> = Iterable<readonly [Key, V]> | Readonly<Record<string, V>>;
+
+export class KvsClient<V = string, K extends Key = string> {
+  readonly name: string;
+  readonly #options: ResolvedClientOptions;
+  readonly #calls: Calls<V>;
+  readonly #runner: Runner;
+  #lastTaskId = 0;
+
+  /**
+   * Connects to the server of that name on this host.
+   * @throws TypeError for wrong options; KvsError ERR_KVS_NO_REGION (none runs), NOT_READY (within connectTimeoutMs),
+   * NOT_OURS, LAYOUT, CORRUPT, TOO_MANY_CLIENTS
+   */
+  static connect<N extends CodecName>(
+    options: KvsClientOptions<never> & { codec: N; keyEncoding: 'buffer' },
+  ): Promise<KvsClient<CodecTypes[N], Buffer>>;
+  static connect<N extends Exclude<CodecName, 'json'>>(
+    options: KvsClientOptions<never> & { codec: N },
+  ): Promise<KvsClient<CodecTypes[N]>>;
+  static connect<T = unknown>(options: KvsClientOptions<T> & { codec: 'json' }): Promise<KvsClient<T>>;
+  static connect<T>(options: KvsClientOptions<T> & { codec: CustomCodec<T> }): Promise<KvsClient<T>>;
+  static connect(options: KvsClientOptions & { keyEncoding: 'buffer' }): Promise<KvsClient<string, Buffer>>;
+  static connect(options: KvsClientOptions): Promise<KvsClient>;
+  static async connect<T, K2 extends Key>(options: KvsClientOptions<T>): Promise<KvsClient<T, K2>> {
+    const resolved = resolveClientOptions(options);
+    return new KvsClient<T, K2>(resolved, await Connection.open(resolved));
+  }
+
+  private constructor(options: ResolvedClientOptions, connection: Connection) {
+    this.name = options.name;
+    this.#options = options;
+    this.#runner = new Runner(connection);
+    this.#calls = new Calls<V>(options.codec as Codec<V>, options.timeoutMs, () => this.#runner.maxValueBytes);
+  }
+
+  /** @returns the value, undefined when the key is missing */
+  get(key: Key, options?: CallOptions): Promise<V | undefined> {
+    return this.#async(() => this.#calls.get(key, options), options);
+  }
+  getSync(key: Key, options?: CallOptions): V | undefined {
+    return this.#runner.blocking(this.#calls.get(key, options), options);
+  }
+
+  /** @returns the value with its version, for cas(); versions of a key rise and never repeat, even after del() */
+  getEntry(key: Key, options?: CallOptions): Promise<VersionedValue<V> | undefined> {
+    return this.#async(() => this.#calls.getEntry(key, options), options);
+  }
+  getEntrySync(key: Key, options?: CallOptions): VersionedValue<V> | undefined {
+    return this.#runner.blocking(this.#calls.getEntry(key, options), options);
+  }
+
+  /** Inserts or replaces. */
+  set(key: Key, value: V, options?: CallOptions): Promise<true> {
+    return this.#async(() => this.#calls.set(key, value, options), options);
+  }
+  setSync(key: Key, value: V, options?: CallOptions): true {
+    return this.#runner.blocking(this.#calls.set(key, value, options), options);
+  }
+
+  /** Inserts only. @returns whether the key was missing and is now inserted; of many at once, one wins */
+  post(key: Key, value: V, options?: CallOptions): Promise<boolean> {
+    return this.#async(() => this.#calls.post(key, value, options), options);
+  }
+  postSync(key: Key, value: V, options?: CallOptions): boolean {
+    return this.#runner.blocking(this.#calls.post(key, value, options), options);
+  }
+
+  /** Replaces only at the expected version; 0 expects the key to be missing. @returns whether it did */
+  cas(key: Key, expectedVersion: number, value: V, options?: CallOptions): Promise<boolean> {
+    return this.#async(() => this.#calls.cas(key, expectedVersion, value, options), options);
+  }
+  casSync(key: Key, expectedVersion: number, value: V, options?: CallOptions): boolean {
+    return this.#runner.blocking(this.#calls.cas(key, expectedVersion, value, options), options);
+  }
+
+  /** @returns whether the key was there */
+  del(key: Key, options?: CallOptions): Promise<boolean> {
+    return this.#async(() => this.#calls.del(key, options), options);
+  }
+  delSync(key: Key, options?: CallOptions): boolean {
+    return this.#runner.blocking(this.#calls.del(key, options), options);
+  }
+
+  exists(key: Key, options?: CallOptions): Promise<boolean> {
+    return this.#async(() => this.#calls.exists(key, options), options);
+  }
+  existsSync(key: Key, options?: CallOptions): boolean {
+    return this.#runner.blocking(this.#calls.exists(key, options), options);
+  }
+
+  /** Removes. @returns the value that was removed, undefined when the key was missing */
+  getdel(key: Key, options?: CallOptions): Promise<V | undefined> {
+    return this.#async(() => this.#calls.getdel(key, options), options);
+  }
+  getdelSync(key: Key, options?: CallOptions): V | undefined {
+    return this.#runner.blocking(this.#calls.getdel(key, options), options);
+  }
+
+  /** Adds to a number; a missing key starts at 0. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER */
+  incr(key: Key, by?: number, options?: CallOptions): Promise<number> {
+    return this.#async(() => this.#calls.incr(key, by, options), options);
+  }
+  incrSync(key: Key, by?: number, options?: CallOptions): number {
+    return this.#runner.blocking(this.#calls.incr(key, by, options), options);
+  }
+
+  /** @returns a value or undefined for each key, in their order */
+  mget(keys: Iterable<Key>, options?: CallOptions): Promise<(V | undefined)[]> {
+    return this.#async(() => this.#calls.mget(keys, options), options);
+  }
+  mgetSync(keys: Iterable<Key>, options?: CallOptions): (V | undefined)[] {
+    return this.#runner.blocking(this.#calls.mget(keys, options), options);
+  }
+
+  /** Sets many keys, one after the other; not a transaction. */
+  mset(entries: Entries<V>, options?: CallOptions): Promise<true> {
+    return this.#async(() => this.#calls.mset(entries, options), options);
+  }
+  msetSync(entries: Entries<V>, options?: CallOptions): true {
+    return this.#runner.blocking(this.#calls.mset(entries, options), options);
+  }
+
+  /** @returns how many of the keys were there */
+  mdel(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
+    return this.#async(() => this.#calls.mdel(keys, options), options);
+  }
+  mdelSync(keys: Iterable<Key>, options?: CallOptions): number {
+    return this.#runner.blocking(this.#calls.mdel(keys, options), options);
+  }
+
+  /**
+   * The keys that start with `prefix`, in no order. A key that is there from beginning to end comes exactly once; one
+   * that comes or goes meanwhile may or may not. The deadline holds for each page.
+   */
+  keys(prefix: Key = '', options?: CallOptions): AsyncGenerator<K, void, undefined> {
+    return iterateKeys<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+  }
+  keysSync(prefix: Key = '', options?: CallOptions): Generator<K, void, undefined> {
+    return iterateKeysSync<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+  }
+
+  /** Like keys(), with the values. */
+  entries(prefix: Key = '', options?: CallOptions): AsyncGenerator<[K, V], void, undefined> {
+    return iterateEntries<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+  }
+  entriesSync(prefix: Key = '', options?: CallOptions): Generator<[K, V], void, undefined> {
+    return iterateEntriesSync<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+  }
+
+  /** @returns how many keys the store holds */
+  size(options?: CallOptions): Promise<number> {
+    return this.#async(() => this.#calls.size(options), options);
+  }
+  sizeSync(options?: CallOptions): number {
+    return this.#runner.blocking(this.#calls.size(options), options);
+  }
+
+  /** @returns true when a worker has answered */
+  ping(options?: CallOptions): Promise<true> {
+    return this.#async(() => this.#calls.ping(options), options);
+  }
+  pingSync(options?: CallOptions): true {
+    return this.#runner.blocking(this.#calls.ping(options), options);
+  }
+
+  /** Removes every key. */
+  flush(options?: CallOptions): Promise<true> {
+    return this.#async(() => this.#calls.flush(options), options);
+  }
+  flushSync(options?: CallOptions): true {
+    return this.#runner.blocking(this.#calls.flush(options), options);
+  }
+
+  /** @returns what the server has done and holds */
+  stats(options?: CallOptions): Promise<KvsStatistics> {
+    return this.#async(() => this.#calls.stats(options), options);
+  }
+  statsSync(options?: CallOptions): KvsStatistics {
+    return this.#runner.blocking(this.#calls.stats(options), options);
+  }
+
+  /**
+   * Hands an operation over now, to be collected later: `submit('set', key, value)`.
+   * @throws TypeError, RangeError for wrong arguments; all else fails the task
+   */
+  submit<N extends TaskName>(operation: N, ...args: TaskArguments<V, N>): Task<TaskResult<V, N>> {
+    const make = this.#calls[operation] as ((...args: unknown[]) => Runnable<TaskResult<V, N>>) | undefined;
+    if (typeof make !== 'function' || !Object.hasOwn(Calls.prototype, operation)) {
+      throw new TypeError(`submit takes the name of an operation, such as 'get' or 'set', got ${kindOf(operation)}`);
+    }
+    // The options are always the last parameter.
+    const options = args[make.length - 1] as CallOptions | undefined;
+    const job = this.#runner.start(make.apply(this.#calls, args), options);
+    return new Task(++this.#lastTaskId, job, this.#runner);
+  }
+
+  /** Whether close() was called. */
+  get isClosed(): boolean {
+    return this.#runner.isClosed;
+  }
+
+  /** Refuses new calls, lets those in flight finish, and gives everything back. Idempotent. */
+  close(): Promise<void> {
+    return this.#runner.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Wrong arguments reject like everything else. */
+  #async<R>(make: () => Runnable<R>, options?: CallOptions): Promise<R> {
+    try {
+      return this.#runner.async(make(), options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+}

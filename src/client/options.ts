@@ -1,0 +1,100 @@
+/** Options of a client and of a single call. */
+import { z } from 'zod';
+
+import { type Codec, type CodecName, type CustomCodec, resolveCodec } from '../codec/codec.js';
+import { describeIssues, kindOf } from '../errors.js';
+import { defaultShmDir, NAME_PATTERN } from '../memory/region-files.js';
+
+export interface KvsClientOptions<V = string> {
+  /** The server's name. */
+  readonly name: string;
+  /** How values become bytes: `utf8` (default), `buffer`, `json`, `int32`, `float64`, or `{ encode, decode }`. */
+  readonly codec?: CodecName | CustomCodec<V> | undefined;
+  /** Deadline of each call, in milliseconds. Default 5,000. */
+  readonly timeoutMs?: number | undefined;
+  /** How long connect() waits for a server that is starting. Default 5,000 ms. */
+  readonly connectTimeoutMs?: number | undefined;
+  /**
+   * Starts a detached `kvs-server` when none runs; however many processes do so at once, one server comes of it.
+   * An object gives that server's options. Default false.
+   */
+  readonly autostart?: boolean | AutostartOptions | undefined;
+  /** What `keys()` yields: text (default) or raw bytes. */
+  readonly keyEncoding?: 'utf8' | 'buffer' | undefined;
+  /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. */
+  readonly shmDir?: string | undefined;
+}
+
+/** Options of a server started by connect(); see KvsServerOptions. */
+export interface AutostartOptions {
+  readonly workers?: number | undefined;
+  readonly stripes?: number | undefined;
+  readonly slots?: number | undefined;
+  readonly maxMemory?: number | undefined;
+  readonly maxValueBytes?: number | undefined;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Overrides the client's `timeoutMs`. 0: only if it succeeds at once. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the wait when aborted: ERR_KVS_ABORTED. A blocking call looks at it only before it starts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ResolvedClientOptions {
+  readonly name: string;
+  readonly codec: Codec<unknown>;
+  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly autostart: AutostartOptions | undefined;
+  readonly keyEncoding: 'utf8' | 'buffer';
+  readonly shmDir: string;
+}
+
+/** Longer waits than a day are a mistake; setTimeout could not hold one beyond 24 days. */
+const MAX_TIMEOUT_MS = 86_400_000;
+
+const timeout = z.number({ error: 'expected milliseconds from 0 to 86,400,000' }).min(0).max(MAX_TIMEOUT_MS);
+
+const autostart = z.strictObject({
+  workers: z.int().optional(),
+  stripes: z.int().optional(),
+  slots: z.int().optional(),
+  maxMemory: z.int().optional(),
+  maxValueBytes: z.int().optional(),
+});
+
+const schema = z.strictObject({
+  name: z.string().regex(NAME_PATTERN, { error: 'expected 1 to 64 characters of A-Z a-z 0-9 . _ -' }),
+  codec: z.unknown().optional(),
+  timeoutMs: timeout.optional(),
+  connectTimeoutMs: timeout.optional(),
+  autostart: z.union([z.boolean(), autostart]).optional(),
+  keyEncoding: z.enum(['utf8', 'buffer']).optional(),
+  shmDir: z.string().min(1).optional(),
+});
+
+/** Fills in the defaults. @throws TypeError that names each wrong option, what was expected and what came */
+export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedClientOptions {
+  const parsed = schema.safeParse(options, { reportInput: true });
+  if (!parsed.success) throw new TypeError(`invalid client options: ${describeIssues(parsed.error.issues)}`);
+  const given = parsed.data;
+  return {
+    name: given.name,
+    codec: resolveCodec(options.codec ?? 'utf8') as Codec<unknown>,
+    timeoutMs: given.timeoutMs ?? 5000,
+    connectTimeoutMs: given.connectTimeoutMs ?? 5000,
+    autostart: given.autostart === true ? {} : given.autostart === false ? undefined : given.autostart,
+    keyEncoding: given.keyEncoding ?? 'utf8',
+    shmDir: given.shmDir ?? defaultShmDir(),
+  };
+}
+
+/** @throws RangeError for anything but 0 to 86,400,000 milliseconds */
+export function checkTimeout(timeoutMs: number): number {
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;
+  throw new RangeError(
+    `timeoutMs must be a number of milliseconds from 0 to ${MAX_TIMEOUT_MS}, got ${kindOf(timeoutMs)}`,
+  );
+}

@@ -1,0 +1,103 @@
+/**
+ * Keeps one client's operations on one key in the order in which they were issued, awaited or not. Keys fall into
+ * classes; of each class the last use of a slot is remembered, and a request names the one it must come after. The
+ * worker waits for that one (server/executor.ts); a use that is no longer pending waits for nobody.
+ * What one name cannot say is held back by the client itself: batches behind any of their keys, operations on the
+ * whole store behind everything, and everything behind an mget that may have to ask again.
+ */
+import type { SlotTable } from '../exchange/slot-table.js';
+import type { Call } from './call.js';
+
+const CLASSES = 4096;
+const NONE = -1;
+/** The call cannot be submitted yet. */
+export const BLOCKED = -2;
+
+export class Ordering {
+  readonly #table: SlotTable;
+  readonly #lastUse = new Int32Array(CLASSES).fill(NONE);
+  /** Uses that nobody waits for any more and that may not have finished. */
+  #abandoned: number[] = [];
+  /** Uses that may have a follow-up, which comes before everything on their keys. */
+  readonly #holding = new Set<number>();
+  /** The last operation on the whole store. */
+  #barrier = NONE;
+
+  constructor(table: SlotTable) {
+    this.#table = table;
+  }
+
+  /** Whether nothing that was issued can still be pending, apart from `inFlight` calls. */
+  isIdle(inFlight: number): boolean {
+    return inFlight === 0 && this.#abandoned.length === 0;
+  }
+
+  /** @returns the use that the call must come after, -1: none, BLOCKED: it must not be submitted yet */
+  predecessorOf(call: Call, inFlight: number): number {
+    if (this.#abandoned.length > 0) this.#abandoned = this.#abandoned.filter((use) => this.#table.isPending(use));
+    const { scope } = call.operation;
+    if (scope === 'all') return this.isIdle(inFlight) ? NONE : BLOCKED;
+    if (scope === 'batch') return this.#isAnyPending(classesOf(call)) ? BLOCKED : this.#pending(this.#barrier);
+    if (call.key.length === 0) return NONE;
+    const last = this.#lastUse[classOfCall(call)];
+    if (last !== NONE && this.#holding.has(last)) return BLOCKED;
+    const pending = this.#pending(last);
+    return pending === NONE ? this.#pending(this.#barrier) : pending;
+  }
+
+  #isAnyPending(classes: Int32Array): boolean {
+    return classes.some((index) => {
+      const use = this.#lastUse[index];
+      return use !== NONE && (this.#holding.has(use) || this.#table.isPending(use));
+    });
+  }
+
+  #pending(use: number): number {
+    return use !== NONE && this.#table.isPending(use) ? use : NONE;
+  }
+
+  /** Remembers a submitted call as the last one of its keys. */
+  note(call: Call): void {
+    const { scope } = call.operation;
+    if (scope === 'all') this.#barrier = call.use;
+    else if (scope === 'batch') for (const index of classesOf(call)) this.#lastUse[index] = call.use;
+    else if (call.key.length > 0) this.#lastUse[classOfCall(call)] = call.use;
+    if (call.next !== undefined) this.#holding.add(call.use);
+    call.isOrdered = true;
+  }
+
+  /** The call is settled. `isPending`: it may be executed all the same. */
+  forget(call: Call, isPending: boolean): void {
+    this.#holding.delete(call.use);
+    if (!isPending) return;
+    // A blocking call that nothing was in flight beside was not noted.
+    if (!call.isOrdered) this.note(call);
+    this.#holding.delete(call.use);
+    this.#abandoned.push(call.use);
+  }
+}
+
+function classOfCall(call: Call): number {
+  if (call.keyClass < 0) call.keyClass = classOf(call.key);
+  return call.keyClass;
+}
+
+function classesOf(call: Call): Int32Array {
+  call.keyClasses ??= Int32Array.from(call.items ?? [], ({ key }) => classOf(key));
+  return call.keyClasses;
+}
+
+/** FNV-1a over the bytes of the key, as text or not. */
+function classOf(key: string | Uint8Array): number {
+  let hash = 0x811c9dc5;
+  if (typeof key === 'string') {
+    for (let i = 0; i < key.length; i++) {
+      const char = key.charCodeAt(i);
+      if (char > 0x7f) return classOf(Buffer.from(key));
+      hash = Math.imul(hash ^ char, 0x01000193);
+    }
+  } else {
+    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i], 0x01000193);
+  }
+  return (hash ^ (hash >>> 15)) & (CLASSES - 1);
+}

@@ -1,0 +1,293 @@
+/**
+ * The asynchronous calls of a client: those in flight, and those that wait for a slot in the order in which they were
+ * issued. Completions are looked for from setImmediate for some microseconds, then the event loop sleeps until the
+ * doorbell rings. A timer, unref'd, looks after deadlines and a server that died; an idle client has none of these.
+ */
+import { availableParallelism } from 'node:os';
+
+import { KvsError } from '../errors.js';
+import type { Call } from './call.js';
+import { type Connection, serverGone } from './connection.js';
+import type { Session } from './session.js';
+
+/** How long completions are polled for after the last one; polling on a single CPU would only delay the worker. */
+const POLL_MS = availableParallelism() > 1 ? 0.05 : 0;
+/** Bounds how late a dead server is noticed, and how long a lost ring delays an answer. */
+const TICK_MS = 50;
+/** The same while there is no doorbell (no file descriptors left). */
+const NO_BELL_TICK_MS = 2;
+
+export class Pipeline {
+  readonly #connection: Connection;
+  /** Submitted, oldest first. */
+  #inFlight: Call[] = [];
+  /** Not yet submitted, oldest first; from #firstQueued on. */
+  #queued: Call[] = [];
+  #firstQueued = 0;
+  #isPolling = false;
+  #isArmed = false;
+  /** false: no doorbell could be opened, the timer keeps the process alive. */
+  #hasBell = true;
+  #pollUntil = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #timerDue = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.length;
+  }
+
+  get queuedCount(): number {
+    return this.#queued.length - this.#firstQueued;
+  }
+
+  get isIdle(): boolean {
+    return this.#inFlight.length === 0 && this.#queued.length === 0;
+  }
+
+  /** The oldest call in flight, for a blocking call that waits for its turn. */
+  get oldest(): Call | undefined {
+    return this.#inFlight[0];
+  }
+
+  /** Submits a call, or queues it behind those that wait already. @throws KvsError ERR_KVS_SERVER_GONE */
+  issue(call: Call): void {
+    const session = this.session();
+    call.isAsync = true;
+    if (this.queuedCount === 0 && session.start(call, this.#inFlight.length) === 'started') this.#inFlight.push(call);
+    else this.#enqueue(call);
+    this.#watch(call.deadline);
+    if (!this.#isPolling && !this.#isArmed) this.#poll(performance.now() + POLL_MS);
+  }
+
+  /** A session that takes new calls; calls on an old one are ended. @throws KvsError ERR_KVS_SERVER_GONE */
+  session(): Session {
+    return this.#connection.ready(this.#lose);
+  }
+
+  /** Whoever issued a call may change its bytes afterwards. */
+  #enqueue(call: Call): void {
+    if (typeof call.value !== 'string') call.value = Uint8Array.from(call.value);
+    if (typeof call.key !== 'string') call.key = Uint8Array.from(call.key);
+    call.items = call.items?.map(({ key, value }) => ({
+      key: typeof key === 'string' ? key : Uint8Array.from(key),
+      value: typeof value === 'string' ? value : Uint8Array.from(value),
+    }));
+    this.#queued.push(call);
+  }
+
+  /** Settles what has completed, submits what waits. @returns whether anything moved */
+  advance(): boolean {
+    const { session } = this.#connection;
+    session.tidy();
+    const collected = this.#collect(session);
+    return this.#submitQueued(session) || collected;
+  }
+
+  #collect(session: Session): boolean {
+    const calls = this.#inFlight;
+    let kept = 0;
+    // Follow-ups are pushed behind the calls looked at here.
+    const { length } = calls;
+    for (let i = 0; i < length; i++) {
+      const call = calls[i];
+      if (call.isSettled) continue;
+      if (session.isDone(call)) this.#settle(session, call);
+      else calls[kept++] = call;
+    }
+    if (kept === length) return false;
+    for (let i = length; i < calls.length; i++) calls[kept++] = calls[i];
+    calls.length = kept;
+    return true;
+  }
+
+  #settle(session: Session, call: Call): void {
+    let result: unknown;
+    try {
+      result = session.take(call);
+      const next = call.next?.(result);
+      if (next !== undefined) return this.#follow(session, call, next);
+    } catch (error) {
+      return this.#reject(call, error as Error);
+    }
+    call.state = 'fulfilled';
+    call.onFulfilled(result);
+  }
+
+  /** A follow-up goes before everything that waits. */
+  #follow(session: Session, call: Call, next: Call): void {
+    call.state = 'fulfilled';
+    next.isAsync = true;
+    if (session.start(next, this.#inFlight.length) === 'started') this.#inFlight.push(next);
+    else this.#queued.splice(this.#firstQueued, 0, next);
+  }
+
+  #reject(call: Call, error: Error): void {
+    call.state = 'rejected';
+    call.onRejected(error);
+  }
+
+  #submitQueued(session: Session): boolean {
+    if (this.#queued.length === 0) return false;
+    let moved = false;
+    while (this.#firstQueued < this.#queued.length) {
+      const call = this.#queued[this.#firstQueued];
+      if (!call.isSettled) {
+        const result = session.isReady ? session.start(call, this.#inFlight.length) : 'blocked';
+        if (result === 'starved') this.#starve(session);
+        if (result !== 'started') return moved;
+        this.#inFlight.push(call);
+      }
+      this.#firstQueued++;
+      moved = true;
+    }
+    session.satisfy();
+    this.#queued = [];
+    this.#firstQueued = 0;
+    return moved;
+  }
+
+  #starve(session: Session): void {
+    session.starve();
+    if (this.#firstQueued < 1024) return;
+    this.#queued = this.#queued.slice(this.#firstQueued);
+    this.#firstQueued = 0;
+  }
+
+  #poll(until: number): void {
+    this.#isPolling = true;
+    this.#pollUntil = until;
+    setImmediate(this.#onPoll);
+  }
+
+  readonly #onPoll = (): void => {
+    this.#isPolling = false;
+    const moved = this.advance();
+    if (this.isIdle) return this.#rest();
+    const now = performance.now();
+    if (moved) return this.#poll(now + POLL_MS);
+    if (now < this.#pollUntil) return this.#poll(this.#pollUntil);
+    this.#arm();
+    // SYNC: the last look after arming; pairs with the worker's look at `armed` after DONE.
+    if (this.advance()) this.#poll(now + POLL_MS);
+  };
+
+  #arm(): void {
+    try {
+      this.#connection.session.arm(this.#onRing);
+      this.#isArmed = true;
+      this.#hasBell = true;
+    } catch {
+      this.#hasBell = false;
+      this.#watch(performance.now() + NO_BELL_TICK_MS);
+    }
+  }
+
+  readonly #onRing = (): void => {
+    this.#isArmed = false;
+    if (!this.#isPolling) this.#onPoll();
+  };
+
+  /** Nothing is in flight: nothing keeps the process alive. */
+  #rest(): void {
+    if (this.#isArmed) this.#connection.session.disarm();
+    this.#isArmed = false;
+    this.#timer?.unref();
+    this.#onIdle?.();
+  }
+
+  /** Looks after deadlines at `deadline` or at the next tick. */
+  #watch(deadline: number): void {
+    const due = Math.min(deadline, performance.now() + TICK_MS);
+    if (this.#timer !== undefined) {
+      if (this.#timerDue <= due + 1) return;
+      clearTimeout(this.#timer);
+    }
+    this.#timerDue = due;
+    this.#timer = setTimeout(this.#onTick, Math.max(0, due - performance.now()));
+    if (this.#hasBell) this.#timer.unref();
+  }
+
+  readonly #onTick = (): void => {
+    this.#timer = undefined;
+    this.advance();
+    const { session } = this.#connection;
+    if (!this.isIdle && !session.isServing) this.#lose(session);
+    this.expire();
+    if (this.isIdle) return this.#rest();
+    this.#watch(this.#earliestDeadline());
+    if (!this.#isPolling) this.#onPoll();
+  };
+
+  /** Ends the calls whose deadline has passed. */
+  expire(): void {
+    const now = performance.now();
+    const late = [...this.#inFlight, ...this.#queued.slice(this.#firstQueued)].filter((call) => call.deadline <= now);
+    const { name } = this.#connection.options;
+    for (const call of late) this.endCall(call, (executed) => timedOut(name, executed));
+  }
+
+  #earliestDeadline(): number {
+    let earliest = Infinity;
+    for (const call of this.#inFlight) earliest = Math.min(earliest, call.deadline);
+    for (let i = this.#firstQueued; i < this.#queued.length; i++)
+      earliest = Math.min(earliest, this.#queued[i].deadline);
+    return earliest;
+  }
+
+  /** Ends a call that nobody waits for any more; if it has completed after all, its result stands. */
+  endCall(call: Call, errorOf: (executed: 'no' | 'unknown') => KvsError): void {
+    if (call.isSettled) return;
+    if (call.state === 'queued') {
+      this.#reject(call, errorOf('no'));
+      this.#queued = this.#queued.slice(this.#firstQueued).filter((other) => other !== call);
+      this.#firstQueued = 0;
+      return;
+    }
+    this.#endSubmitted(this.#connection.session, call, errorOf);
+    this.#inFlight = this.#inFlight.filter((other) => !other.isSettled);
+  }
+
+  #endSubmitted(session: Session, call: Call, errorOf: (executed: 'no' | 'unknown') => KvsError): void {
+    const result = session.end(call);
+    if (result === 'done') this.#settle(session, call);
+    else this.#reject(call, errorOf(result));
+  }
+
+  /** Ends all calls: the server is gone. */
+  readonly #lose = (session: Session): void => {
+    const { name } = this.#connection.options;
+    session.lose();
+    // Results that are there stand; what follows up on them ends here too.
+    for (let call = this.#inFlight.shift(); call !== undefined; call = this.#inFlight.shift()) {
+      if (call.isSettled) continue;
+      if (session.isDone(call)) this.#settle(session, call);
+      else this.#endSubmitted(session, call, (executed) => serverGone(name, executed));
+    }
+    for (const call of this.#queued.slice(this.#firstQueued)) this.endCall(call, () => serverGone(name, 'no'));
+    this.#queued = [];
+    this.#firstQueued = 0;
+    this.#isArmed = false;
+  };
+
+  /** The server was found dead by a blocking call. */
+  lose(): void {
+    this.#lose(this.#connection.session);
+  }
+
+  /** Calls `onIdle` as soon as nothing is in flight. */
+  whenIdle(onIdle: () => void): void {
+    if (this.isIdle) onIdle();
+    else this.#onIdle = onIdle;
+  }
+}
+
+export const timedOut = (name: string, executed: 'no' | 'unknown'): KvsError => {
+  const what = executed === 'no' ? 'it was not executed, and will not be' : 'it may have been executed';
+  const message = `the request timed out waiting for the server named ${JSON.stringify(name)}: ${what}`;
+  return new KvsError('ERR_KVS_TIMEOUT', message, { executed });
+};

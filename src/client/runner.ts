@@ -1,0 +1,143 @@
+/** Runs calls and batches: as a promise, blocking, or as a job that a Task looks at. */
+import { KvsError } from '../errors.js';
+import { Batch } from './batch.js';
+import { BlockingCalls } from './blocking.js';
+import type { Call } from './call.js';
+import type { Connection } from './connection.js';
+import type { CallOptions } from './options.js';
+import { Pipeline } from './pipeline.js';
+
+export type Runnable<R> = Call<R> | Batch<R>;
+
+/** A call or batch on its way. */
+export interface Job<R> {
+  readonly promise: Promise<R>;
+  readonly calls: readonly Call[];
+  /** Set in the same instant in which the promise is settled. */
+  outcome: { readonly result: R } | { readonly error: Error } | undefined;
+}
+
+export class Runner {
+  readonly #connection: Connection;
+  readonly #pipeline: Pipeline;
+  readonly #blocking: BlockingCalls;
+  #isClosed = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#pipeline = new Pipeline(connection);
+    this.#blocking = new BlockingCalls(connection, this.#pipeline);
+  }
+
+  /** Largest value that the server takes, in bytes. */
+  get maxValueBytes(): number {
+    return this.#connection.session.region.geometry.maxValueBytes;
+  }
+
+  async<R>(runnable: Runnable<R>, options?: CallOptions): Promise<R> {
+    if (runnable instanceof Batch || options?.signal !== undefined) return this.start(runnable, options).promise;
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      runnable.onFulfilled = resolve as (result: unknown) => void;
+      runnable.onRejected = reject;
+      this.#pipeline.issue(runnable);
+    });
+  }
+
+  blocking<R>(runnable: Runnable<R>, options?: CallOptions): R {
+    this.#checkOpen();
+    if (options?.signal?.aborted === true) throw aborted(options.signal, 'no');
+    if (!(runnable instanceof Batch)) return this.#blocking.run(runnable);
+    try {
+      return runnable.combine(runnable.calls.map((call) => this.#blocking.run(call)));
+    } catch (error) {
+      throw runnable.failure(error as Error);
+    }
+  }
+
+  /** Hands over at once; whatever fails, fails the job's promise. */
+  start<R>(runnable: Runnable<R>, { signal }: CallOptions = {}): Job<R> {
+    const batch = runnable instanceof Batch ? runnable : new Batch<R>([runnable], ([result]) => result as R);
+    const { promise, resolve, reject } = withResolvers<R>();
+    const job: Job<R> = { promise, calls: batch.calls, outcome: undefined };
+    const onAbort = (): void => {
+      this.cancel(job, signal);
+    };
+    const settle = (outcome: NonNullable<Job<R>['outcome']>): void => {
+      if (job.outcome !== undefined) return;
+      job.outcome = outcome;
+      signal?.removeEventListener('abort', onAbort);
+      if ('error' in outcome) reject(outcome.error);
+      else resolve(outcome.result);
+    };
+    const fail = (error: Error): void => settle({ error: runnable instanceof Batch ? batch.failure(error) : error });
+    const results: unknown[] = [];
+    let remaining = batch.calls.length;
+    try {
+      this.#checkOpen();
+      if (signal?.aborted === true) throw aborted(signal, 'no');
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (remaining === 0) settle({ result: batch.combine([]) });
+      batch.calls.forEach((call, index) => {
+        call.onFulfilled = (result) => {
+          results[index] = result;
+          if (--remaining === 0) settle({ result: batch.combine(results) });
+        };
+        call.onRejected = fail;
+        this.#pipeline.issue(call);
+      });
+    } catch (error) {
+      fail(error as Error);
+    }
+    return job;
+  }
+
+  /** Ends what has not finished of a job: ERR_KVS_ABORTED. @returns whether any of it was ended */
+  cancel(job: Job<unknown>, signal?: AbortSignal): boolean {
+    for (const call of job.calls) this.#pipeline.endCall(call, (executed) => aborted(signal, executed));
+    return job.outcome !== undefined && 'error' in job.outcome;
+  }
+
+  /** Blocks until the job is settled. @returns false when `timeoutMs` have passed */
+  waitFor(job: Job<unknown>, timeoutMs: number): boolean {
+    return job.outcome !== undefined || this.#blocking.waitUntil(() => job.outcome !== undefined, timeoutMs);
+  }
+
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    const message = `this client of server ${JSON.stringify(this.#connection.options.name)} is closed: connect again`;
+    throw new KvsError('ERR_KVS_CLOSED', message, { executed: 'no' });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Refuses new calls, waits for those in flight (each has its deadline), then gives up the lease. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    this.#closed ??= new Promise((resolve) => {
+      this.#pipeline.whenIdle(() => {
+        this.#connection.session.close();
+        resolve();
+      });
+    });
+    return this.#closed;
+  }
+}
+
+function aborted(signal: AbortSignal | undefined, executed: 'no' | 'unknown'): KvsError {
+  const what = executed === 'no' ? 'it was not executed, and will not be' : 'it may have been executed';
+  return new KvsError('ERR_KVS_ABORTED', `the request was cancelled: ${what}`, { executed, cause: signal?.reason });
+}
+
+function withResolvers<R>() {
+  let resolve!: (result: R) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<R>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,250 @@
+/**
+ * One attachment of a client to one region: its lease, its slots, and the steps of a call in shared memory. Made again
+ * when the server was replaced. Every slot the session claims is released by it, by a worker (ABANDONED), or, if this
+ * process dies, by the server's reaper.
+ */
+import { closeSync, constants, openSync } from 'node:fs';
+
+import { BellRinger } from '../exchange/bell-ringer.js';
+import { PayloadArena } from '../exchange/payload-arena.js';
+import { SlotTable } from '../exchange/slot-table.js';
+import { SlotState, stateOf, withState } from '../exchange/slot-word.js';
+import { TaskQueue } from '../exchange/task-queue.js';
+import { WorkerBells } from '../exchange/worker-bells.js';
+import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
+import { ClientRecord, CtlHeader, RegionState, Slot } from '../memory/layout.js';
+import { isServerAlive, type Region, regionState } from '../memory/region.js';
+import { add, cas, load, store } from '../memory/words.js';
+import { type Doorbell, native } from '../native.js';
+import { ResponseView } from '../operation/response-view.js';
+import type { Call } from './call.js';
+import { BLOCKED, Ordering } from './ordering.js';
+import { RequestWriter } from './request-writer.js';
+import { SlotClaims } from './slot-claims.js';
+
+const BELL_FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+const BELL_MODE = 0o600;
+
+export type StartResult = 'started' | 'blocked' | 'starved';
+
+/** How an unfinished call was ended. `done`: it had finished after all, its result is there. */
+export type EndResult = 'done' | 'no' | 'unknown';
+
+export class Session {
+  readonly region: Region;
+  readonly table: SlotTable;
+  readonly #words: Int32Array;
+  readonly #client: number;
+  /** First word of this client's record. */
+  readonly #record: number;
+  readonly #arena: PayloadArena;
+  readonly #queue: TaskQueue;
+  readonly #workerBells: WorkerBells;
+  readonly #ringer: BellRinger;
+  readonly #claims: SlotClaims;
+  readonly #ordering: Ordering;
+  readonly #writer: RequestWriter;
+  readonly #response: ResponseView;
+  /** Cancelled calls whose slots wait for their predecessors. */
+  #withdrawn: Call[] = [];
+  #doorbell: Doorbell | undefined;
+  #isClosed = false;
+  #isLost = false;
+
+  /** Takes a lease of an attached region. @throws KvsError ERR_KVS_TOO_MANY_CLIENTS */
+  constructor(region: Region) {
+    const { ctl, geometry } = region;
+    this.region = region;
+    this.#client = claimLease(region);
+    this.#words = ctl.words;
+    this.#record = clientBase(region, this.#client);
+    this.table = new SlotTable(ctl, geometry);
+    this.#arena = new PayloadArena(ctl, geometry, this.#client);
+    this.#queue = new TaskQueue(ctl, geometry);
+    this.#workerBells = new WorkerBells(ctl);
+    this.#ringer = new BellRinger(ctl, geometry.clientsOffset, region.paths.bell);
+    this.#claims = new SlotClaims(ctl, this.table, this.#client);
+    this.#ordering = new Ordering(this.table);
+    this.#writer = new RequestWriter(ctl, this.#arena);
+    this.#response = new ResponseView(ctl, this.table, this.#arena);
+    add(this.#words, CtlHeader.clients, 1);
+  }
+
+  /** Whether new calls can be submitted, by the region's own word; a killed server shows only by isServerAlive. */
+  get isReady(): boolean {
+    return !this.#isLost && load(this.#words, CtlHeader.state) === RegionState.ready;
+  }
+
+  /** Whether answers can still come: asks the kernel for the server's lease. */
+  get isServing(): boolean {
+    return !this.#isLost && regionState(this.region) < RegionState.stopped && isServerAlive(this.region);
+  }
+
+  /** Claims a slot, writes the request and hands it over. `inFlight`: asynchronous calls not yet finished. */
+  start(call: Call, inFlight: number): StartResult {
+    let after = -1;
+    const isAlone = !call.isAsync && this.#ordering.isIdle(inFlight);
+    if (!isAlone) {
+      after = this.#ordering.predecessorOf(call, inFlight);
+      if (after === BLOCKED) return 'blocked';
+    }
+    const slot = this.#claims.claim();
+    if (slot < 0) return 'starved';
+    const base = this.table.base(slot);
+    call.slot = slot;
+    call.word = this.#claims.word;
+    if (!this.#writer.write(call, base, after)) {
+      this.#claims.release(slot, call.word);
+      return 'starved';
+    }
+    call.word = this.table.submit(slot, call.word);
+    call.state = 'submitted';
+    if (!isAlone) this.#ordering.note(call);
+    // If the ring is damaged or full, the server's sweeper finds the request.
+    this.#queue.enqueue(slot);
+    this.#workerBells.announce();
+    return 'started';
+  }
+
+  /** SYNC: the look at DONE; pairs with the worker's step to it. */
+  isDone(call: Call): boolean {
+    return this.table.word(call.slot) === withState(call.word, SlotState.done);
+  }
+
+  /** The result of a DONE call; its slot and extents are free afterwards. @throws what the operation's decode throws */
+  take<R>(call: Call<R>): R {
+    const done = withState(call.word, SlotState.done);
+    try {
+      return call.operation.decode(this.#response.read(call.slot, done), call.codec);
+    } finally {
+      this.#ordering.forget(call, false);
+      this.#freeExtents(call);
+      this.#claims.release(call.slot, done);
+      this.#wakeStarving();
+    }
+  }
+
+  /** Ends a submitted call that nobody waits for any more; certain about whether it was executed where that can be. */
+  end(call: Call): EndResult {
+    for (;;) {
+      const word = this.table.word(call.slot);
+      switch (stateOf(word)) {
+        case SlotState.submitted:
+          if (this.#cancel(call)) return 'no';
+          break;
+        case SlotState.executing:
+          if (!this.table.abandon(call.slot, word)) break;
+          this.#ordering.forget(call, true);
+          this.#claims.lost();
+          return 'unknown';
+        default:
+          return 'done';
+      }
+    }
+  }
+
+  #cancel(call: Call): boolean {
+    const after = this.#words[this.table.base(call.slot) + Slot.after];
+    if (after < 0 || !this.table.isPending(after)) {
+      if (!this.table.cancel(call.slot, call.word)) return false;
+      this.#ordering.forget(call, false);
+      this.#arena.release(call.use, call.extent, call.extentChunks);
+      this.#claims.freed(call.slot);
+      this.#wakeStarving();
+      return true;
+    }
+    // What comes after this call must still come after what this call waited for.
+    if (!this.table.withdraw(call.slot, call.word)) return false;
+    this.#ordering.forget(call, true);
+    this.#withdrawn.push(call);
+    return true;
+  }
+
+  /** Releases the slots of cancelled calls whose predecessors have finished. */
+  tidy(): void {
+    if (this.#withdrawn.length === 0) return;
+    this.#withdrawn = this.#withdrawn.filter((call) => {
+      const after = this.#words[this.table.base(call.slot) + Slot.after];
+      if (this.table.isPending(after)) return true;
+      this.#arena.release(call.use, call.extent, call.extentChunks);
+      this.#claims.release(call.slot, withState(call.word, SlotState.building));
+      return false;
+    });
+  }
+
+  #freeExtents(call: Call): void {
+    if (call.extent >= 0) this.#arena.release(call.use, call.extent, call.extentChunks);
+    const base = this.table.base(call.slot);
+    const extent = this.#words[base + Slot.responseExtent];
+    if (extent !== 0) this.#arena.release(call.use, extent - 1, this.#words[base + Slot.responseChunks]);
+  }
+
+  /** Gives a freed slot's turn to a client that waits for one. */
+  #wakeStarving(): void {
+    if (load(this.#words, CtlHeader.starving) > 0) this.#ringer.wakeOneStarving(this.#client);
+  }
+
+  /** Says that this client waits for a slot or for arena room. @returns what to pass to sleepStarving() */
+  starve(): number {
+    if (cas(this.#words, this.#record + ClientRecord.starving, 0, 1)) add(this.#words, CtlHeader.starving, 1);
+    return load(this.#words, this.#record + ClientRecord.bell);
+  }
+
+  /** Blocks until a slot may be free, at most `timeoutMs`. */
+  sleepStarving(rings: number, timeoutMs: number): void {
+    native.futexWait(this.#words, this.#record + ClientRecord.bell, rings, timeoutMs);
+  }
+
+  /** This client waits no more. */
+  satisfy(): void {
+    if (load(this.#words, this.#record + ClientRecord.starving) === 0) return;
+    if (cas(this.#words, this.#record + ClientRecord.starving, 1, 0)) add(this.#words, CtlHeader.starving, -1);
+  }
+
+  /** Blocks while the slot's word is `word`, at most `timeoutMs`. SYNC: pairs with the worker's look at `waiter`. */
+  sleep(call: Call, word: number, timeoutMs: number): void {
+    const base = this.table.base(call.slot);
+    store(this.#words, base + Slot.waiter, 1);
+    native.futexWait(this.#words, base + Slot.word, word, timeoutMs);
+  }
+
+  /** Asks for a ring of the doorbell at the next completion, and keeps the event loop alive for it. */
+  arm(onRing: () => void): void {
+    this.#doorbell ??= this.#openDoorbell(onRing);
+    this.#doorbell.ref();
+    store(this.#words, this.#record + ClientRecord.armed, 1);
+  }
+
+  disarm(): void {
+    store(this.#words, this.#record + ClientRecord.armed, 0);
+    this.#doorbell?.unref();
+  }
+
+  #openDoorbell(onRing: () => void): Doorbell {
+    const path = this.region.paths.bell(this.#client);
+    native.makeFifo(path, BELL_MODE);
+    return native.watchDoorbell(openSync(path, BELL_FLAGS), onRing);
+  }
+
+  /** The server is known to be gone: nothing new is submitted here. */
+  lose(): void {
+    this.#isLost = true;
+  }
+
+  /** Gives up the lease. Calls that were abandoned are finished and freed by the server. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#isLost = true;
+    this.#doorbell?.close();
+    this.#ringer.close();
+    this.satisfy();
+    for (const call of this.#withdrawn) {
+      this.#arena.release(call.use, call.extent, call.extentChunks);
+      this.table.release(call.slot, withState(call.word, SlotState.building));
+    }
+    add(this.#words, CtlHeader.clients, -1);
+    releaseLease(this.region, this.#client);
+    closeSync(this.region.ctlFd);
+  }
+}

@@ -1,0 +1,12 @@
+/** The public API of shm-kvs. */
+export { KvsClient, type Entries, type TaskName } from './client/client.js';
+export type { Key } from './client/calls.js';
+export type { AutostartOptions, CallOptions, KvsClientOptions } from './client/options.js';
+export { Task, type TaskState } from './client/task.js';
+export type { CodecName, CodecTypes, CustomCodec } from './codec/codec.js';
+export { type Executed, KvsError, type KvsErrorCode } from './errors.js';
+export type { VersionedValue } from './operation/get.js';
+export type { KvsStatistics, LatencySummary } from './operation/stats.js';
+export type { KvsServerOptions, ServerEvent } from './server/options.js';
+export { KvsServer } from './server/server.js';
+export { VERSION } from './version.js';

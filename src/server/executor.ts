@@ -1,0 +1,182 @@
+/**
+ * Executes one request: takes the slot, checks the request, applies the operation, publishes the answer and wakes the
+ * client. One per worker thread. Whatever a request contains, it fails alone.
+ * If the thread dies here, its record names the slot; recovery.ts answers in its place.
+ */
+import { performance, type RecordableHistogram } from 'node:perf_hooks';
+
+import { Status } from '../errors.js';
+import { PayloadArena } from '../exchange/payload-arena.js';
+import { ownerOf, useOf } from '../exchange/slot-word.js';
+import { SlotTable } from '../exchange/slot-table.js';
+import type { TaskQueue } from '../exchange/task-queue.js';
+import type { WorkerBells } from '../exchange/worker-bells.js';
+import { native } from '../native.js';
+import { CtlHeader, type Geometry, MAX_CLIENTS, Slot, WorkerRecord } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { load, store } from '../memory/words.js';
+import { RequestView } from '../operation/request-view.js';
+import { ResponseWriter } from '../operation/response-writer.js';
+import type { ServerContext } from '../operation/server-context.js';
+import { OPERATIONS } from '../operation/table.js';
+import type { BellRinger } from '../exchange/bell-ringer.js';
+
+/** One latency in this many is recorded. */
+const SAMPLE = 16;
+/** From this size on, a request keeps its worker for so long that others should not wait for it. */
+const LONG_BYTES = 64 * 1024;
+/** Looks at an unfinished predecessor before the request goes back to the queue. */
+const PREDECESSOR_SPINS = 500;
+const PAUSE_MS = 1;
+/** A request waits no longer for its predecessor: only garbage makes such a chain. */
+const PREDECESSOR_GIVE_UP_MS = 60_000;
+
+export interface ExecutorParts {
+  readonly ctl: SegmentViews;
+  readonly data: SegmentViews;
+  readonly geometry: Geometry;
+  readonly worker: number;
+  readonly queue: TaskQueue;
+  readonly workerBells: WorkerBells;
+  readonly bells: BellRinger;
+  readonly latency: RecordableHistogram;
+  /** Makes the context of the operations, over this executor's view of the request. */
+  readonly serve: (request: RequestView) => ServerContext;
+  readonly onFailure: (operation: string, error: unknown) => void;
+}
+
+export class Executor {
+  readonly #ctl: Int32Array;
+  readonly #data: Int32Array;
+  readonly #counters: Float64Array;
+  readonly #record: number;
+  readonly #slots: SlotTable;
+  readonly #arena: PayloadArena;
+  readonly #queue: TaskQueue;
+  readonly #workerBells: WorkerBells;
+  readonly #worker: number;
+  readonly #bells: BellRinger;
+  readonly #request: RequestView;
+  readonly #response: ResponseWriter;
+  readonly #context: ServerContext;
+  readonly #latency: RecordableHistogram;
+  readonly #onFailure: (operation: string, error: unknown) => void;
+  /** By slot: the last request that was put back, and when first. */
+  readonly #deferred: Int32Array;
+  readonly #deferredAtMs: Float64Array;
+  #executed = 0;
+
+  constructor(parts: ExecutorParts) {
+    const { ctl, data, geometry, worker } = parts;
+    this.#ctl = ctl.words;
+    this.#data = data.words;
+    this.#counters = data.floats;
+    this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    this.#slots = new SlotTable(ctl, geometry);
+    this.#arena = new PayloadArena(ctl, geometry, MAX_CLIENTS + worker);
+    this.#queue = parts.queue;
+    this.#workerBells = parts.workerBells;
+    this.#worker = worker;
+    this.#bells = parts.bells;
+    this.#request = new RequestView(ctl, this.#slots, this.#arena);
+    this.#response = new ResponseWriter(ctl, this.#slots, this.#arena);
+    this.#context = parts.serve(this.#request);
+    this.#latency = parts.latency;
+    this.#onFailure = parts.onFailure;
+    this.#deferred = new Int32Array(geometry.slots);
+    this.#deferredAtMs = new Float64Array(geometry.slots);
+  }
+
+  /** Executes the request in a slot, if there is one to execute. */
+  run(slot: number): void {
+    if (slot >= this.#slots.count) return;
+    const submitted = this.#slots.submitted(slot);
+    if (submitted === 0) return;
+    const after = this.#ctl[this.#slots.base(slot) + Slot.after];
+    if (after >= 0 && this.#slots.isPending(after) && this.#defer(slot, submitted, after)) return;
+    const executing = this.#slots.begin(slot, submitted);
+    if (executing === 0) return;
+    this.#data[this.#record + WorkerRecord.slotWord] = executing;
+    store(this.#data, this.#record + WorkerRecord.slot, slot + 1);
+    if ((this.#executed++ & (SAMPLE - 1)) === 0) {
+      const startedAt = performance.now();
+      this.#apply(slot, executing);
+      this.#latency.record(Math.max(1, Math.round((performance.now() - startedAt) * 1e6)));
+    } else {
+      this.#apply(slot, executing);
+    }
+    if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing);
+    store(this.#data, this.#record + WorkerRecord.slot, 0);
+  }
+
+  /**
+   * The arena has no room for the answer: the request, of which nothing was done, goes back into the queue until others
+   * have taken their answers, or its client gives up. @returns false: the client has
+   */
+  #putBack(slot: number, executing: number): boolean {
+    if (!this.#slots.putBack(slot, executing)) return false;
+    this.#pause(slot);
+    return true;
+  }
+
+  #apply(slot: number, executing: number): void {
+    const response = this.#response;
+    response.begin(slot, executing);
+    const isSound = this.#request.read(slot, executing);
+    const { opcode } = this.#request;
+    const operation = OPERATIONS[opcode];
+    if (!isSound || operation === undefined) return response.status(Status.badRequest);
+    this.#counters[this.#record / 2 + WorkerRecord.operations + opcode]++;
+    const isLong = operation.scope !== 'key' || this.#request.valueBytes >= LONG_BYTES;
+    if (isLong) this.#workerBells.leave(this.#worker);
+    try {
+      operation.apply(this.#request, response, this.#context);
+    } catch (error) {
+      this.#counters[this.#record / 2 + WorkerRecord.errors + opcode]++;
+      response.unreserve();
+      response.status(Status.internal);
+      this.#onFailure(operation.name, error);
+    } finally {
+      if (isLong) this.#workerBells.wakeUp(this.#worker);
+    }
+  }
+
+  /** SYNC: the step to DONE publishes the response; pairs with the client's look at the word. */
+  #finish(slot: number, executing: number): void {
+    const base = this.#slots.base(slot);
+    const isAsync = this.#ctl[base + Slot.isAsync] !== 0;
+    const owner = ownerOf(executing) & (MAX_CLIENTS - 1);
+    if (!this.#slots.complete(slot, executing)) {
+      // Nobody waits any more: the slot is ours to free.
+      this.#arena.reclaim(useOf(slot, executing));
+      this.#slots.release(slot, this.#slots.word(slot));
+      if (load(this.#ctl, CtlHeader.starving) > 0) this.#bells.wakeOneStarving(owner);
+      return;
+    }
+    if (isAsync) this.#bells.note(owner);
+    if (load(this.#ctl, base + Slot.waiter) !== 0) native.futexWake(this.#ctl, base + Slot.word, 1);
+  }
+
+  /**
+   * Puts a request back into the queue whose predecessor has not finished. It stays SUBMITTED, so its client can still
+   * cancel it. @returns false: its turn has come (or, of a chain that no honest client makes, will never come)
+   */
+  #defer(slot: number, submitted: number, after: number): boolean {
+    for (let spin = 0; spin < PREDECESSOR_SPINS; spin++) if (!this.#slots.isPending(after)) return false;
+    const now = performance.now();
+    if (this.#deferred[slot] !== submitted) {
+      this.#deferred[slot] = submitted;
+      this.#deferredAtMs[slot] = now;
+    }
+    if (now - this.#deferredAtMs[slot] > PREDECESSOR_GIVE_UP_MS) return false;
+    this.#pause(slot);
+    return true;
+  }
+
+  /** Queues a request again that has to wait; sleeps a little if there is nothing else to do meanwhile. */
+  #pause(slot: number): void {
+    const index = this.#slots.base(slot) + Slot.op;
+    if (this.#queue.isEmpty()) native.futexWait(this.#ctl, index, this.#ctl[index], PAUSE_MS);
+    this.#queue.enqueue(slot);
+  }
+}

@@ -1,0 +1,95 @@
+/** Options of a server: what they mean, their defaults and bounds. */
+import { availableParallelism } from 'node:os';
+
+import { z } from 'zod';
+
+import { describeIssues } from '../errors.js';
+import type { RegionShape } from '../memory/layout.js';
+import { defaultShmDir, LIMITS, NAME_PATTERN } from '../memory/region-files.js';
+import { roundUp } from '../memory/record.js';
+
+const MIB = 2 ** 20;
+const PAGE = 4096;
+
+/** Something worth a line in a log. */
+export type ServerEvent =
+  | { readonly type: 'stale-region-replaced' }
+  | { readonly type: 'worker-died'; readonly worker: number; readonly error: Error }
+  | { readonly type: 'request-failed'; readonly worker: number; readonly operation: string; readonly message: string }
+  | { readonly type: 'client-reaped'; readonly client: number; readonly pid: number; readonly slots: number }
+  | { readonly type: 'drain-timeout'; readonly pending: number };
+
+export interface KvsServerOptions {
+  /** Names the region on this host: 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  readonly name: string;
+  /** Worker threads. Default: one less than there are CPUs, at least 1; at most 32. */
+  readonly workers?: number | undefined;
+  /** Lock stripes of the store, a power of two up to 1,024. Default 64. */
+  readonly stripes?: number | undefined;
+  /** Requests that can be in flight at once, a power of two from 16 to 4,096. Default 1,024. */
+  readonly slots?: number | undefined;
+  /** Bytes of the data segment, reserved at start: 4 MiB to 4 GiB. Default 256 MiB. */
+  readonly maxMemory?: number | undefined;
+  /** Largest value in bytes, up to 64 MiB and a quarter of `maxMemory`. Default 1 MiB, or an eighth of `maxMemory`. */
+  readonly maxValueBytes?: number | undefined;
+  /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. Must be a tmpfs to be fast. */
+  readonly shmDir?: string | undefined;
+  /** How long `stop()` waits for requests in flight. Default 5,000 ms. */
+  readonly drainTimeoutMs?: number | undefined;
+  /** Called on the thread that started the server. Default: nothing. */
+  readonly onEvent?: ((event: ServerEvent) => void) | undefined;
+}
+
+export interface ResolvedServerOptions {
+  readonly name: string;
+  readonly shmDir: string;
+  readonly shape: RegionShape;
+  readonly drainTimeoutMs: number;
+  readonly onEvent: (event: ServerEvent) => void;
+}
+
+const between = ({ min, max }: { min: number; max: number }) => z.int().min(min).max(max);
+const powerOfTwo = (limits: { min: number; max: number }) =>
+  between(limits).refine((n) => (n & (n - 1)) === 0, {
+    error: `expected a power of two from ${limits.min} to ${limits.max}`,
+  });
+
+/** The options by name, for everything that validates them: the API, the command line, a configuration file. */
+export const serverOptionsSchema = z.strictObject({
+  name: z.string().regex(NAME_PATTERN, { error: 'expected 1 to 64 characters of A-Z a-z 0-9 . _ -' }),
+  workers: between(LIMITS.workers).optional(),
+  stripes: powerOfTwo(LIMITS.stripes).optional(),
+  slots: powerOfTwo(LIMITS.slots).optional(),
+  maxMemory: between(LIMITS.maxMemory).optional(),
+  maxValueBytes: between(LIMITS.maxValueBytes).optional(),
+  shmDir: z.string().min(1).optional(),
+  drainTimeoutMs: z.number().min(0).max(3_600_000).optional(),
+  onEvent: z.custom<(event: ServerEvent) => void>((f) => typeof f === 'function').optional(),
+});
+
+/** Fills in the defaults. @throws TypeError that names each wrong option, what was expected and what came */
+export function resolveServerOptions(options: KvsServerOptions): ResolvedServerOptions {
+  const parsed = serverOptionsSchema.safeParse(options, { reportInput: true });
+  if (!parsed.success) throw new TypeError(`invalid server options: ${describeIssues(parsed.error.issues)}`);
+  const given = parsed.data;
+  const maxMemoryBytes = roundUp(given.maxMemory ?? 256 * MIB, PAGE);
+  const maxValueBytes = given.maxValueBytes ?? Math.min(MIB, maxMemoryBytes / 8);
+  if (maxValueBytes > maxMemoryBytes / 4) {
+    throw new TypeError(
+      `invalid server options: maxValueBytes: expected at most a quarter of maxMemory (${maxMemoryBytes / 4}), got ${maxValueBytes}`,
+    );
+  }
+  return {
+    name: given.name,
+    shmDir: given.shmDir ?? defaultShmDir(),
+    shape: {
+      workers: given.workers ?? Math.min(LIMITS.workers.max, Math.max(1, availableParallelism() - 1)),
+      stripes: given.stripes ?? 64,
+      slots: given.slots ?? 1024,
+      maxMemoryBytes,
+      maxValueBytes,
+    },
+    drainTimeoutMs: given.drainTimeoutMs ?? 5000,
+    onEvent: given.onEvent ?? (() => {}),
+  };
+}

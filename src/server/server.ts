@@ -1,0 +1,156 @@
+/**
+ * The server: owns a region, runs its workers and keeps house. It serves until stop(), or until its process dies; then
+ * the kernel frees its lease, every client notices, and the next server of the name replaces the region.
+ */
+import { performance, type RecordableHistogram } from 'node:perf_hooks';
+
+import { KvsError } from '../errors.js';
+import { SlotTable } from '../exchange/slot-table.js';
+import { SlotState, stateOf } from '../exchange/slot-word.js';
+import { TaskQueue } from '../exchange/task-queue.js';
+import { WorkerBells } from '../exchange/worker-bells.js';
+import { CtlHeader, RegionState } from '../memory/layout.js';
+import { createRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
+import { store } from '../memory/words.js';
+import type { KvsStatistics } from '../operation/stats.js';
+import { Store } from '../store/store.js';
+import { VERSION } from '../version.js';
+import { BellRinger } from '../exchange/bell-ringer.js';
+import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
+import { Reaper } from './reaper.js';
+import { WorkerRecovery } from './recovery.js';
+import { createLatencyHistogram, StatisticsReader } from './statistics.js';
+import { Sweeper } from './sweeper.js';
+import { WorkerPool } from './worker-pool.js';
+
+const ROUND_MS = 50;
+/** Rounds between two looks at leases, and between two looks for orphaned chunks. */
+const REAP_ROUNDS = 2;
+const CHUNK_ROUNDS = 40;
+const DRAIN_LOOK_MS = 2;
+const JOIN_TIMEOUT_MS = 5000;
+
+export class KvsServer {
+  readonly name: string;
+  readonly #options: ResolvedServerOptions;
+  readonly #region: OwnedRegion;
+  readonly #pool: WorkerPool;
+  readonly #store: Store;
+  readonly #statistics: StatisticsReader;
+  readonly #sweeper: Sweeper;
+  readonly #reaper: Reaper;
+  readonly #bells: BellRinger;
+  #rounds = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /**
+   * Starts a server and resolves when it answers. It keeps the process alive until it is stopped.
+   * @throws TypeError for wrong options; KvsError ERR_KVS_ALREADY_RUNNING (with the other's `pid`), ERR_KVS_NO_SPACE,
+   * ERR_KVS_NOT_OURS
+   */
+  static async start(options: KvsServerOptions): Promise<KvsServer> {
+    const resolved = resolveServerOptions(options);
+    const { name, shmDir, shape, onEvent } = resolved;
+    const region = createRegion({ name, shmDir, shape, version: VERSION });
+    const server = new KvsServer(resolved, region);
+    try {
+      await server.#pool.start();
+    } catch (cause) {
+      await server.stop();
+      throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
+    }
+    store(region.ctl.words, CtlHeader.state, RegionState.ready);
+    server.#timer = setInterval(() => server.#keepHouse(), ROUND_MS);
+    if (region.replacedStale) onEvent({ type: 'stale-region-replaced' });
+    return server;
+  }
+
+  private constructor(options: ResolvedServerOptions, region: OwnedRegion) {
+    const { ctl, data, geometry, paths } = region;
+    this.name = options.name;
+    this.#options = options;
+    this.#region = region;
+    const queue = new TaskQueue(ctl, geometry);
+    queue.reset();
+    Store.format(data, geometry);
+    this.#store = new Store(data, geometry, 0);
+    const workerBells = new WorkerBells(ctl);
+    this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
+    const histograms: RecordableHistogram[] = Array.from({ length: geometry.workers }, createLatencyHistogram);
+    this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms);
+    this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
+    this.#reaper = new Reaper(region, options.onEvent);
+    const recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
+    this.#pool = new WorkerPool(region, histograms, recovery, options.onEvent);
+  }
+
+  /** Whether it serves: from start() to stop(). */
+  get isRunning(): boolean {
+    return this.#stopped === undefined;
+  }
+
+  /** Keys held now; 0 once stopped. */
+  get size(): number {
+    return this.isRunning ? this.#store.size() : 0;
+  }
+
+  /** What it has done and holds. */
+  stats(): KvsStatistics {
+    return this.#statistics.read();
+  }
+
+  /**
+   * Stops: refuses new requests, finishes those in flight (at most `drainTimeoutMs`), tells every client, removes the
+   * region. Every call returns the same promise.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const { words } = this.#region.ctl;
+    store(words, CtlHeader.state, RegionState.stopping);
+    const pending = await this.#drain();
+    if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
+    clearInterval(this.#timer);
+    this.#pool.expectEnd();
+    store(words, CtlHeader.state, RegionState.stopped);
+    this.#sweeper.wakeAll();
+    await this.#pool.join(JOIN_TIMEOUT_MS);
+    this.#bells.close();
+    removeRegion(this.#region);
+  }
+
+  /** @returns how many requests were still unfinished when the time was up */
+  async #drain(): Promise<number> {
+    const giveUpAt = performance.now() + this.#options.drainTimeoutMs;
+    for (;;) {
+      const pending = this.#pending();
+      if (pending === 0 || performance.now() >= giveUpAt) return pending;
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    }
+  }
+
+  #pending(): number {
+    const table = new SlotTable(this.#region.ctl, this.#region.geometry);
+    let pending = 0;
+    for (let slot = 0; slot < table.count; slot++) {
+      const state = stateOf(table.word(slot));
+      if (state === SlotState.submitted || state === SlotState.executing) pending++;
+    }
+    return pending;
+  }
+
+  #keepHouse(): void {
+    this.#rounds++;
+    this.#sweeper.sweep();
+    if (this.#rounds % REAP_ROUNDS === 0 && this.#reaper.reap() > 0) this.#sweeper.wakeStarving();
+    if (this.#rounds % CHUNK_ROUNDS === 0 && this.#reaper.sweepChunks() > 0) this.#sweeper.wakeStarving();
+  }
+}

@@ -1,0 +1,117 @@
+/** What a server has done and holds, gathered from shared memory by any of its threads. */
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+
+import { PayloadArena } from '../exchange/payload-arena.js';
+import { SlotTable } from '../exchange/slot-table.js';
+import { SlotState, stateOf } from '../exchange/slot-word.js';
+import { CHUNK_BYTES, ClientRecord, CtlHeader, type Geometry, MAX_CLIENTS, WorkerRecord } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { load } from '../memory/words.js';
+import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
+import { OPERATIONS } from '../operation/table.js';
+import type { Store } from '../store/store.js';
+
+export class StatisticsReader {
+  readonly #ctl: SegmentViews;
+  readonly #data: SegmentViews;
+  readonly #geometry: Geometry;
+  readonly #name: string;
+  readonly #store: Store;
+  readonly #histograms: readonly RecordableHistogram[];
+
+  constructor(
+    ctl: SegmentViews,
+    data: SegmentViews,
+    geometry: Geometry,
+    name: string,
+    store: Store,
+    histograms: readonly RecordableHistogram[],
+  ) {
+    this.#ctl = ctl;
+    this.#data = data;
+    this.#geometry = geometry;
+    this.#name = name;
+    this.#store = store;
+    this.#histograms = histograms;
+  }
+
+  read(): KvsStatistics {
+    const { words, floats, bytes } = this.#ctl;
+    const usage = this.#store.usage();
+    const arena = new PayloadArena(this.#ctl, this.#geometry, 0);
+    return {
+      name: this.#name,
+      version: bytes.latin1Slice(CtlHeader.version, CtlHeader.version + 32).replace(/\0.*$/s, ''),
+      pid: words[CtlHeader.serverPid],
+      uptimeMs: Date.now() - floats[CtlHeader.createdAtMs],
+      workers: this.#geometry.workers,
+      entries: this.#store.size(),
+      operations: this.#operations(),
+      latencyNs: this.#latency(),
+      memory: {
+        totalBytes: usage.totalBytes,
+        usedBytes: usage.usedBytes,
+        freeBytes: usage.freeBytes,
+        arenaBytes: arena.chunkCount * CHUNK_BYTES,
+        arenaUsedBytes: arena.used() * CHUNK_BYTES,
+        compactions: usage.compactions,
+        movedBytes: usage.movedBytes,
+      },
+      slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
+      clients: countClients(this.#ctl, this.#geometry),
+    };
+  }
+
+  #operations(): KvsStatistics['operations'] {
+    const operations: Record<string, { count: number; errors: number }> = {};
+    for (const operation of OPERATIONS) {
+      if (operation === undefined) continue;
+      const count = this.#sum(WorkerRecord.operations + operation.opcode);
+      const errors = this.#sum(WorkerRecord.errors + operation.opcode);
+      if (count > 0) operations[operation.name] = { count, errors };
+    }
+    return operations;
+  }
+
+  #sum(float: number): number {
+    const first = this.#geometry.workersOffset / 8 + float;
+    let sum = 0;
+    for (let worker = 0; worker < this.#geometry.workers; worker++) {
+      sum += this.#data.floats[first + (worker * WorkerRecord.sizeBytes) / 8];
+    }
+    return sum;
+  }
+
+  #latency(): LatencySummary {
+    const all = createLatencyHistogram();
+    for (const histogram of this.#histograms) all.add(histogram);
+    if (all.count === 0) return { count: 0, mean: 0, p50: 0, p99: 0, p999: 0, max: 0 };
+    return {
+      count: all.count,
+      mean: Math.round(all.mean),
+      p50: all.percentile(50),
+      p99: all.percentile(99),
+      p999: all.percentile(99.9),
+      max: all.max,
+    };
+  }
+
+  #slotsInUse(): number {
+    const table = new SlotTable(this.#ctl, this.#geometry);
+    let inUse = 0;
+    for (let slot = 0; slot < table.count; slot++) if (stateOf(table.word(slot)) !== SlotState.free) inUse++;
+    return inUse;
+  }
+}
+
+/** Nanoseconds with two significant digits; safe to share between threads. */
+export const createLatencyHistogram = (): RecordableHistogram => createHistogram({ figures: 2 });
+
+export function countClients(ctl: SegmentViews, geometry: Geometry): number {
+  const first = geometry.clientsOffset / 4 + ClientRecord.inUse;
+  let clients = 0;
+  for (let client = 0; client < MAX_CLIENTS; client++) {
+    if (load(ctl.words, first + (client * ClientRecord.sizeBytes) / 4) !== 0) clients++;
+  }
+  return clients;
+}

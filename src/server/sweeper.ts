@@ -1,0 +1,84 @@
+/**
+ * Sets hints right that a process took with it when it died: a task whose place in the queue was lost, a worker whose
+ * wake-up never came, the counts of clients. The truth is in the slots and the leases; this only looks at it now and
+ * then, so nothing waits for longer than one round.
+ */
+import { SlotTable } from '../exchange/slot-table.js';
+import { SlotState, stateOf } from '../exchange/slot-word.js';
+import type { TaskQueue } from '../exchange/task-queue.js';
+import type { WorkerBells } from '../exchange/worker-bells.js';
+import { clientBase } from '../memory/client-lease.js';
+import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';
+import type { OwnedRegion } from '../memory/region.js';
+import { load, store } from '../memory/words.js';
+import { native } from '../native.js';
+import type { BellRinger } from '../exchange/bell-ringer.js';
+import { countClients } from './statistics.js';
+
+export class Sweeper {
+  readonly #region: OwnedRegion;
+  readonly #queue: TaskQueue;
+  readonly #workerBells: WorkerBells;
+  readonly #bells: BellRinger;
+  readonly #table: SlotTable;
+  /** Words of the slots that were SUBMITTED in the last round, 0: another state. */
+  readonly #submitted: Int32Array;
+
+  constructor(region: OwnedRegion, queue: TaskQueue, workerBells: WorkerBells, bells: BellRinger) {
+    this.#region = region;
+    this.#queue = queue;
+    this.#workerBells = workerBells;
+    this.#bells = bells;
+    this.#table = new SlotTable(region.ctl, region.geometry);
+    this.#submitted = new Int32Array(this.#table.count);
+  }
+
+  sweep(): void {
+    const isBacklogged = this.#queue.length() > this.#table.count;
+    let free = 0;
+    for (let slot = 0; slot < this.#table.count; slot++) {
+      const word = this.#table.word(slot);
+      const state = stateOf(word);
+      if (state === SlotState.free) free++;
+      const isSubmitted = state === SlotState.submitted;
+      // The same request for a whole round: its hint may be lost. A second hint does no harm.
+      if (isSubmitted && this.#submitted[slot] === word && !isBacklogged) this.#queue.enqueue(slot);
+      this.#submitted[slot] = isSubmitted ? word : 0;
+    }
+    if (!this.#queue.isEmpty() && !this.#workerBells.isAnyAwake) {
+      this.#workerBells.ringAll(this.#region.geometry.workers);
+    }
+    this.#recountClients(free);
+  }
+
+  #recountClients(freeSlots: number): void {
+    const { ctl, geometry } = this.#region;
+    store(ctl.words, CtlHeader.clients, countClients(ctl, geometry));
+    let starving = 0;
+    for (let client = 0; client < MAX_CLIENTS; client++) {
+      if (load(ctl.words, clientBase(this.#region, client) + ClientRecord.starving) !== 0) starving++;
+    }
+    store(ctl.words, CtlHeader.starving, starving);
+    if (starving > 0 && freeSlots > 0) this.wakeStarving();
+  }
+
+  /** Wakes every client that waits for a slot or for room in the arena. */
+  wakeStarving(): void {
+    for (let client = 0; client < MAX_CLIENTS; client++) {
+      const base = clientBase(this.#region, client);
+      if (load(this.#region.ctl.words, base + ClientRecord.starving) !== 0) this.#bells.wake(client);
+    }
+  }
+
+  /** Wakes everyone who waits for anything: the region is stopped. */
+  wakeAll(): void {
+    const { ctl } = this.#region;
+    for (let slot = 0; slot < this.#table.count; slot++) {
+      native.futexWake(ctl.words, this.#table.base(slot), 1);
+    }
+    for (let client = 0; client < MAX_CLIENTS; client++) {
+      if (load(ctl.words, clientBase(this.#region, client) + ClientRecord.inUse) !== 0) this.#bells.wake(client);
+    }
+    this.#workerBells.ringAll(this.#region.geometry.workers);
+  }
+}

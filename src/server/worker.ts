@@ -1,0 +1,73 @@
+/** Entry of a worker thread: puts its parts together and runs the task loop until the region is stopped. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { RecordableHistogram } from 'node:perf_hooks';
+
+import { TaskQueue } from '../exchange/task-queue.js';
+import { WorkerBells } from '../exchange/worker-bells.js';
+import type { Geometry } from '../memory/layout.js';
+import { regionPaths } from '../memory/region-files.js';
+import { viewsOf } from '../memory/segment.js';
+import { BatchReader } from '../operation/batch-reader.js';
+import { Scratch } from '../operation/scratch.js';
+import { Store } from '../store/store.js';
+import { BellRinger } from '../exchange/bell-ringer.js';
+import { Executor } from './executor.js';
+import { StatisticsReader } from './statistics.js';
+import { TaskLoop } from './task-loop.js';
+
+/** What the pool hands to a thread. */
+export interface WorkerInput {
+  readonly name: string;
+  readonly shmDir: string;
+  readonly worker: number;
+  readonly geometry: Geometry;
+  readonly ctl: SharedArrayBuffer;
+  readonly data: SharedArrayBuffer;
+  readonly histograms: readonly RecordableHistogram[];
+}
+
+/** What a thread tells the pool. */
+export type WorkerMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'request-failed'; readonly operation: string; readonly message: string };
+
+/** Room for the largest answer of a batch: a largest value, or many small ones. */
+const MIN_SCRATCH_BYTES = 256 * 1024;
+const ITEM_OVERHEAD_BYTES = 4096;
+
+function run(input: WorkerInput): void {
+  const { name, geometry, worker, histograms } = input;
+  const ctl = viewsOf(input.ctl);
+  const data = viewsOf(input.data);
+  const store = new Store(data, geometry, worker);
+  const queue = new TaskQueue(ctl, geometry);
+  const workerBells = new WorkerBells(ctl);
+  const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);
+  const statistics = new StatisticsReader(ctl, data, geometry, name, store, histograms);
+  const scratch = new Scratch(Math.max(MIN_SCRATCH_BYTES, geometry.maxValueBytes + ITEM_OVERHEAD_BYTES));
+  const executor = new Executor({
+    ctl,
+    data,
+    geometry,
+    worker,
+    queue,
+    workerBells,
+    bells,
+    latency: histograms[worker],
+    serve: (request) => ({
+      store,
+      maxValueBytes: geometry.maxValueBytes,
+      batch: new BatchReader(request),
+      scratch,
+      statistics: () => statistics.read(),
+    }),
+    onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),
+  });
+  tell({ type: 'ready' });
+  new TaskLoop(ctl, queue, workerBells, bells, executor, worker).run();
+  bells.close();
+}
+
+const tell = (message: WorkerMessage): void => parentPort?.postMessage(message);
+
+run(workerData as WorkerInput);
