@@ -113,7 +113,7 @@ function partOf<R>(
   items: readonly BatchItem[],
   deadline: number,
 ): Call<R> {
-  const call = new Call(operation as Operation<R>, codec, deadline);
+  const call = new Call(operation, codec, deadline);
   call.items = items;
   return call;
 }

@@ -15,7 +15,7 @@ export interface BatchItem {
 }
 
 export class Call<R = unknown> {
-  readonly operation: Operation<R, unknown>;
+  readonly operation: Operation<R>;
   readonly codec: Codec<unknown>;
   /** '' for operations on no key. */
   key: string | Uint8Array = '';
@@ -48,7 +48,7 @@ export class Call<R = unknown> {
   /** A follow-up, decided in the same instant in which the result is known; see batch.ts. */
   next: ((result: unknown) => Call | undefined) | undefined;
 
-  constructor(operation: Operation<R, unknown>, codec: Codec<unknown>, deadline: number) {
+  constructor(operation: Operation<R>, codec: Codec<unknown>, deadline: number) {
     this.operation = operation;
     this.codec = codec;
     this.deadline = deadline;

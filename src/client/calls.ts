@@ -21,7 +21,8 @@ import { scan, type ScanPage } from '../operation/scan.js';
 import { set } from '../operation/set.js';
 import { size } from '../operation/size.js';
 import { type KvsStatistics, stats } from '../operation/stats.js';
-import { Batch, mdelBatch, mgetBatch, msetBatch } from './batch.js';
+import type { Batch } from './batch.js';
+import { mdelBatch, mgetBatch, msetBatch } from './batch.js';
 import { Call } from './call.js';
 import { type CallOptions, checkTimeout } from './options.js';
 
@@ -123,15 +124,15 @@ export class Calls<V> {
   mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: CallOptions): Batch<true> {
     const pairs = isIterable(entries) ? entries : Object.entries(entries);
     const items = [...pairs].map(([key, value]) => ({ key: checkedKey(key), value: this.#encode(value) }));
-    return msetBatch(this.#codec as Codec<unknown>, items, this.#deadline(options));
+    return msetBatch(this.#codec, items, this.#deadline(options));
   }
 
   mdel(keys: Iterable<Key>, options?: CallOptions): Batch<number> {
-    return mdelBatch(this.#codec as Codec<unknown>, checkedKeys(keys), this.#deadline(options));
+    return mdelBatch(this.#codec, checkedKeys(keys), this.#deadline(options));
   }
 
   #make<R>(operation: Operation<R, never>, options?: CallOptions): Call<R> {
-    return new Call<R>(operation as Operation<R>, this.#codec as Codec<unknown>, this.#deadline(options));
+    return new Call<R>(operation, this.#codec, this.#deadline(options));
   }
 
   #onKey<R>(operation: Operation<R, never>, key: Key, options?: CallOptions): Call<R> {

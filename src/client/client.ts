@@ -62,7 +62,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns the value, undefined when the key is missing */
   get(key: Key, options?: CallOptions): Promise<V | undefined> {
-    return this.#async(() => this.#calls.get(key, options), options);
+    return this.#runner.async(() => this.#calls.get(key, options), options);
   }
   getSync(key: Key, options?: CallOptions): V | undefined {
     return this.#runner.blocking(this.#calls.get(key, options), options);
@@ -70,7 +70,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns the value with its version, for cas(); versions of a key rise and never repeat, even after del() */
   getEntry(key: Key, options?: CallOptions): Promise<VersionedValue<V> | undefined> {
-    return this.#async(() => this.#calls.getEntry(key, options), options);
+    return this.#runner.async(() => this.#calls.getEntry(key, options), options);
   }
   getEntrySync(key: Key, options?: CallOptions): VersionedValue<V> | undefined {
     return this.#runner.blocking(this.#calls.getEntry(key, options), options);
@@ -78,7 +78,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** Inserts or replaces. */
   set(key: Key, value: V, options?: CallOptions): Promise<true> {
-    return this.#async(() => this.#calls.set(key, value, options), options);
+    return this.#runner.async(() => this.#calls.set(key, value, options), options);
   }
   setSync(key: Key, value: V, options?: CallOptions): true {
     return this.#runner.blocking(this.#calls.set(key, value, options), options);
@@ -86,7 +86,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** Inserts only. @returns whether the key was missing and is now inserted; of many at once, one wins */
   post(key: Key, value: V, options?: CallOptions): Promise<boolean> {
-    return this.#async(() => this.#calls.post(key, value, options), options);
+    return this.#runner.async(() => this.#calls.post(key, value, options), options);
   }
   postSync(key: Key, value: V, options?: CallOptions): boolean {
     return this.#runner.blocking(this.#calls.post(key, value, options), options);
@@ -94,7 +94,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** Replaces only at the expected version; 0 expects the key to be missing. @returns whether it did */
   cas(key: Key, expectedVersion: number, value: V, options?: CallOptions): Promise<boolean> {
-    return this.#async(() => this.#calls.cas(key, expectedVersion, value, options), options);
+    return this.#runner.async(() => this.#calls.cas(key, expectedVersion, value, options), options);
   }
   casSync(key: Key, expectedVersion: number, value: V, options?: CallOptions): boolean {
     return this.#runner.blocking(this.#calls.cas(key, expectedVersion, value, options), options);
@@ -102,14 +102,14 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns whether the key was there */
   del(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#async(() => this.#calls.del(key, options), options);
+    return this.#runner.async(() => this.#calls.del(key, options), options);
   }
   delSync(key: Key, options?: CallOptions): boolean {
     return this.#runner.blocking(this.#calls.del(key, options), options);
   }
 
   exists(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#async(() => this.#calls.exists(key, options), options);
+    return this.#runner.async(() => this.#calls.exists(key, options), options);
   }
   existsSync(key: Key, options?: CallOptions): boolean {
     return this.#runner.blocking(this.#calls.exists(key, options), options);
@@ -117,7 +117,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** Removes. @returns the value that was removed, undefined when the key was missing */
   getdel(key: Key, options?: CallOptions): Promise<V | undefined> {
-    return this.#async(() => this.#calls.getdel(key, options), options);
+    return this.#runner.async(() => this.#calls.getdel(key, options), options);
   }
   getdelSync(key: Key, options?: CallOptions): V | undefined {
     return this.#runner.blocking(this.#calls.getdel(key, options), options);
@@ -125,7 +125,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** Adds to a number; a missing key starts at 0. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER */
   incr(key: Key, by?: number, options?: CallOptions): Promise<number> {
-    return this.#async(() => this.#calls.incr(key, by, options), options);
+    return this.#runner.async(() => this.#calls.incr(key, by, options), options);
   }
   incrSync(key: Key, by?: number, options?: CallOptions): number {
     return this.#runner.blocking(this.#calls.incr(key, by, options), options);
@@ -133,7 +133,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns a value or undefined for each key, in their order */
   mget(keys: Iterable<Key>, options?: CallOptions): Promise<(V | undefined)[]> {
-    return this.#async(() => this.#calls.mget(keys, options), options);
+    return this.#runner.async(() => this.#calls.mget(keys, options), options);
   }
   mgetSync(keys: Iterable<Key>, options?: CallOptions): (V | undefined)[] {
     return this.#runner.blocking(this.#calls.mget(keys, options), options);
@@ -141,7 +141,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** Sets many keys, one after the other; not a transaction. */
   mset(entries: Entries<V>, options?: CallOptions): Promise<true> {
-    return this.#async(() => this.#calls.mset(entries, options), options);
+    return this.#runner.async(() => this.#calls.mset(entries, options), options);
   }
   msetSync(entries: Entries<V>, options?: CallOptions): true {
     return this.#runner.blocking(this.#calls.mset(entries, options), options);
@@ -149,7 +149,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns how many of the keys were there */
   mdel(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
-    return this.#async(() => this.#calls.mdel(keys, options), options);
+    return this.#runner.async(() => this.#calls.mdel(keys, options), options);
   }
   mdelSync(keys: Iterable<Key>, options?: CallOptions): number {
     return this.#runner.blocking(this.#calls.mdel(keys, options), options);
@@ -176,7 +176,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns how many keys the store holds */
   size(options?: CallOptions): Promise<number> {
-    return this.#async(() => this.#calls.size(options), options);
+    return this.#runner.async(() => this.#calls.size(options), options);
   }
   sizeSync(options?: CallOptions): number {
     return this.#runner.blocking(this.#calls.size(options), options);
@@ -184,7 +184,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns true when a worker has answered */
   ping(options?: CallOptions): Promise<true> {
-    return this.#async(() => this.#calls.ping(options), options);
+    return this.#runner.async(() => this.#calls.ping(options), options);
   }
   pingSync(options?: CallOptions): true {
     return this.#runner.blocking(this.#calls.ping(options), options);
@@ -192,7 +192,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** Removes every key. */
   flush(options?: CallOptions): Promise<true> {
-    return this.#async(() => this.#calls.flush(options), options);
+    return this.#runner.async(() => this.#calls.flush(options), options);
   }
   flushSync(options?: CallOptions): true {
     return this.#runner.blocking(this.#calls.flush(options), options);
@@ -200,7 +200,7 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns what the server has done and holds */
   stats(options?: CallOptions): Promise<KvsStatistics> {
-    return this.#async(() => this.#calls.stats(options), options);
+    return this.#runner.async(() => this.#calls.stats(options), options);
   }
   statsSync(options?: CallOptions): KvsStatistics {
     return this.#runner.blocking(this.#calls.stats(options), options);
@@ -233,14 +233,5 @@ export class KvsClient<V = string, K extends Key = string> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /** Wrong arguments reject like everything else. */
-  #async<R>(make: () => Runnable<R>, options?: CallOptions): Promise<R> {
-    try {
-      return this.#runner.async(make(), options);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
   }
 }

@@ -30,7 +30,7 @@ export async function* iterateKeys<K, V>(
   options?: CallOptions,
 ): AsyncGenerator<K, void, undefined> {
   for (let cursor = 0; cursor !== END;) {
-    const page = await runner.async(calls.scan(prefix, cursor, options), options);
+    const page = await runner.async(() => calls.scan(prefix, from, options), options);
     yield* keysOf<K>(page.keys, encoding);
     cursor = page.cursor;
   }
@@ -66,8 +66,8 @@ export async function* iterateEntries<K, V>(
   options?: CallOptions,
 ): AsyncGenerator<[K, V], void, undefined> {
   for (let cursor = 0; cursor !== END;) {
-    const page = await runner.async(calls.scan(prefix, cursor, options), options);
-    const values = await runner.async(calls.mget(page.keys, options), options);
+    const page = await runner.async(() => calls.scan(prefix, from, options), options);
+    const values = await runner.async(() => calls.mget(page.keys, options), options);
     yield* pairsOf(keysOf<K>(page.keys, encoding), values);
     cursor = page.cursor;
   }

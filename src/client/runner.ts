@@ -35,10 +35,15 @@ export class Runner {
     return this.#connection.session.region.geometry.maxValueBytes;
   }
 
-  async<R>(runnable: Runnable<R>, options?: CallOptions): Promise<R> {
-    if (runnable instanceof Batch || options?.signal !== undefined) return this.start(runnable, options).promise;
+  /** Runs what `make` makes; what that throws rejects the promise like any other failure. */
+  async<R>(make: () => Runnable<R>, options?: CallOptions): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#checkOpen();
+      const runnable = make();
+      if (runnable instanceof Batch || options?.signal !== undefined) {
+        this.start(runnable, options).promise.then(resolve, reject);
+        return;
+      }
       runnable.onFulfilled = resolve as (result: unknown) => void;
       runnable.onRejected = reject;
       this.#pipeline.issue(runnable);

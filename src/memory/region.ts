@@ -5,7 +5,7 @@
  * name), then data; `state` becomes ready last. Death in between leaves a free lease, which the next server replaces.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
 
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
@@ -43,7 +43,7 @@ export interface Region {
   readonly paths: RegionPaths;
   readonly geometry: Geometry;
   readonly ctl: SegmentViews;
-  /** Holds this process' leases: closing it gives them up. */
+  /** Holds this process' leases. A mapping keeps the open file, and so the locks, after a close: unlock first. */
   readonly ctlFd: number;
   readonly regionId: string;
 }
@@ -111,7 +111,9 @@ function isStillNamed(path: string, fd: number): boolean {
 function alreadyRunning(name: string, path: string, fd: number): KvsError {
   let pid: number | undefined;
   try {
-    pid = readCtlHeader(path, fd).serverPid;
+    const { serverPid } = readCtlHeader(path, fd);
+    // The pid of a dead server is still there while its successor clears its files away.
+    if (existsSync(`/proc/${serverPid}`)) pid = serverPid;
   } catch {
     // Someone holds the lease on a file that we cannot read: refused all the same, without a pid.
   }
@@ -146,7 +148,7 @@ function linkRegion(
     const regionId = regionIdOf(views.ctl, CtlHeader.regionId);
     return { name, shmDir, paths, geometry, ...views, ctlFd: ctl.fd, regionId, replacedStale };
   } catch (error) {
-    closeQuietly(ctl.fd);
+    giveUpLease(ctl.fd);
     throw error;
   } finally {
     // The mapping keeps the file; only the ctl descriptor is needed, for the lease.
@@ -248,10 +250,16 @@ export const regionState = (region: Region): number => load(region.ctl.words, Ct
 /** Whether the server's process is alive, by its lease. */
 export const isServerAlive = (region: Region): boolean => native.isByteLocked(region.ctlFd, SERVER_LEASE_BYTE);
 
-/** Removes the names of an owned region and gives up the server's lease. */
+/** Removes the names of an owned region and gives up the server's lease, in this order: nobody sees a name without. */
 export function removeRegion(region: OwnedRegion): void {
   removeBells(region.name, region.shmDir);
   removeFile(region.paths.data);
   removeFile(region.paths.ctl);
-  closeQuietly(region.ctlFd);
+  giveUpLease(region.ctlFd);
+}
+
+/** The mapping keeps the open file, and with it the lock, after its descriptor is closed. */
+function giveUpLease(ctlFd: number): void {
+  native.unlockByte(ctlFd, SERVER_LEASE_BYTE);
+  closeQuietly(ctlFd);
 }

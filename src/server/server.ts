@@ -3,6 +3,7 @@
  * the kernel frees its lease, every client notices, and the next server of the name replaces the region.
  */
 import { performance, type RecordableHistogram } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { KvsError } from '../errors.js';
 import { SlotTable } from '../exchange/slot-table.js';
@@ -133,7 +134,7 @@ export class KvsServer {
     for (;;) {
       const pending = this.#pending();
       if (pending === 0 || performance.now() >= giveUpAt) return pending;
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+      await delay(DRAIN_LOOK_MS);
     }
   }
 

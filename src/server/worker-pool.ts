@@ -17,7 +17,7 @@ export class WorkerPool {
   readonly #recovery: WorkerRecovery;
   readonly #onEvent: (event: ServerEvent) => void;
   readonly #threads: (Worker | undefined)[] = [];
-  readonly #exits: (Promise<void> | undefined)[] = [];
+  readonly #exits: Promise<void>[] = [];
   readonly #restarts = new Set<NodeJS.Timeout>();
   #isClosing = false;
 
