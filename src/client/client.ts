@@ -8,7 +8,7 @@ import type { VersionedValue } from '../operation/get.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { type Key, Calls } from './calls.js';
 import { Connection } from './connection.js';
-import { iterateEntries, iterateEntriesSync, iterateKeys, iterateKeysSync } from './iteration.js';
+import { iterateEntries, iterateEntriesSync, iterateKeys, iterateKeysSync, type Walk } from './iteration.js';
 import {
   type CallOptions,
   type KvsClientOptions,
@@ -160,18 +160,18 @@ export class KvsClient<V = string, K extends Key = string> {
    * that comes or goes meanwhile may or may not. The deadline holds for each page.
    */
   keys(prefix: Key = '', options?: CallOptions): AsyncGenerator<K, void, undefined> {
-    return iterateKeys<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+    return iterateKeys(this.#walk(prefix, options));
   }
   keysSync(prefix: Key = '', options?: CallOptions): Generator<K, void, undefined> {
-    return iterateKeysSync<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+    return iterateKeysSync(this.#walk(prefix, options));
   }
 
   /** Like keys(), with the values. */
   entries(prefix: Key = '', options?: CallOptions): AsyncGenerator<[K, V], void, undefined> {
-    return iterateEntries<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+    return iterateEntries(this.#walk(prefix, options));
   }
   entriesSync(prefix: Key = '', options?: CallOptions): Generator<[K, V], void, undefined> {
-    return iterateEntriesSync<K, V>(this.#calls, this.#runner, this.#options.keyEncoding, prefix, options);
+    return iterateEntriesSync(this.#walk(prefix, options));
   }
 
   /** @returns how many keys the store holds */
@@ -233,5 +233,9 @@ export class KvsClient<V = string, K extends Key = string> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #walk(prefix: Key, options: CallOptions | undefined): Walk<V> {
+    return { calls: this.#calls, runner: this.#runner, encoding: this.#options.keyEncoding, prefix, options };
   }
 }

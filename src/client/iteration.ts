@@ -22,32 +22,40 @@ function keysOf<K>(raw: readonly Buffer[], encoding: KeyEncoding): K[] {
   }
 }
 
-export async function* iterateKeys<K, V>(
-  calls: Calls<V>,
-  runner: Runner,
-  encoding: KeyEncoding,
-  prefix: Key,
-  options?: CallOptions,
-): AsyncGenerator<K, void, undefined> {
-  for (let cursor = 0; cursor !== END;) {
+/** What a walk needs. */
+export interface Walk<V> {
+  readonly calls: Calls<V>;
+  readonly runner: Runner;
+  readonly encoding: KeyEncoding;
+  readonly prefix: Key;
+  readonly options: CallOptions | undefined;
+}
+
+async function* pages<V>({ calls, runner, prefix, options }: Walk<V>): AsyncGenerator<Buffer[], void, undefined> {
+  let cursor = 0;
+  while (cursor !== END) {
+    const from = cursor;
     const page = await runner.async(() => calls.scan(prefix, from, options), options);
-    yield* keysOf<K>(page.keys, encoding);
+    yield page.keys;
     cursor = page.cursor;
   }
 }
 
-export function* iterateKeysSync<K, V>(
-  calls: Calls<V>,
-  runner: Runner,
-  encoding: KeyEncoding,
-  prefix: Key,
-  options?: CallOptions,
-): Generator<K, void, undefined> {
-  for (let cursor = 0; cursor !== END;) {
+function* pagesSync<V>({ calls, runner, prefix, options }: Walk<V>): Generator<Buffer[], void, undefined> {
+  let cursor = 0;
+  while (cursor !== END) {
     const page = runner.blocking(calls.scan(prefix, cursor, options), options);
-    yield* keysOf<K>(page.keys, encoding);
+    yield page.keys;
     cursor = page.cursor;
   }
+}
+
+export async function* iterateKeys<K, V>(walk: Walk<V>): AsyncGenerator<K, void, undefined> {
+  for await (const keys of pages(walk)) yield* keysOf<K>(keys, walk.encoding);
+}
+
+export function* iterateKeysSync<K, V>(walk: Walk<V>): Generator<K, void, undefined> {
+  for (const keys of pagesSync(walk)) yield* keysOf<K>(keys, walk.encoding);
 }
 
 /** Keys that went between the two hand-offs of a page are left out. */
@@ -58,32 +66,18 @@ function* pairsOf<K, V>(keys: readonly K[], values: readonly (V | undefined)[]):
   }
 }
 
-export async function* iterateEntries<K, V>(
-  calls: Calls<V>,
-  runner: Runner,
-  encoding: KeyEncoding,
-  prefix: Key,
-  options?: CallOptions,
-): AsyncGenerator<[K, V], void, undefined> {
-  for (let cursor = 0; cursor !== END;) {
-    const page = await runner.async(() => calls.scan(prefix, from, options), options);
-    const values = await runner.async(() => calls.mget(page.keys, options), options);
-    yield* pairsOf(keysOf<K>(page.keys, encoding), values);
-    cursor = page.cursor;
+export async function* iterateEntries<K, V>(walk: Walk<V>): AsyncGenerator<[K, V], void, undefined> {
+  const { calls, runner, encoding, options } = walk;
+  for await (const keys of pages(walk)) {
+    const values = await runner.async(() => calls.mget(keys, options), options);
+    yield* pairsOf(keysOf<K>(keys, encoding), values);
   }
 }
 
-export function* iterateEntriesSync<K, V>(
-  calls: Calls<V>,
-  runner: Runner,
-  encoding: KeyEncoding,
-  prefix: Key,
-  options?: CallOptions,
-): Generator<[K, V], void, undefined> {
-  for (let cursor = 0; cursor !== END;) {
-    const page = runner.blocking(calls.scan(prefix, cursor, options), options);
-    const values = runner.blocking(calls.mget(page.keys, options), options);
-    yield* pairsOf(keysOf<K>(page.keys, encoding), values);
-    cursor = page.cursor;
+export function* iterateEntriesSync<K, V>(walk: Walk<V>): Generator<[K, V], void, undefined> {
+  const { calls, runner, encoding, options } = walk;
+  for (const keys of pagesSync(walk)) {
+    const values = runner.blocking(calls.mget(keys, options), options);
+    yield* pairsOf(keysOf<K>(keys, encoding), values);
   }
 }

@@ -36,8 +36,6 @@ const PASSES = 20;
 const NAP_MS = 0.05;
 /** After a failure nothing is tried until so much has been freed, or a quarter of what was asked for. */
 const RETRY_BYTES = 16_384;
-const MISPLACED_COST = Number(process.env.MC ?? 1);
-const EVAC_BORROW = Number(process.env.EB ?? 1.25);
 const BLOCKED = -1;
 
 export class Compactor {
@@ -206,8 +204,8 @@ export class Compactor {
     if (used === 0) return 0;
     if (sizeClass === BUCKET_CLASS) return BLOCKED;
     const freeElsewhere = slabs.freeBlocksOf(sizeClass) - (slabBlocksOf[sizeClass] - used);
-    const misplaced = Math.max(0, used - freeElsewhere);
-    return (used + misplaced * MISPLACED_COST) * blockBytesOf[sizeClass];
+    // Without room in the other slabs of its class, emptying it costs another slab.
+    return freeElsewhere < used ? units * UNIT_BYTES : used * blockBytesOf[sizeClass];
   }
 
   /** @returns whether all of the window is free now, and set aside for this thread */
@@ -263,8 +261,7 @@ export class Compactor {
     const bytes = this.#relocator.bytesOf(from);
     // Only the header of a published entry can be trusted.
     if (bytes <= 0 || bytes > this.#blocks.capacityOf(from)) return true;
-    let to = this.#blocks.allocate(bytes);
-    if (to === 0) to = this.#blocks.borrow(bytes, EVAC_BORROW);
+    const to = this.#blocks.allocate(bytes);
     if (to === 0) return false;
     if (this.#relocator.relocate(from, to)) {
       this.#blocks.free(from);

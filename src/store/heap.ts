@@ -5,14 +5,14 @@
  * A death leaves locks held, hints wrong and at most two blocks in use that nobody else knows: those named by the
  * worker's record. repair() sets the first two right; the third is for the caller, by free().
  */
-import { type Geometry, HeapControl, SizeClass, SLAB_UNITS, UNIT_BYTES, WorkerRecord } from '../memory/layout.js';
+import { type Geometry, HeapControl, SizeClass, UNIT_BYTES, WorkerRecord } from '../memory/layout.js';
 import { holderOf, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { Blocks, unitsOf } from './blocks.js';
 import { Compactor, type Relocator } from './compactor.js';
 import { RunKind } from './runs.js';
-import { BUCKET_CLASS, blockBytesOf, MAX_SMALL_BYTES, SIZE_CLASSES, SLAB_BYTES } from './size-class.js';
+import { BUCKET_CLASS, blockBytesOf, MAX_SMALL_BYTES, SIZE_CLASSES, sizeClassOf, slabUnitsOf } from './size-class.js';
 
 /** Approximate while others allocate. */
 export interface HeapUsage {
@@ -93,7 +93,7 @@ export class Heap {
   /** @param bytes 0: an overflow bucket */
   #allocateCompacting(bytes: number): number {
     const compactor = this.#compactor;
-    const units = bytes > MAX_SMALL_BYTES ? unitsOf(bytes) : SLAB_UNITS;
+    const units = bytes > MAX_SMALL_BYTES ? unitsOf(bytes) : slabUnitsOf[bytes === 0 ? BUCKET_CLASS : sizeClassOf(bytes)];
     if (compactor.isHopeless(units)) return this.#blocks.borrow(bytes);
     compactor.lock();
     try {
@@ -115,8 +115,8 @@ export class Heap {
     const words = this.#words;
     const floats = this.#control / 2;
     const { runs, slabs } = this.#blocks;
-    let slabCount = 0;
-    for (let index = 0; index < SIZE_CLASSES; index++) slabCount += slabs.slabsOf(index);
+    let slabUnits = 0;
+    for (let index = 0; index < SIZE_CLASSES; index++) slabUnits += slabs.slabsOf(index) * slabUnitsOf[index];
     runs.lock();
     const longest = runs.longestFree();
     runs.unlock();
@@ -127,7 +127,7 @@ export class Heap {
       freeBytes,
       usedBytes: totalBytes - freeBytes,
       largestFreeBytes: Math.min(longest, runs.units) * UNIT_BYTES,
-      slabBytes: slabCount * SLAB_BYTES,
+      slabBytes: slabUnits * UNIT_BYTES,
       largeBlocks: words[this.#control + HeapControl.largeRuns],
       compactions: this.#floats[floats + HeapControl.compactions],
       movedBytes: this.#floats[floats + HeapControl.movedBytes],

@@ -6,7 +6,7 @@
  * Hints, rebuilt from heads: the lists of free runs (free-runs.ts), counts, words that lead back.
  * Window: runs that the compactor empties. They are in no list and keep their bounds until it closes.
  */
-import { GRANULE_BYTES, type Geometry, HeapControl, SLAB_UNITS, UNIT_BYTES } from '../memory/layout.js';
+import { GRANULE_BYTES, type Geometry, HeapControl, UNIT_BYTES } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
@@ -112,7 +112,7 @@ export class Runs {
   /** Makes what take() returned a used run. Lock held. */
   commit(unit: number, units: number, kind: typeof RunKind.slab | typeof RunKind.large): void {
     const head = this.#table + unit;
-    if (kind === RunKind.slab) for (let back = 1; back < SLAB_UNITS; back++) this.#words[head + back] = back;
+    if (kind === RunKind.slab) for (let back = 1; back < units; back++) this.#words[head + back] = back;
     else this.#markEnd(unit, units);
     // SYNC: the run is in use from this store on; all that it needs was written before.
     store(this.#words, head, headWord(kind, units));

@@ -6,12 +6,12 @@
  * A block's granule stands in a word of the worker's record (its note) before its bit is set, and until its bit is
  * clear again: a death leaves the block free, or used and noted.
  */
-import { GRANULE_BYTES, type Geometry, SizeClass, SLAB_UNITS, SlabHeader, WorkerRecord } from '../memory/layout.js';
+import { GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, WorkerRecord } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { RunKind, type Runs } from './runs.js';
-import { bitmapWordsOf, blockBytesOf, firstBlockOf, SIZE_CLASSES, slabBlocksOf } from './size-class.js';
+import { bitmapWordsOf, blockBytesOf, firstBlockOf, SIZE_CLASSES, slabBlocksOf, slabUnitsOf } from './size-class.js';
 
 const CLASS_WORDS = SizeClass.sizeBytes / 4;
 const HEADER_WORDS = SlabHeader.sizeBytes / 4;
@@ -243,7 +243,7 @@ export class Slabs {
     const words = this.#words;
     this.#runs.lock();
     try {
-      const slab = this.#runs.take(SLAB_UNITS);
+      const slab = this.#runs.take(slabUnitsOf[sizeClass]);
       if (slab < 0) return -1;
       const header = this.#runs.wordOf(slab);
       words.fill(0, header, header + HEADER_WORDS + bitmapWordsOf(sizeClass));
@@ -251,7 +251,7 @@ export class Slabs {
       // Bits beyond the last block count as used for ever.
       const lastBits = slabBlocksOf[sizeClass] & 31;
       if (lastBits !== 0) words[header + HEADER_WORDS + bitmapWordsOf(sizeClass) - 1] = -1 << lastBits;
-      this.#runs.commit(slab, SLAB_UNITS, RunKind.slab);
+      this.#runs.commit(slab, slabUnitsOf[sizeClass], RunKind.slab);
       words[line + SizeClass.slabs]++;
       words[line + SizeClass.freeBlocks] += slabBlocksOf[sizeClass];
       this.#link(slab, header, line);
