@@ -5,7 +5,7 @@
  * name), then data; `state` becomes ready last. Death in between leaves a free lease, which the next server replaces.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
@@ -43,7 +43,7 @@ export interface Region {
   readonly paths: RegionPaths;
   readonly geometry: Geometry;
   readonly ctl: SegmentViews;
-  /** Holds this process' leases. A mapping keeps the open file, and so the locks, after a close: unlock first. */
+  /** Holds this process' leases and nothing else: closing it gives them up, whoever still has the segment mapped. */
   readonly ctlFd: number;
   readonly regionId: string;
 }
@@ -133,28 +133,36 @@ function linkRegion(
 ): OwnedRegion | undefined {
   const geometry = geometryOf(shape);
   const ctl = createSegment(shmDir, geometry.ctlBytes);
-  let data: { fd: number; buffer: SharedArrayBuffer } | undefined;
+  const fds = [ctl.fd];
+  let ctlFd: number | undefined;
   try {
-    data = createSegment(shmDir, geometry.dataBytes);
+    const data = createSegment(shmDir, geometry.dataBytes);
+    fds.push(data.fd);
+    ctlFd = openAgain(ctl.fd);
     const views = { ctl: viewsOf(ctl.buffer), data: viewsOf(data.buffer) };
-    native.tryLockByte(ctl.fd, SERVER_LEASE_BYTE);
+    native.tryLockByte(ctlFd, SERVER_LEASE_BYTE);
     fillHeaders(views.ctl, views.data, shape, version);
     if (!linkName(ctl.fd, paths.ctl)) {
-      closeQuietly(ctl.fd);
+      closeQuietly(ctlFd);
       return undefined;
     }
     removeFile(paths.data);
     native.linkSegment(data.fd, paths.data);
     const regionId = regionIdOf(views.ctl, CtlHeader.regionId);
-    return { name, shmDir, paths, geometry, ...views, ctlFd: ctl.fd, regionId, replacedStale };
+    return { name, shmDir, paths, geometry, ...views, ctlFd, regionId, replacedStale };
   } catch (error) {
-    giveUpLease(ctl.fd);
+    if (ctlFd !== undefined) closeQuietly(ctlFd);
     throw error;
   } finally {
-    // The mapping keeps the file; only the ctl descriptor is needed, for the lease.
-    if (data !== undefined) closeQuietly(data.fd);
+    for (const fd of fds) closeQuietly(fd);
   }
 }
+
+/**
+ * Opens an open file once more. A mapping keeps the open file that it was made from, and with it that file's locks,
+ * even after close() and for other threads that share the mapping: leases need an open file of their own.
+ */
+const openAgain = (fd: number): number => openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
 
 function linkName(fd: number, path: string): boolean {
   try {
@@ -211,17 +219,16 @@ function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, 
  */
 export function attachRegion(name: string, shmDir: string): Region {
   const paths = regionPaths(name, shmDir);
-  const ctlFd = openRegionFile(paths.ctl, true);
-  if (ctlFd === undefined) throw noRegion(name, paths.ctl);
+  const fd = openRegionFile(paths.ctl, true);
+  if (fd === undefined) throw noRegion(name, paths.ctl);
   try {
-    checkTrust(paths.ctl, ctlFd);
-    const { shape, regionId } = readCtlHeader(paths.ctl, ctlFd);
+    checkTrust(paths.ctl, fd);
+    const { shape, regionId } = readCtlHeader(paths.ctl, fd);
     const geometry = geometryOf(shape);
-    const ctl = viewsOf(native.mapSegment(ctlFd, geometry.ctlBytes, true));
-    return { name, shmDir, paths, geometry, ctl, ctlFd, regionId };
-  } catch (error) {
-    closeQuietly(ctlFd);
-    throw error;
+    const ctl = viewsOf(native.mapSegment(fd, geometry.ctlBytes, true));
+    return { name, shmDir, paths, geometry, ctl, ctlFd: openAgain(fd), regionId };
+  } finally {
+    closeQuietly(fd);
   }
 }
 
@@ -255,11 +262,5 @@ export function removeRegion(region: OwnedRegion): void {
   removeBells(region.name, region.shmDir);
   removeFile(region.paths.data);
   removeFile(region.paths.ctl);
-  giveUpLease(region.ctlFd);
-}
-
-/** The mapping keeps the open file, and with it the lock, after its descriptor is closed. */
-function giveUpLease(ctlFd: number): void {
-  native.unlockByte(ctlFd, SERVER_LEASE_BYTE);
-  closeQuietly(ctlFd);
+  closeQuietly(region.ctlFd);
 }

@@ -90,7 +90,7 @@ describe.each(SHAPES.map((shape, i) => ({ i, geometry: layout.geometryOf(shape) 
     ];
     for (const sections of [ctl, data]) {
       sections.slice(1).forEach(([offset], i) => {
-        const [before, bytes] = sections[i]!;
+        const [before, bytes] = sections[i];
         expect(offset).toBeGreaterThanOrEqual(before + bytes);
         expect(offset % 4).toBe(0);
       });

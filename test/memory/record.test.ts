@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { align, bytes, f64, floats, i32, record, roundUp, words } from '#dist/memory/record.js';
@@ -33,7 +33,7 @@ test('no two fields overlap and each is aligned to its unit, whatever the order'
       const layout = record(4096, Object.fromEntries(fields.map((f, i) => [`f${i}`, f])));
       let end = 0;
       fields.forEach((f, i) => {
-        const start = (layout as Record<string, number>)[`f${i}`]! * f.unit;
+        const start = (layout as Record<string, number>)[`f${i}`] * f.unit;
         expect(start).toBeGreaterThanOrEqual(end);
         expect(start - end).toBeLessThan(f.unit);
         end = start + f.bytes;

@@ -139,7 +139,7 @@ describe('checkTrust', () => {
 
   test.runIf(isRoot)('a file of another user is trusted when it is shared with a group of ours', () => {
     const { path, fd } = file('', 0o660);
-    chownSync(path, 65534, process.getgroups!()[0]!);
+    chownSync(path, 65534, process.getgroups!()[0]);
     expect(checkTrust(path, fd).uid).toBe(65534);
     chmodSync(path, 0o600);
     expect(() => checkTrust(path, fd)).toThrow(error('ERR_KVS_NOT_OURS', 'belongs to uid 65534'));

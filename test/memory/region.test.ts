@@ -1,0 +1,394 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { basename } from 'node:path';
+
+import { describe, expect, test } from 'vitest';
+
+import { CtlHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
+import {
+  attachData,
+  attachRegion,
+  createRegion,
+  isServerAlive,
+  type OwnedRegion,
+  regionState,
+  removeRegion,
+} from '#dist/memory/region.js';
+import { store } from '#dist/memory/words.js';
+import { native } from '#dist/native.js';
+
+import { Peer, run, temporaryDirectory } from '../fixtures/processes.js';
+import { attachTestRegion, createTestRegion, regionName, shapeOf } from '../fixtures/region.js';
+
+const SHM = '/dev/shm';
+const isRoot = process.geteuid?.() === 0;
+const error = (code: string, text: string): unknown =>
+  expect.objectContaining({ code, message: expect.stringContaining(text) as unknown });
+
+function ownerOf(name: string, shmDir = SHM) {
+  return Peer.start('memory/region-owner', name, shmDir);
+}
+
+function filesOf(name: string) {
+  return readdirSync(SHM)
+    .filter((file) => file.startsWith(`kvs.${name}.`))
+    .sort();
+}
+
+/** How many descriptors of this process were opened by this name (the server's own was opened without one). */
+function descriptorsOf(path: string) {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path);
+    } catch {
+      return false; // the descriptor of the listing itself
+    }
+  }).length;
+}
+
+/** Overwrites bytes of a file from outside. */
+function patch(path: string, offset: number, bytes: Uint8Array) {
+  const fd = openSync(path, 'r+');
+  writeSync(fd, bytes, 0, bytes.length, offset);
+  closeSync(fd);
+}
+
+describe('createRegion', () => {
+  test('both files are private, of the size of their geometry, and name the same region', () => {
+    const region = createTestRegion();
+    const { paths, geometry } = region;
+    expect(filesOf(region.name)).toEqual([basename(paths.ctl), basename(paths.data)]);
+    for (const [path, bytes] of [
+      [paths.ctl, geometry.ctlBytes],
+      [paths.data, geometry.dataBytes],
+    ] as const) {
+      const { mode, size, blocks } = statSync(path);
+      expect([mode & 0o7777, size]).toEqual([0o600, bytes]);
+      expect(blocks * 512).toBeGreaterThanOrEqual(bytes);
+    }
+    expect(region.regionId).toMatch(/^[0-9a-f]{16}$/);
+    expect(region.replacedStale).toBe(false);
+    expect(regionState(region)).toBe(RegionState.starting);
+    expect(region.ctl.words[CtlHeader.serverPid]).toBe(process.pid);
+    expect(region.ctl.bytes.toString('latin1', CtlHeader.version, CtlHeader.version + 10)).toBe('0.0.0-test');
+  });
+
+  test('two regions never share identity or hash seed', () => {
+    const [one, other] = [createTestRegion(), createTestRegion()];
+    const seedOf = ({ ctl }: OwnedRegion) => [...ctl.words.subarray(CtlHeader.hashSeed, CtlHeader.hashSeed + 2)];
+    expect(one.regionId).not.toBe(other.regionId);
+    expect(seedOf(one)).not.toEqual(seedOf(other));
+  });
+
+  test('a second server of the name is refused with the pid of the first, whose region stays', async () => {
+    const name = regionName();
+    const owner = await ownerOf(name);
+    const created = await owner.tell('create');
+    const inode = statSync(`${SHM}/kvs.${name}.ctl`).ino;
+    expect(() => createTestRegion(name)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_KVS_ALREADY_RUNNING',
+        pid: owner.process.pid,
+        message: `a server named "${name}" is already running (process ${owner.process.pid}): stop it, or choose another --name`,
+      }),
+    );
+    expect(statSync(`${SHM}/kvs.${name}.ctl`).ino).toBe(inode);
+    expect(attachTestRegion(name).regionId).toBe((created as OwnedRegion).regionId);
+  });
+
+  test('a second server in the same process is refused as well', () => {
+    const { name } = createTestRegion();
+    expect(() => createTestRegion(name)).toThrow(
+      expect.objectContaining({ code: 'ERR_KVS_ALREADY_RUNNING', pid: process.pid }),
+    );
+  });
+
+  test('a server whose header is garbage is refused without a pid', () => {
+    const region = createTestRegion();
+    region.ctl.bytes.fill(0xa5, 0, 64);
+    expect(() => createTestRegion(region.name)).toThrow(
+      error('ERR_KVS_ALREADY_RUNNING', 'is already running (another process)'),
+    );
+  });
+
+  test('a stopped server is alive: its region is not replaced', async () => {
+    const name = regionName();
+    const owner = await ownerOf(name);
+    await owner.tell('create');
+    owner.process.kill('SIGSTOP');
+    expect(() => createTestRegion(name)).toThrow(expect.objectContaining({ code: 'ERR_KVS_ALREADY_RUNNING' }));
+  });
+
+  test('after SIGKILL of its server a region is replaced, and those that still have it mapped learn so', async () => {
+    const name = regionName();
+    const owner = await ownerOf(name);
+    await owner.tell('create');
+    const client = attachTestRegion(name);
+    native.makeFifo(client.paths.bell(3), 0o600);
+    store(client.ctl.words, CtlHeader.state, RegionState.ready);
+    expect(isServerAlive(client)).toBe(true);
+    await owner.kill();
+    expect(isServerAlive(client)).toBe(false);
+
+    const region = createTestRegion(name);
+    expect(region.replacedStale).toBe(true);
+    expect(region.regionId).not.toBe(client.regionId);
+    expect(regionState(client)).toBe(RegionState.stopped);
+    expect(filesOf(name)).toEqual([`kvs.${name}.ctl`, `kvs.${name}.data`]);
+    expect(attachTestRegion(name).regionId).toBe(region.regionId);
+  });
+
+  test.each([
+    ['empty', ''],
+    ['a byte short of a header', 'x'.repeat(4095)],
+    ['garbage', 'x'.repeat(9000)],
+  ])('a leftover ctl file that is %s is replaced when nobody holds it', (_, content) => {
+    const name = regionName();
+    writeFileSync(`${SHM}/kvs.${name}.ctl`, content, { mode: 0o600 });
+    expect(createTestRegion(name).replacedStale).toBe(true);
+  });
+
+  test('a data file without its ctl file is replaced', () => {
+    const name = regionName();
+    writeFileSync(`${SHM}/kvs.${name}.data`, 'left over', { mode: 0o600 });
+    const region = createTestRegion(name);
+    expect(attachData(region).bytes.equals(region.data.bytes)).toBe(true);
+  });
+
+  test('a leftover that is not ours is neither locked nor removed', () => {
+    const name = regionName();
+    writeFileSync(`${SHM}/kvs.${name}.ctl`, 'x', { mode: 0o600 });
+    chmodSync(`${SHM}/kvs.${name}.ctl`, 0o666);
+    expect(() => createTestRegion(name)).toThrow(error('ERR_KVS_NOT_OURS', 'remove it and start the server again'));
+    expect(filesOf(name)).toEqual([`kvs.${name}.ctl`]);
+  });
+
+  test.each([false, true])('of processes that start at once exactly one wins (stale region: %s)', async (isStale) => {
+    for (let round = 0; round < 5; round++) {
+      const name = regionName();
+      if (isStale) {
+        const dead = await ownerOf(name);
+        await dead.tell('create');
+        await dead.kill();
+      }
+      const owners = await Promise.all([ownerOf(name), ownerOf(name), ownerOf(name)]);
+      const outcomes = await Promise.all(owners.map((owner) => owner.tell('create')));
+      const winner = owners[outcomes.findIndex((outcome) => 'regionId' in (outcome as object))];
+      const created = outcomes.filter((outcome) => 'regionId' in (outcome as object)) as OwnedRegion[];
+      const refused = outcomes.filter((outcome) => !('regionId' in (outcome as object))) as { pid?: number }[];
+      expect(created.map((region) => region.regionId)).toEqual([attachTestRegion(name).regionId]);
+      expect(refused).toEqual([error('ERR_KVS_ALREADY_RUNNING', name), error('ERR_KVS_ALREADY_RUNNING', name)]);
+      // Whoever is still clearing the dead server's files away cannot be named yet; the dead server never is.
+      const pids = new Set([...owners.map((owner) => owner.process.pid), undefined]);
+      for (const { pid } of refused) expect(isStale ? pids.has(pid) : pid === winner.process.pid).toBe(true);
+      await Promise.all(owners.map((owner) => owner.kill()));
+    }
+  });
+
+  test('a file system without room is refused with what to do, and keeps nothing', async () => {
+    const directory = temporaryDirectory();
+    const create = ['--input-type=module', '-e', ENOSPC_SCRIPT, directory];
+    const node = `exec "${process.execPath}" "$@"`;
+    const mount = `mount -t tmpfs -o size=1m kvs-test "${directory}" && touch "${directory}/mounted" && ${node}`;
+    let ended = await run('unshare', ['-Urm', 'sh', '-c', mount, 'sh', ...create]);
+    let code = 'ENOSPC';
+    if (ended.stdout === '') {
+      // No mount is allowed here: a limit on the size of files fails the same call.
+      ended = await run('sh', ['-c', `ulimit -f 512; ${node}`, 'sh', ...create]);
+      code = 'EFBIG';
+    }
+    expect(ended.stderr).toBe('');
+    const { message, ...rest } = JSON.parse(ended.stdout) as { message: string };
+    expect(rest).toEqual({ code: 'ERR_KVS_NO_SPACE', cause: code, left: 0 });
+    expect(message).toMatch(
+      new RegExp(`^${directory} has no room for \\d+ MiB of shared memory \\(${code}\\): lower maxMemory`),
+    );
+    expect(message).toContain('mount -o remount,size=1G /dev/shm');
+    expect(message).toContain('--shm-size=1g');
+  });
+});
+
+/** Creates a region of 4 MiB in argv[1] and prints the error and how many region files it left. */
+const ENOSPC_SCRIPT = `
+  import { readdirSync } from 'node:fs';
+  import { createRegion } from '#dist/memory/region.js';
+  process.on('SIGXFSZ', () => {});
+  const shmDir = process.argv[1];
+  const shape = { slots: 16, stripes: 4, workers: 2, maxValueBytes: 65536, maxMemoryBytes: 4 * 2 ** 20 };
+  try {
+    createRegion({ name: 'full', shmDir, shape, version: '0' });
+  } catch (error) {
+    const left = readdirSync(shmDir).filter((file) => file.startsWith('kvs.')).length;
+    console.log(JSON.stringify({ code: error.code, cause: error.cause?.code, message: error.message, left }));
+  }`;
+
+describe('attachRegion', () => {
+  test('the words of the server are those of the client', () => {
+    const region = createTestRegion();
+    const client = attachTestRegion(region.name);
+    expect(client.geometry).toEqual(region.geometry);
+    expect(client.regionId).toBe(region.regionId);
+    store(region.ctl.words, CtlHeader.state, RegionState.ready);
+    expect(regionState(client)).toBe(RegionState.ready);
+    expect(isServerAlive(client)).toBe(true);
+  });
+
+  test('no region of that name is refused with how to start one', () => {
+    const name = regionName();
+    expect(() => attachRegion(name, SHM)).toThrow(
+      error(
+        'ERR_KVS_NO_REGION',
+        `no server named "${name}" runs on this host (${SHM}/kvs.${name}.ctl does not exist): start one with \`kvs-server --name ${name}\``,
+      ),
+    );
+  });
+
+  /** What is wrong, how to make it so, the code and the part of the message that names the fix. */
+  test.each<[string, (region: OwnedRegion) => void, string, string]>([
+    [
+      'another layout version',
+      ({ paths }) => patch(paths.ctl, CtlHeader.layoutVersion * 4, Buffer.from([LAYOUT_VERSION + 1, 0, 0, 0])),
+      'ERR_KVS_LAYOUT',
+      'use the same version of shm-kvs for the server and all clients',
+    ],
+    [
+      'an impossible geometry',
+      ({ paths }) => patch(paths.ctl, CtlHeader.slots * 4, Buffer.from([7, 0, 0, 0])),
+      'ERR_KVS_CORRUPT',
+      'names an impossible geometry',
+    ],
+    [
+      'another geometry than its size',
+      ({ paths }) => patch(paths.ctl, CtlHeader.slots * 4, Buffer.from([32, 0, 0, 0])),
+      'ERR_KVS_CORRUPT',
+      'stop its processes, remove the file and start the server again',
+    ],
+    [
+      'garbage in its header',
+      ({ paths }) => patch(paths.ctl, 0, Buffer.alloc(4096, 0xa5)),
+      'ERR_KVS_CORRUPT',
+      'is not a shm-kvs region (no magic number)',
+    ],
+    [
+      'no content',
+      ({ paths: { ctl } }) => (rmSync(ctl), writeFileSync(ctl, '', { mode: 0o600 })),
+      'ERR_KVS_CORRUPT',
+      'is not a shm-kvs region (only 0 bytes)',
+    ],
+    [
+      'been truncated',
+      ({ paths: { ctl } }) => (
+        copyFileSync(ctl, `${ctl}.copy`),
+        truncateSync(`${ctl}.copy`, 8192),
+        renameSync(`${ctl}.copy`, ctl)
+      ),
+      'ERR_KVS_CORRUPT',
+      'has 8192 bytes, its header says',
+    ],
+    [
+      'access for everybody',
+      ({ paths }) => chmodSync(paths.ctl, 0o666),
+      'ERR_KVS_NOT_OURS',
+      'has mode 666, others must have no access; if it is a leftover, remove it',
+    ],
+    [
+      'been replaced by a symbolic link',
+      ({ paths: { ctl } }) => (renameSync(ctl, `${ctl}.moved`), symlinkSync(`${ctl}.moved`, ctl)),
+      'ERR_KVS_NOT_OURS',
+      'run as the user that started the server, or remove the file',
+    ],
+  ])('a ctl file that has %s is refused', (_, spoil, code, message) => {
+    const region = createTestRegion();
+    spoil(region);
+    expect(() => attachRegion(region.name, SHM)).toThrow(error(code, message));
+    expect(() => attachRegion(region.name, SHM)).toThrow(error(code, region.paths.ctl));
+    expect(descriptorsOf(region.paths.ctl)).toBe(0);
+  });
+
+  test.runIf(isRoot)('a ctl file of another user is refused', () => {
+    const region = createTestRegion();
+    chownSync(region.paths.ctl, 65534, 65534);
+    expect(() => attachRegion(region.name, SHM)).toThrow(
+      error('ERR_KVS_NOT_OURS', 'belongs to uid 65534, we are uid 0'),
+    );
+  });
+});
+
+describe('attachData', () => {
+  test('the data segment is the server’s', () => {
+    const region = createTestRegion();
+    region.data.words[5000] = 77;
+    expect(attachData(attachTestRegion(region.name)).words[5000]).toBe(77);
+  });
+
+  test('a missing data file is refused', () => {
+    const region = createTestRegion();
+    rmSync(region.paths.data);
+    expect(() => attachData(region)).toThrow(
+      error('ERR_KVS_CORRUPT', `${region.paths.data} is missing beside its ctl file`),
+    );
+  });
+
+  test('the data file of another region is refused', () => {
+    const [region, other] = [createTestRegion(), createTestRegion()];
+    renameSync(other.paths.data, region.paths.data);
+    expect(() => attachData(region)).toThrow(error('ERR_KVS_CORRUPT', 'belongs to another region than its ctl file'));
+  });
+
+  test('a data file of another size is refused before it is mapped', () => {
+    const region = createTestRegion();
+    truncateSync(region.paths.data, 4096);
+    expect(() => attachData(region)).toThrow(
+      error('ERR_KVS_CORRUPT', `has 4096 bytes, its region needs ${4 * 2 ** 20}`),
+    );
+  });
+
+  test('a data file with access for everybody is refused', () => {
+    const region = createTestRegion();
+    chmodSync(region.paths.data, 0o644);
+    expect(() => attachData(region)).toThrow(error('ERR_KVS_NOT_OURS', 'has mode 644'));
+  });
+
+  test('a FIFO in its place is refused and does not block', () => {
+    const region = createTestRegion();
+    rmSync(region.paths.data);
+    native.makeFifo(region.paths.data, 0o600);
+    expect(() => attachData(region)).toThrow(error('ERR_KVS_NOT_OURS', 'is not a plain file'));
+  });
+});
+
+describe('removeRegion', () => {
+  test('no name is left, and the lease is free', () => {
+    const region = createRegion({ name: regionName(), shmDir: SHM, shape: shapeOf(), version: '0' });
+    const client = attachTestRegion(region.name);
+    native.makeFifo(region.paths.bell(0), 0o600);
+    removeRegion(region);
+    expect(filesOf(region.name)).toEqual([]);
+    expect(isServerAlive(client)).toBe(false);
+    expect(createTestRegion(region.name).replacedStale).toBe(false);
+  });
+
+  test('what another process removed is gone for good', async () => {
+    const name = regionName();
+    const owner = await ownerOf(name);
+    await owner.tell('create');
+    await owner.tell('remove');
+    expect(existsSync(`${SHM}/kvs.${name}.ctl`)).toBe(false);
+    expect(() => attachRegion(name, SHM)).toThrow(error('ERR_KVS_NO_REGION', name));
+  });
+});
