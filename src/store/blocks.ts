@@ -47,9 +47,9 @@ export class Blocks {
   }
 
   /** allocate() of the last resort for a small block: takes one that is larger than it should be. */
-  borrow(bytes: number, factor = Number(process.env.BF ?? BORROW_FACTOR)): number {
+  borrow(bytes: number): number {
     if (bytes === 0 || bytes > MAX_SMALL_BYTES) return 0;
-    const limit = bytes * factor;
+    const limit = bytes * BORROW_FACTOR;
     for (let index = sizeClassOf(bytes) + 1; index < SIZE_CLASSES && blockBytesOf[index] <= limit; index++) {
       if (this.slabs.freeBlocksOf(index) <= 0) continue;
       const granule = this.slabs.allocate(index, WorkerRecord.pendingBlock);

@@ -28,9 +28,9 @@ export interface Relocator {
 /** Windows that are tried for one request. */
 const ATTEMPTS = 8;
 /** Runs looked at for one window, unless none of them will do. */
-const SCAN_RUNS = 4096;
+const SCAN_RUNS = 256;
 /** A window with more than this share of its bytes in use is not worth the work. */
-const MAX_FILL = Number(process.env.MF ?? 15 / 16);
+const MAX_FILL = 15 / 16;
 /** Looks at blocks that their owners are about to publish or free. */
 const PASSES = 20;
 const NAP_MS = 0.05;

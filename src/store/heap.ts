@@ -93,7 +93,8 @@ export class Heap {
   /** @param bytes 0: an overflow bucket */
   #allocateCompacting(bytes: number): number {
     const compactor = this.#compactor;
-    const units = bytes > MAX_SMALL_BYTES ? unitsOf(bytes) : slabUnitsOf[bytes === 0 ? BUCKET_CLASS : sizeClassOf(bytes)];
+    const units =
+      bytes > MAX_SMALL_BYTES ? unitsOf(bytes) : slabUnitsOf[bytes === 0 ? BUCKET_CLASS : sizeClassOf(bytes)];
     if (compactor.isHopeless(units)) return this.#blocks.borrow(bytes);
     compactor.lock();
     try {

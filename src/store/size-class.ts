@@ -4,14 +4,7 @@
  * 8, 9, 10, … equal blocks without a rest, so that neither rounding up nor a slab's end wastes more than an eighth.
  * A slab is as short as it can be with 8 blocks: every class has one that is partly used, which a small heap feels.
  */
-import {
-  BUCKET_BYTES,
-  GRANULE_BYTES,
-  MAX_SIZE_CLASSES,
-  SLAB_UNITS,
-  SlabHeader,
-  UNIT_BYTES,
-} from '../memory/layout.js';
+import { BUCKET_BYTES, GRANULE_BYTES, MAX_SIZE_CLASSES, SLAB_UNITS, SlabHeader, UNIT_BYTES } from '../memory/layout.js';
 import { roundUp } from '../memory/record.js';
 
 export const BUCKET_CLASS = 0;
