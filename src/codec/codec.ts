@@ -149,8 +149,33 @@ function customCodec<T>(codec: CustomCodec<T>): Codec<T> {
   };
 }
 
+/** A value as it is stored: its bytes, and the tag of the codec that wrote them. */
+export interface StoredValue {
+  readonly bytes: Buffer;
+  readonly tag: number;
+}
+
+/** For tools that show and write any value, not for the public: reads what is stored, writes bytes under one tag. */
+export class StoredValueCodec implements Codec<StoredValue>, CustomCodec<StoredValue> {
+  readonly tag: number;
+
+  constructor(tag: number) {
+    this.tag = tag;
+  }
+
+  /** The bytes must be what the codec of the tag would have written. */
+  encode(value: StoredValue): Uint8Array {
+    return value.bytes;
+  }
+
+  decode(source: Buffer, start = 0, end = source.length, tag: number = CodecTag.buffer): StoredValue {
+    return { bytes: copyOf(source, start, end), tag: withoutFlags(tag) };
+  }
+}
+
 /** @throws TypeError for what is neither a built-in name nor an { encode, decode } pair */
 export function resolveCodec<T>(codec: CodecName | CustomCodec<T>): Codec<T> {
+  if (codec instanceof StoredValueCodec) return codec as unknown as Codec<T>;
   if (typeof codec === 'string' && Object.hasOwn(BUILT_IN, codec)) return BUILT_IN[codec] as unknown as Codec<T>;
   if (typeof codec === 'object' && typeof codec?.encode === 'function' && typeof codec.decode === 'function') {
     return customCodec(codec);
