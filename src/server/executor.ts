@@ -7,7 +7,7 @@ import { performance, type RecordableHistogram } from 'node:perf_hooks';
 
 import { Status } from '../errors.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
-import { ownerOf, useOf } from '../exchange/slot-word.js';
+import { ownerOf, slotOfUse, useOf } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
@@ -20,12 +20,13 @@ import { ResponseWriter } from '../operation/response-writer.js';
 import type { ServerContext } from '../operation/server-context.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
+import { Parking } from './parking.js';
 
 /** One latency in this many is recorded. */
 const SAMPLE = 16;
 /** From this size on, a request keeps its worker for so long that others should not wait for it. */
 const LONG_BYTES = 64 * 1024;
-/** Looks at an unfinished predecessor before the request goes back to the queue. */
+/** Looks at an unfinished predecessor before the request is put aside. */
 const PREDECESSOR_SPINS = 500;
 const PAUSE_MS = 1;
 /** A request waits no longer for its predecessor: only garbage makes such a chain. */
@@ -39,6 +40,8 @@ export interface ExecutorParts {
   readonly queue: TaskQueue;
   readonly workerBells: WorkerBells;
   readonly bells: BellRinger;
+  /** Of Parking.allocate(), shared by all workers. */
+  readonly parked: SharedArrayBuffer;
   readonly latency: RecordableHistogram;
   /** Makes the context of the operations, over this executor's view of the request. */
   readonly serve: (request: RequestView) => ServerContext;
@@ -56,12 +59,13 @@ export class Executor {
   readonly #workerBells: WorkerBells;
   readonly #worker: number;
   readonly #bells: BellRinger;
+  readonly #parking: Parking;
   readonly #request: RequestView;
   readonly #response: ResponseWriter;
   readonly #context: ServerContext;
   readonly #latency: RecordableHistogram;
   readonly #onFailure: (operation: string, error: unknown) => void;
-  /** By slot: the last request that was put back, and when first. */
+  /** By slot: the last request that was put aside, and when first. */
   readonly #deferred: Int32Array;
   readonly #deferredAtMs: Float64Array;
   #executed = 0;
@@ -78,6 +82,7 @@ export class Executor {
     this.#workerBells = parts.workerBells;
     this.#worker = worker;
     this.#bells = parts.bells;
+    this.#parking = new Parking(parts.parked, parts.queue);
     this.#request = new RequestView(ctl, this.#slots, this.#arena);
     this.#response = new ResponseWriter(ctl, this.#slots, this.#arena);
     this.#context = parts.serve(this.#request);
@@ -128,7 +133,10 @@ export class Executor {
     if (!isSound || operation === undefined) return response.status(Status.badRequest);
     this.#counters[this.#record / 2 + WorkerRecord.operations + opcode]++;
     const isLong = operation.scope !== 'key' || this.#request.valueBytes >= LONG_BYTES;
-    if (isLong) this.#workerBells.leave(this.#worker);
+    if (isLong) {
+      this.#workerBells.leave(this.#worker);
+      this.#bells.flush();
+    }
     try {
       operation.apply(this.#request, response, this.#context);
     } catch (error) {
@@ -150,27 +158,32 @@ export class Executor {
       // Nobody waits any more: the slot is ours to free.
       this.#arena.reclaim(useOf(slot, executing));
       this.#slots.release(slot, this.#slots.word(slot));
+      this.#parking.release(slot);
       if (load(this.#ctl, CtlHeader.starving) > 0) this.#bells.wakeOneStarving(owner);
       return;
     }
+    this.#parking.release(slot);
     if (isAsync) this.#bells.note(owner);
     if (load(this.#ctl, base + Slot.waiter) !== 0) native.futexWake(this.#ctl, base + Slot.word, 1);
   }
 
   /**
-   * Puts a request back into the queue whose predecessor has not finished. It stays SUBMITTED, so its client can still
-   * cancel it. @returns false: its turn has come (or, of a chain that no honest client makes, will never come)
+   * Puts a request aside whose predecessor has not finished. It stays SUBMITTED, so its client can still cancel it.
+   * @returns false: its turn has come (or, of a chain that no honest client makes, will never come)
    */
   #defer(slot: number, submitted: number, after: number): boolean {
-    for (let spin = 0; spin < PREDECESSOR_SPINS; spin++) if (!this.#slots.isPending(after)) return false;
+    const isParked = this.#parking.isParked(slot, submitted);
+    const spins = isParked ? 0 : PREDECESSOR_SPINS;
+    for (let spin = 0; spin < spins; spin++) if (!this.#slots.isPending(after)) return false;
     const now = performance.now();
     if (this.#deferred[slot] !== submitted) {
       this.#deferred[slot] = submitted;
       this.#deferredAtMs[slot] = now;
     }
     if (now - this.#deferredAtMs[slot] > PREDECESSOR_GIVE_UP_MS) return false;
-    this.#pause(slot);
-    return true;
+    if (isParked) return true;
+    this.#parking.park(slot, submitted, slotOfUse(after));
+    return this.#slots.isPending(after);
   }
 
   /** Queues a request again that has to wait; sleeps a little if there is nothing else to do meanwhile. */

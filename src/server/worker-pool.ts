@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 
 import type { OwnedRegion } from '../memory/region.js';
 import type { ServerEvent } from './options.js';
+import { Parking } from './parking.js';
 import type { WorkerRecovery } from './recovery.js';
 import type { WorkerInput, WorkerMessage } from './worker.js';
 
@@ -19,6 +20,7 @@ export class WorkerPool {
   readonly #threads: (Worker | undefined)[] = [];
   readonly #exits: Promise<void>[] = [];
   readonly #restarts = new Set<NodeJS.Timeout>();
+  readonly #parked: SharedArrayBuffer;
   #isClosing = false;
 
   constructor(
@@ -28,6 +30,7 @@ export class WorkerPool {
     onEvent: (event: ServerEvent) => void,
   ) {
     this.#region = region;
+    this.#parked = Parking.allocate(region.geometry.slots);
     this.#histograms = histograms;
     this.#recovery = recovery;
     this.#onEvent = onEvent;
@@ -41,7 +44,17 @@ export class WorkerPool {
   #spawn(worker: number): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = this.#region;
     const histograms = this.#histograms;
-    const input: WorkerInput = { name, shmDir, worker, geometry, ctl: ctl.buffer, data: data.buffer, histograms };
+    const parked = this.#parked;
+    const input: WorkerInput = {
+      name,
+      shmDir,
+      worker,
+      geometry,
+      ctl: ctl.buffer,
+      data: data.buffer,
+      histograms,
+      parked,
+    };
     const startedAt = performance.now();
     const thread = new Worker(new URL('worker.js', import.meta.url), {
       workerData: input,

@@ -24,6 +24,7 @@ export interface WorkerInput {
   readonly ctl: SharedArrayBuffer;
   readonly data: SharedArrayBuffer;
   readonly histograms: readonly RecordableHistogram[];
+  readonly parked: SharedArrayBuffer;
 }
 
 /** What a thread tells the pool. */
@@ -54,6 +55,7 @@ function run(input: WorkerInput): void {
     workerBells,
     bells,
     latency: histograms[worker],
+    parked: input.parked,
     serve: (request) => ({
       store,
       maxValueBytes: geometry.maxValueBytes,
