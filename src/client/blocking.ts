@@ -2,16 +2,12 @@
  * The blocking calls of a client: spin briefly, then sleep on the slot's word in bounded slices, looking after the
  * server's life in between. They share slots and order with the asynchronous calls, which they move along as they wait.
  */
-import { availableParallelism } from 'node:os';
-
+import { SpinBudget } from '../exchange/spin-budget.js';
 import type { Call } from './call.js';
 import { type Connection, serverGone } from './connection.js';
 import { type Pipeline, timedOut } from './pipeline.js';
 import type { Session } from './session.js';
 
-/** An answer comes within this time unless the worker sleeps or is busy. */
-const SPIN_MS = availableParallelism() > 1 ? 0.02 : 0;
-const SPINS_PER_LOOK = 64;
 const NOT_STARVING = -1;
 /** Bounds how late a dead server is noticed. */
 const SLICE_MS = 50;
@@ -19,11 +15,19 @@ const SLICE_MS = 50;
 export class BlockingCalls {
   readonly #connection: Connection;
   readonly #pipeline: Pipeline;
+  readonly #spin = new SpinBudget();
+
+  /** What #isDone looks at. */
+  #session: Session;
+  #call: Call | undefined;
 
   constructor(connection: Connection, pipeline: Pipeline) {
+    this.#session = connection.session;
     this.#connection = connection;
     this.#pipeline = pipeline;
   }
+
+  readonly #isDone = (): boolean => this.#call !== undefined && this.#session.isDone(this.#call);
 
   /** Runs a call and its follow-ups. @throws KvsError ERR_KVS_TIMEOUT, SERVER_GONE, or what the operation throws */
   run<R>(call: Call<R>): R {
@@ -34,7 +38,9 @@ export class BlockingCalls {
 
   #runOne<R>(call: Call<R>): R {
     const session = this.#start(call);
-    if (!this.#spin(session, call) && !this.#sleep(session, call)) {
+    this.#session = session;
+    this.#call = call;
+    if (!this.#spin.spin(this.#isDone) && !this.#sleep(session, call)) {
       const name = this.#connection.options.name;
       const { isServing } = session;
       if (!isServing) this.#pipeline.lose();
@@ -92,25 +98,19 @@ export class BlockingCalls {
     session.satisfy();
   }
 
-  /** @returns whether the answer is there */
-  #spin(session: Session, call: Call): boolean {
-    const until = performance.now() + SPIN_MS;
-    do {
-      for (let i = 0; i < SPINS_PER_LOOK; i++) if (session.isDone(call)) return true;
-    } while (performance.now() < until);
-    return false;
-  }
-
   /** @returns whether the answer is there; false: the time is up, or the server is gone */
   #sleep(session: Session, call: Call): boolean {
+    this.#spin.fallAsleep();
     for (;;) {
       const word = session.table.word(call.slot);
-      if (session.isDone(call)) return true;
+      if (session.isDone(call)) break;
       const remaining = call.deadline - performance.now();
       if (remaining <= 0) return false;
       session.sleep(call, word, Math.min(SLICE_MS, remaining));
       if (!session.isDone(call) && !session.isServing) return session.isDone(call);
     }
+    this.#spin.wakeUp();
+    return true;
   }
 
   /** Blocks until `isSettled`, moving the asynchronous calls along. @returns false when `timeoutMs` have passed */

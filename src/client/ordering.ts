@@ -68,7 +68,7 @@ export class Ordering {
 
   /** The call is settled. `isPending`: it may be executed all the same. */
   forget(call: Call, isPending: boolean): void {
-    this.#holding.delete(call.use);
+    if (call.next !== undefined) this.#holding.delete(call.use);
     if (!isPending) return;
     // A blocking call that nothing was in flight beside was not noted.
     if (!call.isOrdered) this.note(call);

@@ -8,7 +8,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
-import { SlotState, stateOf, withState } from '../exchange/slot-word.js';
+import { SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
@@ -128,17 +128,18 @@ export class Session {
   end(call: Call): EndResult {
     for (;;) {
       const word = this.table.word(call.slot);
-      switch (stateOf(word)) {
-        case SlotState.submitted:
-          if (this.#cancel(call)) return 'no';
-          break;
-        case SlotState.executing:
-          if (!this.table.abandon(call.slot, word)) break;
-          this.#ordering.forget(call, true);
-          this.#claims.lost();
-          return 'unknown';
-        default:
-          return 'done';
+      if (word === withState(call.word, SlotState.done)) return 'done';
+      if (word === call.word) {
+        if (this.#cancel(call)) return 'no';
+      } else if (word !== withState(call.word, SlotState.executing)) {
+        // Overwritten with garbage: no longer ours.
+        this.#ordering.forget(call, false);
+        this.#claims.lost();
+        return 'unknown';
+      } else if (this.table.abandon(call.slot, word)) {
+        this.#ordering.forget(call, true);
+        this.#claims.lost();
+        return 'unknown';
       }
     }
   }

@@ -26,7 +26,7 @@ export class TaskQueue {
     this.#cycleMask = ~(geometry.queueCells - 1);
   }
 
-  /** Empties the ring. Only while nobody else uses it. */
+  /** Empties the ring. What others do to it at the same time may be lost, or leave the ring to be reset again. */
   reset(): void {
     this.#words.fill(0, this.#firstCell, this.#firstCell + this.#cells);
     store(this.#words, CtlHeader.queueTail, this.#cells);
@@ -82,6 +82,11 @@ export class TaskQueue {
   /** Tasks in the ring now, give or take those in flight. */
   length(): number {
     return (load(this.#words, CtlHeader.queueTail) - load(this.#words, CtlHeader.queueHead)) | 0;
+  }
+
+  /** Position of the next task to be taken; stands still while none is. */
+  taken(): number {
+    return load(this.#words, CtlHeader.queueHead);
   }
 
   #cellOf(position: number): number {

@@ -49,7 +49,10 @@ export interface ResolvedServerOptions {
 }
 
 const between = ({ min, max }: { min: number; max: number }) =>
-  z.int({ error: `expected a whole number from ${min} to ${max}` }).min(min).max(max);
+  z
+    .int({ error: `expected a whole number from ${min} to ${max}` })
+    .min(min)
+    .max(max);
 const powerOfTwo = (limits: { min: number; max: number }) =>
   between(limits).refine((n) => (n & (n - 1)) === 0, {
     error: `expected a power of two from ${limits.min} to ${limits.max}`,

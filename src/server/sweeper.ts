@@ -15,6 +15,9 @@ import { native } from '../native.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
 import { countClients } from './statistics.js';
 
+/** Rounds in which nothing left the queue although requests wait. */
+const STUCK_ROUNDS = 10;
+
 export class Sweeper {
   readonly #region: OwnedRegion;
   readonly #queue: TaskQueue;
@@ -23,6 +26,9 @@ export class Sweeper {
   readonly #table: SlotTable;
   /** Words of the slots that were SUBMITTED in the last round, 0: another state. */
   readonly #submitted: Int32Array;
+
+  #tasksTaken = 0;
+  #stuckRounds = 0;
 
   constructor(region: OwnedRegion, queue: TaskQueue, workerBells: WorkerBells, bells: BellRinger) {
     this.#region = region;
@@ -35,20 +41,38 @@ export class Sweeper {
 
   sweep(): void {
     const isBacklogged = this.#queue.length() > this.#table.count;
+    const tasksTaken = this.#queue.taken();
     let free = 0;
+    let waiting = 0;
     for (let slot = 0; slot < this.#table.count; slot++) {
       const word = this.#table.word(slot);
       const state = stateOf(word);
       if (state === SlotState.free) free++;
       const isSubmitted = state === SlotState.submitted;
       // The same request for a whole round: its hint may be lost. A second hint does no harm.
-      if (isSubmitted && this.#submitted[slot] === word && !isBacklogged) this.#queue.enqueue(slot);
+      if (isSubmitted && this.#submitted[slot] === word) {
+        waiting++;
+        if (!isBacklogged) this.#queue.enqueue(slot);
+      }
       this.#submitted[slot] = isSubmitted ? word : 0;
     }
+    this.#mendQueue(waiting > 0 && tasksTaken === this.#tasksTaken);
+    this.#tasksTaken = tasksTaken;
     if (!this.#queue.isEmpty() && !this.#workerBells.isAnyAwake) {
       this.#workerBells.ringAll(this.#region.geometry.workers);
     }
     this.#recountClients(free);
+  }
+
+  /**
+   * A ring that somebody has overwritten with garbage passes nothing on: it is started afresh, and the next round
+   * enqueues all requests again. The same happens, without harm, when all workers are busy for that long.
+   */
+  #mendQueue(isStuck: boolean): void {
+    this.#stuckRounds = isStuck ? this.#stuckRounds + 1 : 0;
+    if (this.#stuckRounds < STUCK_ROUNDS) return;
+    this.#stuckRounds = 0;
+    this.#queue.reset();
   }
 
   #recountClients(freeSlots: number): void {

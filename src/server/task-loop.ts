@@ -3,22 +3,23 @@
  * It costs no CPU when nothing is asked: no polling, one bounded sleep after the other.
  */
 import { availableParallelism } from 'node:os';
-import { performance } from 'node:perf_hooks';
 
+import { SpinBudget } from '../exchange/spin-budget.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
+import { native } from '../native.js';
 import { CtlHeader, RegionState } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
 import type { Executor } from './executor.js';
 
-/** How long a worker looks for the next task before it sleeps: longer than a client takes to ask again. */
-const SPIN_MS = 0.02;
-const SPINS_PER_LOOK = 32;
 const SLEEP_MS = 250;
 /** Completions after which doorbells ring although there is more to do. */
 const RING_AFTER = 16;
+/** Looks in a row at a queue that was said to have tasks and had none. */
+const MAX_FRUITLESS = 1000;
+const REST_MS = 5;
 
 export class TaskLoop {
   readonly #ctl: Int32Array;
@@ -27,8 +28,10 @@ export class TaskLoop {
   readonly #bells: BellRinger;
   readonly #executor: Executor;
   readonly #worker: number;
-  /** Half of the CPUs may spin; on a single one spinning only delays whoever is waited for. */
-  readonly #mayspin: boolean;
+  readonly #spin = new SpinBudget();
+  /** At most half of the CPUs spin. */
+  readonly #maySpin: boolean;
+  #fruitless = 0;
 
   constructor(
     ctl: SegmentViews,
@@ -44,20 +47,32 @@ export class TaskLoop {
     this.#bells = bells;
     this.#executor = executor;
     this.#worker = worker;
-    this.#mayspin = worker < Math.floor(availableParallelism() / 2);
+    this.#maySpin = worker < Math.floor(availableParallelism() / 2);
   }
 
   /** Returns when the region is stopped. */
   run(): void {
     this.#workerBells.wakeUp(this.#worker);
     while (load(this.#ctl, CtlHeader.state) !== RegionState.stopped) {
-      this.#drain();
-      if (!this.#spin()) this.#workerBells.sleep(this.#worker, this.#queue, SLEEP_MS);
+      const completed = this.#drain();
+      if (completed > 0 || this.#queue.isEmpty()) this.#fruitless = 0;
+      // A ring of garbage looks full and yields nothing: it must not cost a CPU until the sweeper mends it.
+      else if (++this.#fruitless > MAX_FRUITLESS) this.#rest();
+      if (this.#maySpin && this.#spin.spin(this.#isThereWork)) continue;
+      this.#spin.fallAsleep();
+      this.#workerBells.sleep(this.#worker, this.#queue, SLEEP_MS);
+      this.#spin.wakeUp();
     }
     this.#workerBells.forget(this.#worker);
   }
 
-  #drain(): void {
+  #rest(): void {
+    const bell = CtlHeader.workerBells + this.#worker;
+    native.futexWait(this.#ctl, bell, load(this.#ctl, bell), REST_MS);
+  }
+
+  /** @returns how many tasks it took */
+  #drain(): number {
     let completed = 0;
     for (let slot = this.#queue.dequeue(); slot >= 0; slot = this.#queue.dequeue()) {
       // More than one task: a second worker is worth its wake-up.
@@ -66,15 +81,8 @@ export class TaskLoop {
       if (++completed % RING_AFTER === 0) this.#bells.flush();
     }
     this.#bells.flush();
+    return completed;
   }
 
-  /** @returns whether there is work */
-  #spin(): boolean {
-    if (!this.#mayspin) return !this.#queue.isEmpty();
-    const until = performance.now() + SPIN_MS;
-    do {
-      for (let i = 0; i < SPINS_PER_LOOK; i++) if (!this.#queue.isEmpty()) return true;
-    } while (performance.now() < until);
-    return false;
-  }
+  readonly #isThereWork = (): boolean => !this.#queue.isEmpty();
 }
