@@ -7,7 +7,14 @@ import { type Geometry, UNIT_BYTES, WorkerRecord } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { RunKind, Runs } from './runs.js';
-import { BUCKET_CLASS, blockBytesOf, MAX_SMALL_BYTES, SIZE_CLASSES, sizeClassOf } from './size-class.js';
+import {
+  BUCKET_CLASS,
+  blockBytesOf,
+  MAX_SMALL_BYTES,
+  SIZE_CLASSES,
+  sizeClassOf,
+  slabBytesPerBlock,
+} from './size-class.js';
 import { Slabs } from './slabs.js';
 
 /** A small block may lie in a larger one of up to this many times its size before the heap counts as full. */
@@ -106,10 +113,11 @@ export class Blocks {
     return slab >= 0 ? blockBytesOf[this.slabs.classOf(slab)] : this.runs.lengthOf(unit) * UNIT_BYTES;
   }
 
-  /** Bytes of the free blocks of all slabs. */
+  /** Bytes of the free blocks of all slabs, with their shares of the slabs' headers: an empty slab counts in full. */
   freeSlabBytes(): number {
     let bytes = 0;
-    for (let index = 0; index < SIZE_CLASSES; index++) bytes += this.slabs.freeBlocksOf(index) * blockBytesOf[index];
+    for (let index = 0; index < SIZE_CLASSES; index++)
+      bytes += this.slabs.freeBlocksOf(index) * slabBytesPerBlock[index];
     return bytes;
   }
 

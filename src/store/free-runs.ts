@@ -101,7 +101,7 @@ export class FreeRuns {
 }
 
 /** The list of the free runs of `units`. */
-function binOf(units: number): number {
+export function binOf(units: number): number {
   if (units < FIRST_SHARED_BIN) return units;
   const shift = 28 - Math.clz32(units);
   return FIRST_SHARED_BIN * shift + (units >> shift);

@@ -125,8 +125,8 @@ export class Heap {
     const freeBytes = this.#compactor.freeBytes();
     return {
       totalBytes,
-      freeBytes,
-      usedBytes: totalBytes - freeBytes,
+      freeBytes: Math.round(freeBytes),
+      usedBytes: Math.round(totalBytes - freeBytes),
       largestFreeBytes: Math.min(longest, runs.units) * UNIT_BYTES,
       slabBytes: slabUnits * UNIT_BYTES,
       largeBlocks: words[this.#control + HeapControl.largeRuns],

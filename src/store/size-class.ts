@@ -38,6 +38,8 @@ export const blockBytesOf = Int32Array.from(shapes, (shape) => shape.blockBytes)
 export const slabUnitsOf = Int32Array.from(shapes, (shape) => shape.units);
 /** Blocks in a slab, by class. */
 export const slabBlocksOf = Int32Array.from(shapes, slabBlocks);
+/** Bytes of a slab for each of its blocks, by class. */
+export const slabBytesPerBlock = Float64Array.from(shapes, (shape) => (shape.units * UNIT_BYTES) / slabBlocks(shape));
 /** Where a slab's first block starts, in bytes from the slab's start, by class. */
 export const firstBlockOf = Int32Array.from(slabBlocksOf, slabHeaderBytes);
 /** The largest block that lives in a slab. */
