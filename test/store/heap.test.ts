@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { GRANULE_BYTES, UNIT_BYTES, WorkerRecord } from '#dist/memory/layout.js';
@@ -9,7 +9,7 @@ import { auditHeap } from '../fixtures/store/audit.js';
 import { newSegment, smallGeometry } from '../fixtures/store/key-store.js';
 
 const geometry = smallGeometry();
-const record = (geometry.workersOffset + 0 * WorkerRecord.sizeBytes) / 4;
+const record = (geometry.workersOffset) / 4;
 const heapBytes = geometry.heapUnits * UNIT_BYTES;
 
 interface Block {

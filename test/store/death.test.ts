@@ -1,0 +1,153 @@
+import { expect, test } from 'vitest';
+
+import { HeapControl, WorkerRecord } from '#dist/memory/layout.js';
+import type { SegmentViews } from '#dist/memory/segment.js';
+import { repairMap } from '#dist/store/map-repair.js';
+
+import { auditStore } from '../fixtures/store/audit.js';
+import { KeyStore, keyOf, newSegment, smallGeometry, valueOf } from '../fixtures/store/key-store.js';
+import { Mortal } from '../fixtures/store/mortal.js';
+
+const geometry = smallGeometry({ maxMemoryBytes: 2 ** 20, maxValueBytes: 2 ** 18 });
+const DEAD = 1;
+
+interface Scene {
+  readonly data: SegmentViews;
+  readonly snapshot: Buffer;
+  /** Key → bytes of its value. */
+  readonly live: ReadonlyMap<number, number>;
+}
+
+function scene(prepare: (keys: KeyStore, set: (index: number, bytes: number) => boolean) => void): Scene {
+  const data = newSegment(geometry);
+  const live = new Map<number, number>();
+  const keys = new KeyStore(data, geometry, 0);
+  prepare(keys, (index, bytes) => {
+    if (!keys.set(keyOf(index), valueOf(index, bytes))) return false;
+    live.set(index, bytes);
+    return true;
+  });
+  for (const index of live.keys()) if (keys.get(keyOf(index)) === undefined) live.delete(index);
+  return { data, snapshot: Buffer.from(data.bytes), live };
+}
+
+/** What whoever cleans up after the worker does: heap, map, then what the dead one's notes name. */
+function recover(data: SegmentViews): void {
+  const { heap } = new KeyStore(data, geometry, DEAD).store;
+  heap.repair(DEAD);
+  repairMap(data, geometry, DEAD);
+  const pending = data.words[(geometry.workersOffset + DEAD * WorkerRecord.sizeBytes) / 4 + WorkerRecord.pendingBlock];
+  if (pending !== 0) expect(heap.free(pending)).toBe(true);
+}
+
+/** Lets the worker die after each of its writes (each `stride`-th beyond the first 300), and expects all to be well. */
+function expectEachDeathIsRepaired(
+  { data, snapshot, live }: Scene,
+  act: (keys: KeyStore) => void,
+  touched: number,
+  stride = 1,
+): number {
+  const mortal = new Mortal(data);
+  for (let lastWrite = 0; ; lastWrite += lastWrite < 300 ? 1 : stride) {
+    data.bytes.set(snapshot);
+    const keys = new KeyStore(mortal.views, geometry, DEAD);
+    const isAlive = mortal.live(() => act(keys), lastWrite);
+    if (!isAlive) recover(data);
+    auditStore(data, geometry);
+    const survivor = new KeyStore(data, geometry, 0);
+    for (const [index, bytes] of live) {
+      if (index === touched) continue;
+      const isIntact = survivor.get(keyOf(index))?.equals(valueOf(index, bytes));
+      expect(isIntact, `key ${index} after ${lastWrite} writes`).toBe(true);
+    }
+    const isPresent = survivor.get(keyOf(touched)) !== undefined;
+    expect(survivor.delete(keyOf(touched)), `after ${lastWrite} writes`).toBe(isPresent);
+    if (isAlive) return mortal.writes;
+  }
+}
+
+test('a death while the first block of a class is allocated, and a new slab made', () => {
+  const empty = scene(() => void 0);
+  expect(expectEachDeathIsRepaired(empty, (keys) => void keys.set(keyOf(1), valueOf(1, 100)), 1)).toBeGreaterThan(40);
+});
+
+test('a death while a small value is replaced, in slabs that fill up and that become empty', () => {
+  const full = scene((keys, set) => {
+    for (let index = 0; index < 14; index++) set(index, 1900);
+    set(20, 1000);
+    for (let index = 0; index < 3; index++) set(30 + index, 5000);
+    keys.delete(keyOf(32));
+  });
+  expectEachDeathIsRepaired(full, (keys) => void keys.set(keyOf(20), valueOf(20, 1900)), 20);
+  expectEachDeathIsRepaired(full, (keys) => void keys.set(keyOf(0), valueOf(0, 900)), 0);
+  expectEachDeathIsRepaired(full, (keys) => void keys.delete(keyOf(20)), 20);
+});
+
+test('a death while a second empty slab is given back', () => {
+  const slabs = scene((keys, set) => {
+    for (let index = 0; index < 17; index++) set(index, 1900);
+    for (let index = 0; index < 8; index++) keys.delete(keyOf(index));
+    for (let index = 9; index < 16; index++) keys.delete(keyOf(index));
+    keys.delete(keyOf(16));
+  });
+  expectEachDeathIsRepaired(slabs, (keys) => void keys.delete(keyOf(8)), 8);
+});
+
+test('a death while large values are allocated, replaced and freed between others', () => {
+  const holes = scene((keys, set) => {
+    for (let index = 0; index < 6; index++) set(index, 20_000 + index * 1000);
+    keys.delete(keyOf(1));
+    keys.delete(keyOf(4));
+  });
+  expectEachDeathIsRepaired(holes, (keys) => void keys.set(keyOf(2), valueOf(2, 19_000)), 2);
+  expectEachDeathIsRepaired(holes, (keys) => void keys.delete(keyOf(3)), 3);
+  expectEachDeathIsRepaired(holes, (keys) => void keys.set(keyOf(9), valueOf(9, 150_000)), 9);
+});
+
+test('a death while an overflow bucket is linked', () => {
+  const crowd = scene((_keys, set) => {
+    for (let index = 0; index < 3000; index++) set(index, 8);
+  });
+  const key = 5000;
+  expectEachDeathIsRepaired(crowd, (keys) => void keys.set(keyOf(key), valueOf(key, 8)), key, 7);
+});
+
+/** A heap full of values of 1,500 bytes, three of four of which are gone again. */
+const sparse = () =>
+  scene((keys, set) => {
+    let next = 0;
+    while (set(next, 1500)) next++;
+    for (let index = 0; index < next; index++) if (index % 4 !== 0) keys.delete(keyOf(index));
+  });
+
+test('a death while slabs are emptied for a slab of another class', () => {
+  const scene = sparse();
+  const writes = expectEachDeathIsRepaired(scene, (keys) => void keys.set(keyOf(9001), valueOf(9001, 500)), 9001);
+  expect(writes).toBeGreaterThan(50);
+});
+
+test('a death while several slabs are emptied for a large value', () => {
+  const scene = sparse();
+  const control = geometry.heapControlOffset / 4;
+  expectEachDeathIsRepaired(scene, (keys) => void keys.set(keyOf(9001), valueOf(9001, 60_000)), 9001, 3);
+  expect(scene.data.floats[control / 2 + HeapControl.compactions]).toBeGreaterThan(0);
+  expect(scene.data.floats[control / 2 + HeapControl.movedBytes]).toBeGreaterThan(0);
+});
+
+test('a death while large values are moved for a larger one', () => {
+  const large = scene((keys, set) => {
+    let next = 0;
+    while (set(next, 20_000)) next++;
+    for (let index = 0; index < next; index += 2) keys.delete(keyOf(index));
+  });
+  expectEachDeathIsRepaired(large, (keys) => void keys.set(keyOf(9001), valueOf(9001, 70_000)), 9001, 3);
+  expect(large.data.floats[geometry.heapControlOffset / 8 + HeapControl.movedBytes]).toBeGreaterThan(0);
+});
+
+test('a death in a failing search for room', () => {
+  const full = scene((_keys, set) => {
+    for (let index = 0; set(index, 30_000); index++);
+    for (let index = 1000; set(index, 700); index++);
+  });
+  expectEachDeathIsRepaired(full, (keys) => void keys.set(keyOf(9001), valueOf(9001, 40_000)), 9001, 3);
+});
