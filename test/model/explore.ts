@@ -1,0 +1,296 @@
+/**
+ * Exhaustive exploration of small programs that run the shipped code over shared words. Every access through `Atomics`
+ * is one scheduling point: an actor's operation is executed anew from its start with the results that it saw before,
+ * makes one further access, and is stopped in front of the next. All interleavings are visited, depth first, and
+ * states seen before are not visited again.
+ * A violation is thrown with the schedule that leads to it.
+ */
+
+/** One access of a word; `value` is what the word holds afterwards. */
+export interface Access {
+  readonly kind: 'load' | 'store' | 'cas' | 'add' | 'exchange';
+  readonly index: number;
+  readonly before: number;
+  readonly value: number;
+}
+
+/** Plain data: it is copied with every state. `pc` names the operations that may come next. */
+export type Local = Record<string, number> & { pc: number };
+
+/** One call of the shipped code. Whatever it changes in `local` counts when the call has returned. */
+export interface Operation<Ghost> {
+  readonly name: string;
+  run(local: Local): void;
+  /** Runs once, in the instant of the call's last access. */
+  after?(local: Local, ghost: Ghost): void;
+}
+
+export interface Actor<Ghost> {
+  readonly name: string;
+  readonly start: Local;
+  /** The operations among which it may choose now; none: it has finished or waits for others. */
+  choices(local: Local, ghost: Ghost, isDead: (actor: string) => boolean): readonly Operation<Ghost>[];
+  /** Whether it may stop for ever at any point. */
+  readonly mayDie?: boolean;
+}
+
+export interface Model<Ghost> {
+  /** Prepares the words. */
+  readonly setUp: () => void;
+  readonly words: Int32Array;
+  readonly actors: readonly Actor<Ghost>[];
+  readonly ghost: Ghost;
+  readonly maxDeaths?: number;
+  /** Sees every access of every actor. Throws when it must not be. */
+  observe?(access: Access, ghost: Ghost, actor: string, words: Int32Array): void;
+  /** Whether the system is at rest. Every state must have a way to rest without another death. */
+  isAtRest(words: Int32Array, ghost: Ghost, actors: readonly Snapshot[]): boolean;
+}
+
+export interface Snapshot {
+  readonly local: Local;
+  readonly isDead: boolean;
+  /** Whether it is within an operation. */
+  readonly isBusy: boolean;
+}
+
+interface Running {
+  local: Local;
+  isDead: boolean;
+  /** Name of the operation it is within, '': none. */
+  operation: string;
+  /** What the accesses of the operation so far returned, and the first of them. */
+  results: number[];
+  first: string;
+}
+
+interface State<Ghost> {
+  readonly memory: [number, number][];
+  readonly actors: Running[];
+  readonly ghost: Ghost;
+  readonly deaths: number;
+}
+
+interface Node {
+  readonly parent: number;
+  readonly step: string;
+  /** States from which one step other than a death leads here. */
+  readonly from: number[];
+}
+
+class Pause extends Error {}
+
+export interface Explored {
+  readonly states: number;
+  readonly atRest: number;
+}
+
+export function explore<Ghost>(model: Model<Ghost>, maxStates = 2_000_000): Explored {
+  return new Explorer(model, maxStates).run();
+}
+
+class Explorer<Ghost> {
+  readonly #model: Model<Ghost>;
+  readonly #maxStates: number;
+  readonly #ids = new Map<string, number>();
+  readonly #nodes: Node[] = [];
+  readonly #stack: { id: number; state: State<Ghost> }[] = [];
+  readonly #resting: number[] = [];
+  /** Words that any actor ever touched, in order: no others can differ. */
+  #touched: number[] = [];
+  /** What an access of the words does just now. */
+  #onAccess: OnAccess = (_, __, perform) => perform();
+
+  constructor(model: Model<Ghost>, maxStates: number) {
+    this.#model = model;
+    this.#maxStates = maxStates;
+  }
+
+  run(): Explored {
+    const { words, setUp, actors, ghost } = this.#model;
+    words.fill(0);
+    setUp();
+    words.forEach((word, index) => word !== 0 && this.#touch(index));
+    const idle = { isDead: false, operation: '', results: [], first: '' };
+    const start = actors.map(({ start: local }) => ({ ...idle, local: { ...local } }));
+    this.#visit({ memory: this.#memory(), actors: start, ghost, deaths: 0 }, -1, 'start', false);
+    const restore = intercept((kind, index, perform) => this.#onAccess(kind, index, perform), words);
+    try {
+      for (let top = this.#stack.pop(); top !== undefined; top = this.#stack.pop()) this.#expand(top.id, top.state);
+    } finally {
+      restore();
+    }
+    this.#checkRest();
+    return { states: this.#nodes.length, atRest: this.#resting.length };
+  }
+
+  #expand(id: number, state: State<Ghost>): void {
+    const isDead = (name: string) => state.actors[this.#model.actors.findIndex((actor) => actor.name === name)].isDead;
+    for (const [index, actor] of this.#model.actors.entries()) {
+      const running = state.actors[index];
+      if (running.isDead) continue;
+      const choices = actor.choices(running.local, state.ghost, isDead);
+      const isFinished = running.operation === '' && choices.length === 0;
+      if (actor.mayDie === true && !isFinished && state.deaths < (this.#model.maxDeaths ?? 0)) {
+        // Nobody sees any more what it knew.
+        const dead = { local: { pc: -1 }, isDead: true, operation: '', results: [], first: '' };
+        const actors = state.actors.with(index, dead);
+        this.#visit({ ...state, actors, deaths: state.deaths + 1 }, id, `${actor.name} dies`, true);
+      }
+      for (const operation of choices) {
+        if (['', operation.name].includes(running.operation)) this.#step(id, state, index, operation);
+      }
+    }
+  }
+
+  /** Lets an actor make one access. */
+  #step(id: number, state: State<Ghost>, index: number, operation: Operation<Ghost>): void {
+    const { name } = this.#model.actors[index];
+    this.#restore(state.memory);
+    const running = state.actors[index];
+    const local = { ...running.local };
+    const ghost = copyOf(state.ghost);
+    let next: Running;
+    let label = operation.name;
+    try {
+      const { results, first, access, isDone } = this.#access(operation, local, running);
+      if (access !== undefined) {
+        label += ` ${access.kind} [${access.index}] ${access.before}→${access.value}`;
+        this.#model.observe?.(access, ghost, name, this.#model.words);
+      }
+      if (isDone) {
+        operation.after?.(local, ghost);
+        next = { local, isDead: false, operation: '', results: [], first: '' };
+      } else {
+        next = { ...running, operation: operation.name, results, first };
+      }
+    } catch (error) {
+      throw this.#violation(error, id, `${name}: ${label}`);
+    }
+    const actors = state.actors.with(index, next);
+    this.#visit({ memory: this.#memory(), actors, ghost, deaths: state.deaths }, id, `${name}: ${label}`, false);
+  }
+
+  #access(operation: Operation<Ghost>, local: Local, running: Running) {
+    const results = [...running.results];
+    let { first } = running;
+    let replayed = 0;
+    let access: Access | undefined;
+    this.#onAccess = (kind, at, perform) => {
+      if (replayed < results.length) return results[replayed++];
+      if (access !== undefined) throw new Pause();
+      this.#touch(at);
+      const before = this.#model.words[at];
+      const result = perform();
+      access = { kind, index: at, before, value: this.#model.words[at] };
+      // Loops of the shipped code begin with the same access each time, and remember nothing of the last round.
+      if (results.length === 0) first = `${kind} ${at}`;
+      else if (`${kind} ${at}` === first) results.length = 0;
+      results.push(result);
+      replayed = results.length;
+      return result;
+    };
+    try {
+      operation.run(local);
+      return { results, first, access, isDone: true };
+    } catch (error) {
+      if (!(error instanceof Pause)) throw error;
+      return { results, first, access, isDone: false };
+    } finally {
+      this.#onAccess = (_, __, perform) => perform();
+    }
+  }
+
+  #visit(state: State<Ghost>, parent: number, step: string, isDeath: boolean): void {
+    const key = keyOf(state);
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      id = this.#nodes.length;
+      if (id >= this.#maxStates) throw new Error(`more than ${this.#maxStates} states`);
+      this.#ids.set(key, id);
+      this.#nodes.push({ parent, step, from: [] });
+      this.#stack.push({ id, state });
+      this.#restore(state.memory);
+      const snapshots = state.actors.map(({ local, isDead, operation }) => ({
+        local,
+        isDead,
+        isBusy: operation !== '',
+      }));
+      if (this.#model.isAtRest(this.#model.words, state.ghost, snapshots)) this.#resting.push(id);
+    }
+    if (parent >= 0 && !isDeath) this.#nodes[id].from.push(parent);
+  }
+
+  /** Walks back from the states at rest: whatever is not reached can never come to rest. */
+  #checkRest(): void {
+    const reached = new Uint8Array(this.#nodes.length);
+    const stack = [...this.#resting];
+    for (const id of stack) reached[id] = 1;
+    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+      for (const from of this.#nodes[id].from) {
+        if (reached[from] !== 0) continue;
+        reached[from] = 1;
+        stack.push(from);
+      }
+    }
+    const stuck = reached.indexOf(0);
+    if (stuck >= 0) throw this.#violation(new Error('from here the system never comes to rest'), stuck, '');
+  }
+
+  #touch(index: number): void {
+    if (!this.#touched.includes(index)) this.#touched = [...this.#touched, index].sort((a, b) => a - b);
+  }
+
+  #memory(): [number, number][] {
+    const memory: [number, number][] = [];
+    for (const index of this.#touched) {
+      const word = this.#model.words[index];
+      if (word !== 0) memory.push([index, word]);
+    }
+    return memory;
+  }
+
+  #restore(memory: [number, number][]): void {
+    for (const index of this.#touched) this.#model.words[index] = 0;
+    for (const [index, word] of memory) this.#model.words[index] = word;
+  }
+
+  #violation(cause: unknown, id: number, last: string): Error {
+    const steps = [last];
+    for (let at = id; at >= 0; at = this.#nodes[at].parent) steps.unshift(this.#nodes[at].step);
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return new Error(`${message}\nafter ${steps.length - 2} steps:\n  ${steps.join('\n  ')}`, { cause });
+  }
+}
+
+/** Equal for equal states: all of it is plain data, made in the same order each time. */
+function keyOf<Ghost>({ memory, actors, ghost, deaths }: State<Ghost>): string {
+  let key = `${deaths}|${memory.join(' ')}`;
+  for (const { local, isDead, operation, results } of actors) {
+    key += isDead ? '|dead' : `|${Object.values(local).join(' ')} ${operation} ${results.join(' ')}`;
+  }
+  return `${key}|${JSON.stringify(ghost)}`;
+}
+
+/** A copy of plain data. */
+function copyOf<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(copyOf) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item)])) as T;
+}
+
+type OnAccess = (kind: Access['kind'], index: number, perform: () => number) => number;
+
+/** Sends the Atomics that are used on `words` through `onAccess`. @returns what undoes it */
+function intercept(onAccess: OnAccess, words: Int32Array): () => void {
+  const { load, store, add, exchange, compareExchange } = Atomics;
+  Object.assign(Atomics, {
+    load: (_: Int32Array, i: number) => onAccess('load', i, () => load(words, i)),
+    store: (_: Int32Array, i: number, v: number) => onAccess('store', i, () => store(words, i, v)),
+    add: (_: Int32Array, i: number, v: number) => onAccess('add', i, () => add(words, i, v)),
+    exchange: (_: Int32Array, i: number, v: number) => onAccess('exchange', i, () => exchange(words, i, v)),
+    compareExchange: (_: Int32Array, i: number, e: number, v: number) =>
+      onAccess('cas', i, () => compareExchange(words, i, e, v)),
+  });
+  return () => void Object.assign(Atomics, { load, store, add, exchange, compareExchange });
+}
