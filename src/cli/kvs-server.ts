@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+/**
+ * kvs-server: runs one server until it is told to stop. Logs go to stdout; why it does not start goes to stderr.
+ */
+import { constants } from 'node:os';
+
+import { Command, CommanderError, Option } from 'commander';
+import type { Logger } from 'pino';
+
+import { KvsError, type KvsErrorCode } from '../errors.js';
+import { KvsServer, VERSION } from '../index.js';
+import { formatBytes } from './figures.js';
+import { createLog, logEvent } from './server-log.js';
+import { readSettings, type ServerSettings, SETTINGS, SettingsError } from './server-settings.js';
+
+const EXIT = { ok: 0, internal: 1, usage: 2, alreadyRunning: 3, noSpace: 4, region: 5 } as const;
+
+const EXIT_BY_ERROR: Partial<Record<KvsErrorCode, number>> = {
+  ERR_KVS_ALREADY_RUNNING: EXIT.alreadyRunning,
+  ERR_KVS_NO_SPACE: EXIT.noSpace,
+  ERR_KVS_NOT_OURS: EXIT.region,
+  ERR_KVS_CORRUPT: EXIT.region,
+  ERR_KVS_LAYOUT: EXIT.region,
+};
+
+const HELP = `
+Sizes are bytes, or such as 64k, 512M, 2GiB (powers of 1024).
+
+A flag wins over the environment, the environment over the file of --config, which is
+JSON with the keys ${SETTINGS.slice(0, 5)
+  .map(({ key }) => key)
+  .join(', ')},
+${SETTINGS.slice(5)
+  .map(({ key }) => key)
+  .join(', ')}.
+
+SIGTERM or SIGINT: no new requests, those in flight are finished, the region is removed,
+exit code 0. A second one ends the server at once (exit code 143 or 130); its region stays
+until the next server of the name replaces it.
+
+Exit codes:
+  0  stopped as told
+  1  internal failure
+  2  wrong usage or configuration
+  3  a server of that name is running already
+  4  no space for the region
+  5  the region's files are not ours, damaged, or of another version
+
+Examples:
+  $ kvs-server                                      the server "default", 256 MiB
+  $ kvs-server --name sessions --max-memory 2GiB --max-value 8M
+  $ kvs-server --config /etc/kvs.json --log-level warn
+  $ KVS_NAME=cache KVS_WORKERS=2 kvs-server
+`;
+
+/** @throws CommanderError (also for --help), SettingsError */
+function parseCommandLine(argv: readonly string[]): ServerSettings {
+  const program = new Command('kvs-server')
+    .description('Serves a key-value store to all processes of this host through shared memory.')
+    .version(VERSION, '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .allowExcessArguments(false)
+    .configureOutput({ outputError: () => {} })
+    .exitOverride()
+    .addHelpText('after', HELP);
+  for (const { flag, argument, description, variable } of SETTINGS) {
+    program.addOption(new Option(`${flag} ${argument}`, `${description} [$${variable}]`));
+  }
+  program.option('--config <file.json>', 'read settings from a file [$KVS_CONFIG]');
+  const { config, ...flags } = program.parse(argv).opts<{ [key: string]: string }>();
+  return readSettings(flags, process.env, config);
+}
+
+/** @returns a promise of the first signal to stop; the second ends the process */
+function signalToStop(): Promise<'SIGINT' | 'SIGTERM'> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (isStopping) process.exit(128 + constants.signals[signal]);
+        isStopping = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+function logStart(log: Logger, { server: { name, shape, shmDir } }: ServerSettings, startMs: number): void {
+  const { workers, slots, stripes, maxMemoryBytes, maxValueBytes } = shape;
+  const region = `${shmDir}/kvs.${name}.{ctl,data}`;
+  const facts = { workers, slots, stripes, maxMemory: maxMemoryBytes, maxValue: maxValueBytes, region, startMs };
+  log.info(
+    { event: 'started', version: VERSION, ...facts },
+    `serving "${name}": pid ${process.pid}, workers ${workers}, slots ${slots}, stripes ${stripes}, ` +
+      `max memory ${formatBytes(maxMemoryBytes)}, max value ${formatBytes(maxValueBytes)}, region ${region}, ` +
+      `started in ${startMs} ms`,
+  );
+}
+
+async function serve(settings: ServerSettings): Promise<void> {
+  const startedAt = performance.now();
+  const toStop = signalToStop();
+  const { name, shmDir, shape, drainTimeoutMs } = settings.server;
+  const log = createLog(settings.logLevel, name);
+  const server = await KvsServer.start({
+    name,
+    shmDir,
+    drainTimeoutMs,
+    workers: shape.workers,
+    stripes: shape.stripes,
+    slots: shape.slots,
+    maxMemory: shape.maxMemoryBytes,
+    maxValueBytes: shape.maxValueBytes,
+    onEvent: (event) => logEvent(log, event),
+  });
+  logStart(log, settings, Math.round(performance.now() - startedAt));
+  const signal = await toStop;
+  log.info({ event: 'stopping', signal }, `${signal}: stopping, requests in flight are finished`);
+  const stoppingAt = performance.now();
+  await server.stop();
+  const stopMs = Math.round(performance.now() - stoppingAt);
+  log.info({ event: 'stopped', stopMs }, `stopped in ${stopMs} ms, the region is removed`);
+}
+
+/** @returns the exit code */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  const isUsage = error instanceof CommanderError || error instanceof SettingsError || error instanceof TypeError;
+  const text = error instanceof Error ? error.message : String(error);
+  for (const line of text.replace(/^error: /, '').split('\n')) {
+    process.stderr.write(`kvs-server: ${line}${error instanceof KvsError ? ` (${error.code})` : ''}\n`);
+  }
+  if (isUsage) {
+    process.stderr.write('kvs-server: see kvs-server --help\n');
+    return EXIT.usage;
+  }
+  if (!(error instanceof KvsError)) return EXIT.internal;
+  if (error.cause instanceof Error) process.stderr.write(`kvs-server: caused by: ${error.cause.message}\n`);
+  return EXIT_BY_ERROR[error.code] ?? EXIT.internal;
+}
+
+try {
+  await serve(parseCommandLine(process.argv));
+} catch (error) {
+  process.exitCode = explain(error);
+}

@@ -1,0 +1,75 @@
+/**
+ * The log of kvs-server, on stdout: lines of JSON, or, in a terminal, lines to read. Every message is a whole sentence;
+ * JSON carries its facts as fields besides.
+ */
+import { type DestinationStream, destination, type Logger, pino } from 'pino';
+
+import type { ServerEvent } from '../index.js';
+import type { LogLevel } from './server-settings.js';
+
+export function createLog(level: LogLevel, name: string): Logger {
+  const stream = process.stdout.isTTY ? terminalStream(process.stdout) : destination({ fd: 1, sync: true });
+  return pino(
+    {
+      level,
+      base: { pid: process.pid, name },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  );
+}
+
+const COLOURS: { readonly [level: string]: number } = { fatal: 31, error: 31, warn: 33, info: 32, debug: 34 };
+
+/** What a line in a terminal is made of. */
+interface LogRecord {
+  readonly time: string;
+  readonly level: string;
+  readonly msg: string;
+  readonly err?: { readonly stack?: string };
+}
+
+function terminalStream(terminal: NodeJS.WriteStream): DestinationStream {
+  // A terminal that has gone is no reason for a server to go.
+  terminal.on('error', () => {});
+  const paint = terminal.hasColors();
+  const coloured = (code: number, text: string): string => (paint ? `\u001B[${code}m${text}\u001B[0m` : text);
+  return {
+    write(line) {
+      const { time, level, msg, err } = JSON.parse(line) as LogRecord;
+      const clock = new Date(time).toTimeString().slice(0, 8) + time.slice(19, 23);
+      terminal.write(`${coloured(2, clock)} ${coloured(COLOURS[level] ?? 0, level.padEnd(5))} ${msg}\n`);
+      if (err?.stack !== undefined) terminal.write(`${err.stack.replaceAll(/^/gm, '    ')}\n`);
+    },
+  };
+}
+
+export function logEvent(log: Logger, event: ServerEvent): void {
+  switch (event.type) {
+    case 'stale-region-replaced':
+      log.warn({ event: event.type }, 'the last server of this name died; its region was replaced');
+      break;
+    case 'worker-died':
+      log.error(
+        { event: event.type, worker: event.worker, err: event.error },
+        `worker ${event.worker} died and is replaced: ${event.error.message}`,
+      );
+      break;
+    case 'request-failed': {
+      const { worker, operation, message } = event;
+      log.error({ event: event.type, worker, operation }, `${operation} failed in worker ${worker}: ${message}`);
+      break;
+    }
+    case 'client-reaped': {
+      const { client, slots } = event;
+      // The log's own pid is the server's.
+      const fields = { event: event.type, client, clientPid: event.pid, slots };
+      log.info(fields, `client ${client} (process ${event.pid}) died; taken back: ${slots} slots`);
+      break;
+    }
+    case 'drain-timeout':
+      log.warn({ event: event.type, pending: event.pending }, `given up: ${event.pending} requests in flight`);
+      break;
+  }
+}

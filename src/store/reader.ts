@@ -1,0 +1,149 @@
+/**
+ * Direct reads: finds entries in the read-only mapping of the data segment, without the server, a system call or a
+ * write. Nothing is locked, so what is read may be torn: every offset is bounded before use, and what was seen counts
+ * only if afterwards the bucket word is still the same and then the entry's incarnation is. Both checks, in that order:
+ * the bucket word says that the entry is published, the incarnation that it is still the same publication.
+ * The same holds for an entry that did not match. A chain seen without the key means that the key was missing at some
+ * moment: entries never move between bucket words. Checked exhaustively (design models, reader).
+ */
+import { pad4 } from '../memory/copy.js';
+import {
+  BUCKET_ENTRIES,
+  BUCKET_WORDS,
+  Entry,
+  ENTRY_HEADER_BYTES,
+  ENTRY_HEADER_WORDS,
+  type Geometry,
+  GRANULE_BYTES,
+} from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { exchange, load } from '../memory/words.js';
+
+const KEY_BYTES_MASK = 0xffff;
+const CODEC_SHIFT = 16;
+/** Overflow buckets followed before a chain is taken for garbage. */
+const MAX_CHAIN = 1024;
+/** Looks at one bucket word that is being written again and again. */
+const MAX_TRIES = 64;
+/** Earlier loads may pass later ones: a read-modify-write of private memory keeps them apart. */
+const NEEDS_FENCE = process.arch !== 'x64';
+
+export const Found = { missing: 0, found: 1, /** Too much is being written: ask the server. */ unstable: 2 } as const;
+export type Found = (typeof Found)[keyof typeof Found];
+
+/** A key in memory of the caller's: its bytes from the first word on. */
+export interface SoughtKey {
+  readonly words: Int32Array;
+  readonly byteLength: number;
+  readonly hash: number;
+}
+
+export class Reader {
+  /** Bytes of the whole data segment; value bytes are between `start` and `end` after find(). */
+  readonly bytes: Buffer;
+  start = 0;
+  end = 0;
+  codec = 0;
+  version = 0;
+  /** Where the entry hangs, and what hung there: what isCurrent() compares later. */
+  bucketWord = 0;
+  entryWord = 0;
+  #incarnation = 0;
+  readonly #fence = new Int32Array(new SharedArrayBuffer(4));
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #firstBucket: number;
+  readonly #bucketMask: number;
+  readonly #granuleMask: number;
+  readonly #firstGranule: number;
+  readonly #dataBytes: number;
+  readonly #maxValueBytes: number;
+
+  constructor(data: SegmentViews, geometry: Geometry) {
+    this.bytes = data.bytes;
+    this.#words = data.words;
+    this.#floats = data.floats;
+    this.#firstBucket = geometry.bucketsOffset / 4;
+    this.#bucketMask = geometry.buckets - 1;
+    this.#granuleMask = 2 ** geometry.granuleBits - 1;
+    this.#firstGranule = geometry.heapOffset / GRANULE_BYTES;
+    this.#dataBytes = geometry.dataBytes;
+    this.#maxValueBytes = geometry.maxValueBytes;
+  }
+
+  /**
+   * Looks a key up. Of a key found the fields tell more; they, and the bytes, are true only if isStillThere() says so
+   * after they were used.
+   */
+  find(key: SoughtKey): Found {
+    const { hash } = key;
+    const words = this.#words;
+    const tagMask = ~this.#granuleMask;
+    let bucket = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
+    for (let hops = 0; hops < MAX_CHAIN; hops++) {
+      for (let at = bucket; at < bucket + BUCKET_ENTRIES; at++) {
+        const word = words[at];
+        if (word === 0 || ((word ^ hash) & tagMask) !== 0) continue;
+        const found = this.#lookAt(at, key);
+        if (found !== Found.missing) return found;
+      }
+      const overflow = load(words, bucket + BUCKET_ENTRIES);
+      if (overflow < this.#firstGranule || overflow > this.#granuleMask) return Found.missing;
+      bucket = overflow << 2;
+    }
+    return Found.unstable;
+  }
+
+  /** Looks at a bucket word until what it names has held still. */
+  #lookAt(at: number, key: SoughtKey): Found {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const word = load(this.#words, at);
+      if (word === 0 || ((word ^ key.hash) & ~this.#granuleMask) !== 0) return Found.missing;
+      if (this.#matches(at, word, key)) return Found.found;
+      if (this.isStillThere()) return Found.missing;
+    }
+    return Found.unstable;
+  }
+
+  #matches(at: number, word: number, key: SoughtKey): boolean {
+    const words = this.#words;
+    const granule = word & this.#granuleMask;
+    const entry = granule << 2;
+    this.bucketWord = at;
+    this.entryWord = word;
+    // SYNC: first of all; pairs with put().
+    this.#incarnation = load(words, entry + Entry.incarnation);
+    if (granule < this.#firstGranule || words[entry + Entry.hash] !== key.hash) return false;
+    const shape = words[entry + Entry.shape];
+    if ((shape & KEY_BYTES_MASK) !== key.byteLength || !this.#isKeyAt(entry + ENTRY_HEADER_WORDS, key)) return false;
+    this.codec = shape >>> CODEC_SHIFT;
+    this.version = this.#floats[granule * 2 + Entry.version];
+    const valueBytes = words[entry + Entry.valueBytes];
+    this.start = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES + pad4(key.byteLength);
+    this.end = this.start + valueBytes;
+    return valueBytes >= 0 && valueBytes <= this.#maxValueBytes && this.end <= this.#dataBytes;
+  }
+
+  #isKeyAt(first: number, key: SoughtKey): boolean {
+    const words = this.#words;
+    const whole = key.byteLength >> 2;
+    for (let i = 0; i < whole; i++) if (words[first + i] !== key.words[i]) return false;
+    const tailBits = (key.byteLength & 3) * 8;
+    return tailBits === 0 || ((words[first + whole] ^ key.words[whole]) & ((1 << tailBits) - 1)) === 0;
+  }
+
+  /** Whether the entry looked at last is still the published one. SYNC: last of all; pairs with put(). */
+  isStillThere(): boolean {
+    const words = this.#words;
+    if (NEEDS_FENCE) exchange(this.#fence, 0, 0);
+    if (load(words, this.bucketWord) !== this.entryWord) return false;
+    const incarnation = load(words, ((this.entryWord & this.#granuleMask) << 2) + Entry.incarnation);
+    return incarnation === this.#incarnation && (incarnation & 1) === 0;
+  }
+
+  /** Whether a bucket word still names the publication of an entry that had this version. */
+  isCurrent(bucketWord: number, entryWord: number, version: number): boolean {
+    if (load(this.#words, bucketWord) !== entryWord) return false;
+    return this.#floats[(entryWord & this.#granuleMask) * 2 + Entry.version] === version;
+  }
+}
