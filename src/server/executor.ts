@@ -7,7 +7,7 @@ import { performance, type RecordableHistogram } from 'node:perf_hooks';
 
 import { Status } from '../errors.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
-import { ownerOf, slotOfUse, useOf } from '../exchange/slot-word.js';
+import { ownerOf, useOf } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
@@ -158,11 +158,11 @@ export class Executor {
       // Nobody waits any more: the slot is ours to free.
       this.#arena.reclaim(useOf(slot, executing));
       this.#slots.release(slot, this.#slots.word(slot));
-      this.#parking.release(slot);
+      this.#parking.release(useOf(slot, executing));
       if (load(this.#ctl, CtlHeader.starving) > 0) this.#bells.wakeOneStarving(owner);
       return;
     }
-    this.#parking.release(slot);
+    this.#parking.release(useOf(slot, executing));
     if (isAsync) this.#bells.note(owner);
     if (load(this.#ctl, base + Slot.waiter) !== 0) native.futexWake(this.#ctl, base + Slot.word, 1);
   }
@@ -172,7 +172,7 @@ export class Executor {
    * @returns false: its turn has come (or, of a chain that no honest client makes, will never come)
    */
   #defer(slot: number, submitted: number, after: number): boolean {
-    const isParked = this.#parking.isParked(slot, submitted);
+    const isParked = this.#parking.isParked(slot, after);
     const spins = isParked ? 0 : PREDECESSOR_SPINS;
     for (let spin = 0; spin < spins; spin++) if (!this.#slots.isPending(after)) return false;
     const now = performance.now();
@@ -182,8 +182,8 @@ export class Executor {
     }
     if (now - this.#deferredAtMs[slot] > PREDECESSOR_GIVE_UP_MS) return false;
     if (isParked) return true;
-    this.#parking.park(slot, submitted, slotOfUse(after));
-    return this.#slots.isPending(after);
+    this.#parking.park(slot, after);
+    return this.#slots.isPending(after) || !this.#parking.unpark(slot, after);
   }
 
   /** Queues a request again that has to wait; sleeps a little if there is nothing else to do meanwhile. */

@@ -1,56 +1,57 @@
 /**
- * Where requests wait whose predecessor has not finished: a list per predecessor's slot, in memory that only the
- * server's threads share. Who finishes a request queues again what waits behind it, so nobody has to look twice.
- * Lists are hints: the links of a slot that was used again may lead astray, which costs a look at a request whose turn
- * it is not, or leaves one to the sweeper. A thread that dies here leaves at worst the same.
+ * Where requests wait whose predecessor has not finished, in memory that only the server's threads share. Who finishes
+ * a request queues again what waits behind it, so that nobody has to look twice.
+ * All is named by use (slot and generation): a late release neither takes nor hides what waits for the slot's next use.
+ * A thread that dies here leaves a request to the sweeper, or a count that costs a look.
  */
+import { slotOfUse } from '../exchange/slot-word.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
-import { cas, exchange, load, store } from '../memory/words.js';
-
-/** First waiting slot + 1, next waiting slot + 1, and the word of the request that waits, per slot. */
-const WORDS = 3;
+import { add, cas, exchange, load } from '../memory/words.js';
 
 export class Parking {
+  /** By slot: the use + 1 that its request waits for, 0: none; behind them, by slot: how many wait for a use of it. */
   readonly #words: Int32Array;
   readonly #slots: number;
   readonly #queue: TaskQueue;
 
   /** Shared by all threads of the server. */
   static allocate(slots: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(slots * WORDS * 4);
+    return new SharedArrayBuffer(slots * 2 * 4);
   }
 
   constructor(buffer: SharedArrayBuffer, queue: TaskQueue) {
     this.#words = new Int32Array(buffer);
-    this.#slots = this.#words.length / WORDS;
+    this.#slots = this.#words.length / 2;
     this.#queue = queue;
   }
 
-  /** Whether the request is on a list, or was until a moment ago. */
-  isParked(slot: number, submitted: number): boolean {
-    return load(this.#words, 2 * this.#slots + slot) === submitted;
+  isParked(slot: number, predecessor: number): boolean {
+    return load(this.#words, slot) === predecessor + 1;
   }
 
-  /** Puts a request behind another. SYNC: the caller then looks at `predecessor` once more; pairs with release(). */
-  park(slot: number, submitted: number, predecessor: number): void {
-    store(this.#words, 2 * this.#slots + slot, submitted);
-    for (;;) {
-      const first = load(this.#words, predecessor);
-      if (first === slot + 1) return;
-      store(this.#words, this.#slots + slot, first);
-      if (cas(this.#words, predecessor, first, slot + 1)) return;
+  /** Puts a request behind a use. SYNC: the caller then looks once more whether that is pending; pairs with release(). */
+  park(slot: number, predecessor: number): void {
+    add(this.#words, this.#countOf(predecessor), 1);
+    const last = exchange(this.#words, slot, predecessor + 1);
+    if (last !== 0) add(this.#words, this.#countOf(last - 1), -1);
+  }
+
+  /** Takes back park(): the predecessor has finished meanwhile. @returns false: its release() has queued the request */
+  unpark(slot: number, predecessor: number): boolean {
+    if (!cas(this.#words, slot, predecessor + 1, 0)) return false;
+    add(this.#words, this.#countOf(predecessor), -1);
+    return true;
+  }
+
+  /** Queues what waits behind a use. SYNC: after its slot's word says that it has finished. */
+  release(use: number): void {
+    if (load(this.#words, this.#countOf(use)) === 0) return;
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (load(this.#words, slot) === use + 1 && this.unpark(slot, use)) this.#queue.enqueue(slot);
     }
   }
 
-  /** Queues what waits behind a request. SYNC: after the request's slot says that it has finished. */
-  release(predecessor: number): void {
-    if (load(this.#words, predecessor) === 0) return;
-    let waiting = exchange(this.#words, predecessor, 0);
-    while (waiting !== 0) {
-      const slot = waiting - 1;
-      // Links are used up: a list that leads back into itself ends there.
-      waiting = exchange(this.#words, this.#slots + slot, 0);
-      this.#queue.enqueue(slot);
-    }
+  #countOf(use: number): number {
+    return this.#slots + slotOfUse(use);
   }
 }
