@@ -38,6 +38,8 @@ try {
 } catch (error) {
   process.exitCode = 1;
   if (interruption === undefined) throw error;
+  screen.close();
+  console.error(`stopped by ${interruption}`);
 } finally {
   screen.close();
   if (process.exitCode === 1) crew.kill();

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 const usage = `Usage: npm run demo -- [options]
 
   --words <n>    how many words of the list to take, from 100 (default: all)
-  --name <name>  name of the server (default: demo-<process id>)
+  --name <name>  name of the server (default: $KVS_NAME, or demo-<process id>)
   --help         this text`;
 
 /**
@@ -30,5 +30,5 @@ export function readOptions(args) {
   if (words !== undefined && !(Number.isInteger(words) && words >= 100)) {
     throw new TypeError(`--words takes a whole number from 100, got ${values.words}`);
   }
-  return { name: values.name ?? `demo-${process.pid}`, words };
+  return { name: values.name ?? process.env['KVS_NAME'] ?? `demo-${process.pid}`, words };
 }

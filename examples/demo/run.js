@@ -103,15 +103,17 @@ export class Run {
   /** Each race has exactly one winner. @param {readonly Result[]} results */
   #settleRaces(results) {
     const races = this.#list.select((_writer, sequence) => isRaced(sequence));
+    let decided = 0;
     for (const index of races) {
       const winners = results.flatMap(({ wins }, client) => (wins[index] === 1 ? [client] : []));
-      if (winners.length !== 1) {
-        this.findings.add(`${this.#list.word(index)}: expected one winner, got ${winners.length}`);
-      }
+      if (winners.length === 1) decided++;
+      else this.findings.add(`${this.#list.word(index)}: expected one winner, got ${winners.length}`);
       this.#winners[index] = winners[0] ?? CLIENTS;
     }
-    const won = results.map(({ wins }) => formatCount(sum(wins)));
-    this.#notes.push(`${formatCount(races.length)} races, one winner each; won by client: ${won.join(' | ')}`);
+    const won = results.map(({ wins }) => formatCount(sum(wins))).join(' | ');
+    this.#notes.push(
+      `${formatCount(decided)} of ${formatCount(races.length)} races have one winner; by client: ${won}`,
+    );
   }
 
   /**
