@@ -9,7 +9,7 @@
 import { GRANULE_BYTES, type Geometry, HeapControl, UNIT_BYTES } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { load, store } from '../memory/words.js';
+import { store } from '../memory/words.js';
 import { FreeRuns } from './free-runs.js';
 
 /** What a word of the unit table says. `inner`: its value is the distance back to the head. */
@@ -75,23 +75,23 @@ export class Runs {
   }
 
   kindOf(unit: number): RunKind {
-    return kindOf(load(this.#words, this.#table + unit));
+    return kindOf(this.#words[this.#table + unit]);
   }
 
   /** Length of the run that `unit` is the head of. */
   lengthOf(unit: number): number {
-    return load(this.#words, this.#table + unit) & VALUE_MASK;
+    return this.#words[this.#table + unit] & VALUE_MASK;
   }
 
   /** @returns the first unit of the slab that contains `unit`, -1: it is in none. Needs no lock; any unit will do. */
   slabAt(unit: number): number {
-    const word = load(this.#words, this.#table + unit);
-    const kind = kindOf(word);
-    if (kind === RunKind.slab) return unit;
-    const head = unit - (word & VALUE_MASK);
-    if (kind !== RunKind.inner || head < 0) return -1;
+    const word = this.#words[this.#table + unit];
+    if (kindOf(word) === RunKind.slab) return unit;
+    const first = unit - (word & VALUE_MASK);
+    if (kindOf(word) !== RunKind.inner || first < 0) return -1;
     // A word left over from an earlier run may lead to a head that does not reach this far.
-    return this.kindOf(head) === RunKind.slab && unit - head < this.lengthOf(head) ? head : -1;
+    const head = this.#words[this.#table + first];
+    return kindOf(head) === RunKind.slab && unit - first < (head & VALUE_MASK) ? first : -1;
   }
 
   /**

@@ -9,7 +9,7 @@
 import { GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, WorkerRecord } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { load, store } from '../memory/words.js';
+import { store } from '../memory/words.js';
 import { RunKind, type Runs } from './runs.js';
 import { bitmapWordsOf, blockBytesOf, firstBlockOf, SIZE_CLASSES, slabBlocksOf, slabUnitsOf } from './size-class.js';
 
@@ -79,7 +79,7 @@ export class Slabs {
   /** @returns the class of the slab, -1: no slab starts at `slab` */
   classOf(slab: number): number {
     if (this.#runs.kindOf(slab) !== RunKind.slab) return -1;
-    const sizeClass = load(this.#words, this.#runs.wordOf(slab) + SlabHeader.sizeClass);
+    const sizeClass = this.#words[this.#runs.wordOf(slab) + SlabHeader.sizeClass];
     return sizeClass >= 0 && sizeClass < SIZE_CLASSES ? sizeClass : -1;
   }
 
@@ -102,7 +102,7 @@ export class Slabs {
     const blocks = sizeClass < 0 ? 0 : slabBlocksOf[sizeClass];
     const bitmap = this.#runs.wordOf(slab) + HEADER_WORDS;
     for (let block = from; block < blocks; block = (block | 31) + 1) {
-      const bits = load(this.#words, bitmap + (block >> 5)) >> (block & 31);
+      const bits = this.#words[bitmap + (block >> 5)] >> (block & 31);
       if (bits === 0) continue;
       const found = block + 31 - Math.clz32(bits & -bits);
       return found < blocks ? this.#granuleOf(slab, sizeClass, found) : 0;
@@ -295,6 +295,6 @@ export class Slabs {
   }
 
   #isSet(header: number, block: number): boolean {
-    return (load(this.#words, header + HEADER_WORDS + (block >> 5)) & (1 << (block & 31))) !== 0;
+    return (this.#words[header + HEADER_WORDS + (block >> 5)] & (1 << (block & 31))) !== 0;
   }
 }

@@ -6,8 +6,7 @@ import { auditStore } from '../fixtures/store/audit.js';
 import { KeyStore, keyOf, MIB, newSegment, randomFrom, smallGeometry, valueOf } from '../fixtures/store/key-store.js';
 
 /** Bytes asked of the heap for key `index` with a value of so many bytes. */
-const entryBytes = (index: number, bytes: number) =>
-  ENTRY_HEADER_BYTES + ((keyOf(index).length + 3) & ~3) + bytes;
+const entryBytes = (index: number, bytes: number) => ENTRY_HEADER_BYTES + ((keyOf(index).length + 3) & ~3) + bytes;
 
 function expectContents(keys: KeyStore, live: ReadonlyMap<number, number>): void {
   expect(keys.store.size()).toBe(live.size);
@@ -26,7 +25,15 @@ test('all keys keep their values while the sizes of values shift, and the heap f
   const live = new Map<number, number>();
   let used = 0;
   let next = 0;
-  const phases = [[300, 900], [5000, 7000], [100, 20_000], [20, 200], [2000, 2100], [20_000, 60_000], [64, 4000]];
+  const phases = [
+    [300, 900],
+    [5000, 7000],
+    [100, 20_000],
+    [20, 200],
+    [2000, 2100],
+    [20_000, 60_000],
+    [64, 4000],
+  ];
   for (const [low, high] of phases) {
     for (;;) {
       const bytes = Math.floor(low + (high - low) * random());
@@ -73,7 +80,7 @@ test('a large value finds room where small ones were', () => {
   auditStore(data, geometry);
 });
 
-test("entries that another worker has not published yet stay where they are, and the heap is used around them", () => {
+test('entries that another worker has not published yet stay where they are, and the heap is used around them', () => {
   const { geometry, data, keys, live } = sparse();
   const other = new KeyStore(data, geometry, 1);
   const pending = other.store.heap.allocate(900);
@@ -106,7 +113,7 @@ test('overflow buckets stay where they are', () => {
     if (index % 3 !== 0) keys.delete(keyOf(index));
     if (index % 3 !== 0) live.delete(index);
   }
-  for (let bytes = 100_000; keys.set(keyOf(next), valueOf(next, bytes)); next++) live.set(next, bytes);
+  for (; keys.set(keyOf(next), valueOf(next, 100_000)); next++) live.set(next, 100_000);
   expect(keys.store.usage().movedBytes).toBeGreaterThan(0);
   expect(buckets()).toEqual(before);
   expectContents(keys, live);

@@ -9,7 +9,7 @@ import { auditHeap } from '../fixtures/store/audit.js';
 import { newSegment, smallGeometry } from '../fixtures/store/key-store.js';
 
 const geometry = smallGeometry();
-const record = (geometry.workersOffset) / 4;
+const record = geometry.workersOffset / 4;
 const heapBytes = geometry.heapUnits * UNIT_BYTES;
 
 interface Block {
