@@ -81,7 +81,8 @@ export class Crew {
    * @returns {Promise<Result>}
    */
   async #order(client, order) {
-    this.#processes[client].send(order);
+    // If it cannot be sent, the process is dead: #report tells.
+    this.#processes[client].send(order, () => {});
     const report = await this.#report(client);
     if (report.type === 'result') return report.result;
     await this.#replace(client);
