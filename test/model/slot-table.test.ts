@@ -112,7 +112,8 @@ function client(id: number, requests: number): Actor<Ghost> {
       name: 'cancel',
       run: (local) => void (local['freed'] = Number(table.cancel(SLOT, local['word']))),
       after(local, ghost) {
-        if (local['freed'] === 0) return void (local.pc = 5);
+        local.pc = 5;
+        if (local['freed'] === 0) return;
         must(ghost.executed[requestOf(id, local)] === 0, 'cancelled for certain, but executed');
         end(local, ghost, 'not executed');
       },
