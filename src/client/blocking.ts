@@ -4,8 +4,9 @@
  */
 import { SpinBudget } from '../exchange/spin-budget.js';
 import type { Call } from './call.js';
-import { type Connection, serverGone } from './connection.js';
-import { type Pipeline, timedOut } from './pipeline.js';
+import type { Connection } from './connection.js';
+import { serverGone, timedOut } from './failures.js';
+import type { Pipeline } from './pipeline.js';
 import type { Session } from './session.js';
 
 const NOT_STARVING = -1;

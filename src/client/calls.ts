@@ -168,14 +168,14 @@ export class Calls<V> {
 
 const isIterable = <T>(value: Iterable<T> | object): value is Iterable<T> => Symbol.iterator in value;
 
-function checkedKeys(keys: Iterable<Key>): Key[] {
+export function checkedKeys(keys: Iterable<Key>): Key[] {
   if (typeof keys === 'string' || !isIterable(keys))
     throw new TypeError(`keys must be an iterable of keys, got ${kindOf(keys)}`);
   return Array.from(keys, checkedKey);
 }
 
 /** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 1 to 1,024 bytes */
-function checkedKey(key: Key): Key {
+export function checkedKey(key: Key): Key {
   if (typeof key === 'string') {
     checkText(key, 'key');
     if (key.length > SAFE_UNITS && Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(Buffer.byteLength(key));

@@ -15,7 +15,10 @@ import {
   type ResolvedClientOptions,
   resolveClientOptions,
 } from './options.js';
+import { DirectReads, NOT_READ, type NotRead } from './direct-reads.js';
 import { type Runnable, Runner } from './runner.js';
+import { Turns } from './turns.js';
+import { ValueCache } from './value-cache.js';
 import { Task } from './task.js';
 
 /** The operations that submit() takes, with the arguments of the methods of the same names. */
@@ -31,6 +34,8 @@ export class KvsClient<V = string, K extends Key = string> {
   readonly #options: ResolvedClientOptions;
   readonly #calls: Calls<V>;
   readonly #runner: Runner;
+  readonly #reads: DirectReads<V>;
+  readonly #turns = new Turns();
   #lastTaskId = 0;
 
   /**
@@ -57,23 +62,43 @@ export class KvsClient<V = string, K extends Key = string> {
     this.name = options.name;
     this.#options = options;
     this.#runner = new Runner(connection);
+    const { codec, cacheEntries } = options;
+    const cache = cacheEntries > 0 ? new ValueCache<V>(cacheEntries) : undefined;
+    this.#reads = new DirectReads<V>(this.#runner.pipeline, codec as Codec<V>, cache);
     this.#calls = new Calls<V>(options.codec as Codec<V>, options.timeoutMs, () => this.#runner.maxValueBytes);
   }
 
   /** @returns the value, undefined when the key is missing */
   get(key: Key, options?: CallOptions): Promise<V | undefined> {
+    try {
+      this.#runner.checkRead(options);
+      const value = this.#reads.get(key);
+      if (value !== NOT_READ) return this.#turns.resolve(value);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#runner.async(() => this.#calls.get(key, options), options);
   }
   getSync(key: Key, options?: CallOptions): V | undefined {
-    return this.#runner.blocking(this.#calls.get(key, options), options);
+    this.#runner.checkRead(options);
+    const value = this.#reads.get(key);
+    return value === NOT_READ ? this.#runner.blocking(this.#calls.get(key, options), options) : value;
   }
 
   /** @returns the value with its version, for cas(); versions of a key rise and never repeat, even after del() */
   getEntry(key: Key, options?: CallOptions): Promise<VersionedValue<V> | undefined> {
-    return this.#runner.async(() => this.#calls.getEntry(key, options), options);
+    return this.#read(
+      () => this.#reads.getEntry(key),
+      () => this.#calls.getEntry(key, options),
+      options,
+    );
   }
   getEntrySync(key: Key, options?: CallOptions): VersionedValue<V> | undefined {
-    return this.#runner.blocking(this.#calls.getEntry(key, options), options);
+    return this.#readSync(
+      () => this.#reads.getEntry(key),
+      () => this.#calls.getEntry(key, options),
+      options,
+    );
   }
 
   /** Inserts or replaces. */
@@ -109,10 +134,18 @@ export class KvsClient<V = string, K extends Key = string> {
   }
 
   exists(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#runner.async(() => this.#calls.exists(key, options), options);
+    return this.#read(
+      () => this.#reads.exists(key),
+      () => this.#calls.exists(key, options),
+      options,
+    );
   }
   existsSync(key: Key, options?: CallOptions): boolean {
-    return this.#runner.blocking(this.#calls.exists(key, options), options);
+    return this.#readSync(
+      () => this.#reads.exists(key),
+      () => this.#calls.exists(key, options),
+      options,
+    );
   }
 
   /** Removes. @returns the value that was removed, undefined when the key was missing */
@@ -133,10 +166,18 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns a value or undefined for each key, in their order */
   mget(keys: Iterable<Key>, options?: CallOptions): Promise<(V | undefined)[]> {
-    return this.#runner.async(() => this.#calls.mget(keys, options), options);
+    return this.#read(
+      () => this.#reads.mget(keys),
+      () => this.#calls.mget(keys, options),
+      options,
+    );
   }
   mgetSync(keys: Iterable<Key>, options?: CallOptions): (V | undefined)[] {
-    return this.#runner.blocking(this.#calls.mget(keys, options), options);
+    return this.#readSync(
+      () => this.#reads.mget(keys),
+      () => this.#calls.mget(keys, options),
+      options,
+    );
   }
 
   /** Sets many keys, one after the other; not a transaction. */
@@ -233,6 +274,24 @@ export class KvsClient<V = string, K extends Key = string> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** A read without the server, or, where that cannot be, through it. */
+  #read<R>(read: () => R | NotRead, make: () => Runnable<R>, options: CallOptions | undefined): Promise<R> {
+    try {
+      this.#runner.checkRead(options);
+      const result = read();
+      if (result !== NOT_READ) return this.#turns.resolve(result);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#runner.async(make, options);
+  }
+
+  #readSync<R>(read: () => R | NotRead, make: () => Runnable<R>, options: CallOptions | undefined): R {
+    this.#runner.checkRead(options);
+    const result = read();
+    return result === NOT_READ ? this.#runner.blocking(make(), options) : result;
   }
 
   #walk(prefix: Key, options: CallOptions | undefined): Walk<V> {

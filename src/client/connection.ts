@@ -9,16 +9,21 @@ import { RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
 import { attachRegion, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { startDetachedServer } from './autostart.js';
+import { serverGone } from './failures.js';
 import type { ResolvedClientOptions } from './options.js';
 import { Session } from './session.js';
 
 /** Between two looks for a server that is gone or still starting. */
 const RETRY_MS = 5;
+/** How long a server that was alive is taken to be. */
+const ALIVE_MS = 50;
 
 export class Connection {
   readonly options: ResolvedClientOptions;
   #session: Session;
   #retryAt = 0;
+  #lastReason: KvsError | undefined;
+  #aliveUntil = 0;
 
   /**
    * Attaches to a running server, waiting while it starts; with `autostart` starts one if there is none.
@@ -42,7 +47,7 @@ export class Connection {
 
   private constructor(options: ResolvedClientOptions, region: Region) {
     this.options = options;
-    this.#session = open(region);
+    this.#session = open(region, options);
   }
 
   /** The current session, dead or alive. */
@@ -57,21 +62,52 @@ export class Connection {
    */
   ready(leave: (old: Session) => void): Session {
     if (this.#session.isReady) return this.#session;
+    const reason = this.#attachAgain(leave);
+    if (reason !== undefined) throw serverGone(this.options.name, 'no', reason);
+    return this.#session;
+  }
+
+  /**
+   * A session to read from without the server: the current one, or, once its server is gone, a new server's if there is
+   * one. Without `staleReads` also asks now and then whether the server is alive.
+   * @param leave as for ready()
+   * @throws KvsError ERR_KVS_SERVER_GONE without `staleReads`, when no server runs
+   */
+  forReading(leave: (old: Session) => void): Session {
+    if (this.#session.isReady && (this.options.staleReads || this.#isAlive())) return this.#session;
+    const reason = this.#attachAgain(leave);
+    if (reason !== undefined && !this.options.staleReads) throw serverGone(this.options.name, 'no', reason);
+    return this.#session;
+  }
+
+  /** Asks the kernel at most every 50 ms. */
+  #isAlive(): boolean {
     const now = performance.now();
-    if (now < this.#retryAt) throw serverGone(this.options.name, 'no');
-    this.#retryAt = now + RETRY_MS;
+    if (now < this.#aliveUntil) return true;
+    if (!this.#session.isServing) return false;
+    this.#aliveUntil = now + ALIVE_MS;
+    return true;
+  }
+
+  /** @returns why there is no server to attach to; undefined: the session is a new one */
+  #attachAgain(leave: (old: Session) => void): KvsError | undefined {
+    const now = performance.now();
+    if (now < this.#retryAt) return this.#lastReason ?? serverGone(this.options.name, 'no');
     const { region, reason } = look(this.options);
-    if (region === undefined) throw serverGone(this.options.name, 'no', reason);
+    // From the end of the look: however slow looking is, most of the time is left for other things.
+    this.#retryAt = performance.now() + RETRY_MS;
+    this.#lastReason = reason;
+    if (region === undefined) return reason;
     leave(this.#session);
     this.#session.close();
-    this.#session = open(region);
-    return this.#session;
+    this.#session = open(region, this.options);
+    return undefined;
   }
 }
 
-function open(region: Region): Session {
+function open(region: Region, options: ResolvedClientOptions): Session {
   try {
-    return new Session(region);
+    return new Session(region, options.reads === 'direct');
   } catch (error) {
     closeQuietly(region.ctlFd);
     throw error;
@@ -106,10 +142,4 @@ function notReady({ name, connectTimeoutMs }: ResolvedClientOptions, cause: KvsE
     `the server named ${JSON.stringify(name)} was not ready within connectTimeoutMs (${connectTimeoutMs} ms): ` +
     'look at its log, or allow it more time';
   return new KvsError('ERR_KVS_NOT_READY', message, { cause });
-}
-
-export function serverGone(name: string, executed: 'no' | 'unknown', cause?: unknown): KvsError {
-  const what = executed === 'no' ? 'the request was not executed' : 'it is not known whether the request was executed';
-  const message = `the server named ${JSON.stringify(name)} has stopped or died: ${what}`;
-  return new KvsError('ERR_KVS_SERVER_GONE', message, { executed, cause });
 }

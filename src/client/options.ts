@@ -21,6 +21,22 @@ export interface KvsClientOptions<V = string> {
   readonly autostart?: boolean | AutostartOptions | undefined;
   /** What `keys()` yields: text (default) or raw bytes. */
   readonly keyEncoding?: 'utf8' | 'buffer' | undefined;
+  /**
+   * `direct` (default): reads come straight from shared memory, without the server. `server`: through it.
+   * Both are linearizable with all writes.
+   */
+  readonly reads?: 'direct' | 'server' | undefined;
+  /**
+   * Whether direct reads go on with the last state of the store while no server runs. Default true; false: they fail
+   * with ERR_KVS_SERVER_GONE within 100 ms.
+   */
+  readonly staleReads?: boolean | undefined;
+  /**
+   * Decoded values kept by this client for direct reads, each checked against shared memory before it is used, so never
+   * stale. Default 4,096 for `utf8`, `int32` and `float64`, else 0; with `json` and codecs of your own, values kept are
+   * shared and therefore frozen. Does not go with `buffer`.
+   */
+  readonly cacheEntries?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. */
   readonly shmDir?: string | undefined;
 }
@@ -49,6 +65,9 @@ export interface ResolvedClientOptions {
   readonly connectTimeoutMs: number;
   readonly autostart: AutostartOptions | undefined;
   readonly keyEncoding: 'utf8' | 'buffer';
+  readonly reads: 'direct' | 'server';
+  readonly staleReads: boolean;
+  readonly cacheEntries: number;
   readonly shmDir: string;
 }
 
@@ -72,6 +91,13 @@ const schema = z.strictObject({
   connectTimeoutMs: timeout.optional(),
   autostart: z.union([z.boolean(), autostart]).optional(),
   keyEncoding: z.enum(['utf8', 'buffer']).optional(),
+  reads: z.enum(['direct', 'server']).optional(),
+  staleReads: z.boolean().optional(),
+  cacheEntries: z
+    .int()
+    .min(0)
+    .max(2 ** 24)
+    .optional(),
   shmDir: z.string().min(1).optional(),
 });
 
@@ -87,8 +113,22 @@ export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedC
     connectTimeoutMs: given.connectTimeoutMs ?? 5000,
     autostart: given.autostart === true ? {} : given.autostart === false ? undefined : given.autostart,
     keyEncoding: given.keyEncoding ?? 'utf8',
+    reads: given.reads ?? 'server',
+    staleReads: given.staleReads ?? true,
+    cacheEntries: resolveCacheEntries(options.codec ?? 'utf8', given.cacheEntries),
     shmDir: given.shmDir ?? defaultShmDir(),
   };
+}
+
+/** Codecs whose values cannot be changed by whoever gets them. */
+const IMMUTABLE = new Set<unknown>(['utf8', 'int32', 'float64']);
+const DEFAULT_CACHE_ENTRIES = 4096;
+
+function resolveCacheEntries(codec: unknown, given: number | undefined): number {
+  if (codec === 'buffer' && (given ?? 0) > 0) {
+    throw new TypeError('invalid client options: cacheEntries: buffers cannot be shared, expected 0 with codec buffer');
+  }
+  return given ?? (IMMUTABLE.has(codec) ? DEFAULT_CACHE_ENTRIES : 0);
 }
 
 /** @throws RangeError for anything but 0 to 86,400,000 milliseconds */

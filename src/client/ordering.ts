@@ -56,6 +56,15 @@ export class Ordering {
     return use !== NONE && this.#table.isPending(use) ? use : NONE;
   }
 
+  /** Whether something of this client on the key is still pending, so that a read must come after it. */
+  isPending(key: string | Uint8Array): boolean {
+    const last = this.#lastUse[classOf(key)];
+    return (
+      (last !== NONE && (this.#holding.has(last) || this.#table.isPending(last))) ||
+      this.#pending(this.#barrier) !== NONE
+    );
+  }
+
   /** Remembers a submitted call as the last one of its keys. */
   note(call: Call): void {
     const { scope } = call.operation;

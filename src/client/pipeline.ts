@@ -5,9 +5,10 @@
  */
 import { availableParallelism } from 'node:os';
 
-import { KvsError } from '../errors.js';
+import type { Executed, KvsError } from '../errors.js';
 import type { Call } from './call.js';
-import { type Connection, serverGone } from './connection.js';
+import type { Connection } from './connection.js';
+import { serverGone, timedOut } from './failures.js';
 import type { Session } from './session.js';
 
 /** How long completions are polled for after the last one; polling on a single CPU would only delay the worker. */
@@ -67,6 +68,18 @@ export class Pipeline {
   /** A session that takes new calls; calls on an old one are ended. @throws KvsError ERR_KVS_SERVER_GONE */
   session(): Session {
     return this.#connection.ready(this.#lose);
+  }
+
+  /** Whether a key may be read without the server: nothing that this client issued on it is still on its way. */
+  mayRead(session: Session, key: string | Uint8Array): boolean {
+    return this.isIdle
+      ? session.mayRead(key, 0)
+      : this.queuedCount === 0 && session.mayRead(key, this.#inFlight.length);
+  }
+
+  /** A session to read from: the newest, if need be one whose server is gone. @throws KvsError ERR_KVS_SERVER_GONE */
+  sessionForReading(): Session {
+    return this.#connection.forReading(this.#lose);
   }
 
   /** Whoever issued a call may change its bytes afterwards. */
@@ -240,7 +253,7 @@ export class Pipeline {
   }
 
   /** Ends a call that nobody waits for any more; if it has completed after all, its result stands. */
-  endCall(call: Call, errorOf: (executed: 'no' | 'unknown') => KvsError): void {
+  endCall(call: Call, errorOf: (executed: Executed) => KvsError): void {
     if (call.isSettled) return;
     if (call.state === 'queued') {
       this.#reject(call, errorOf('no'));
@@ -252,7 +265,7 @@ export class Pipeline {
     this.#inFlight = this.#inFlight.filter((other) => !other.isSettled);
   }
 
-  #endSubmitted(session: Session, call: Call, errorOf: (executed: 'no' | 'unknown') => KvsError): void {
+  #endSubmitted(session: Session, call: Call, errorOf: (executed: Executed) => KvsError): void {
     const result = session.end(call);
     if (result === 'done') this.#settle(session, call);
     else this.#reject(call, errorOf(result));
@@ -285,9 +298,3 @@ export class Pipeline {
     else this.#onIdle = onIdle;
   }
 }
-
-export const timedOut = (name: string, executed: 'no' | 'unknown'): KvsError => {
-  const what = executed === 'no' ? 'it was not executed, and will not be' : 'it may have been executed';
-  const message = `the request timed out waiting for the server named ${JSON.stringify(name)}: ${what}`;
-  return new KvsError('ERR_KVS_TIMEOUT', message, { executed });
-};

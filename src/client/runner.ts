@@ -4,7 +4,8 @@ import { Batch } from './batch.js';
 import { BlockingCalls } from './blocking.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
-import type { CallOptions } from './options.js';
+import { aborted } from './failures.js';
+import { type CallOptions, checkTimeout } from './options.js';
 import { Pipeline } from './pipeline.js';
 
 export type Runnable<R> = Call<R> | Batch<R>;
@@ -19,15 +20,15 @@ export interface Job<R> {
 
 export class Runner {
   readonly #connection: Connection;
-  readonly #pipeline: Pipeline;
+  readonly pipeline: Pipeline;
   readonly #blocking: BlockingCalls;
   #isClosed = false;
   #closed: Promise<void> | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#pipeline = new Pipeline(connection);
-    this.#blocking = new BlockingCalls(connection, this.#pipeline);
+    this.pipeline = new Pipeline(connection);
+    this.#blocking = new BlockingCalls(connection, this.pipeline);
   }
 
   /** Largest value that the server takes, in bytes. */
@@ -46,7 +47,7 @@ export class Runner {
       }
       runnable.onFulfilled = resolve as (result: unknown) => void;
       runnable.onRejected = reject;
-      this.#pipeline.issue(runnable);
+      this.pipeline.issue(runnable);
     });
   }
 
@@ -90,7 +91,7 @@ export class Runner {
           if (--remaining === 0) settle({ result: batch.combine(results) });
         };
         call.onRejected = fail;
-        this.#pipeline.issue(call);
+        this.pipeline.issue(call);
       });
     } catch (error) {
       fail(error as Error);
@@ -100,13 +101,21 @@ export class Runner {
 
   /** Ends what has not finished of a job: ERR_KVS_ABORTED. @returns whether any of it was ended */
   cancel(job: Job<unknown>, signal?: AbortSignal): boolean {
-    for (const call of job.calls) this.#pipeline.endCall(call, (executed) => aborted(signal, executed));
+    for (const call of job.calls) this.pipeline.endCall(call, (executed) => aborted(signal, executed));
     return job.outcome !== undefined && 'error' in job.outcome;
   }
 
   /** Blocks until the job is settled. @returns false when `timeoutMs` have passed */
   waitFor(job: Job<unknown>, timeoutMs: number): boolean {
     return job.outcome !== undefined || this.#blocking.waitUntil(() => job.outcome !== undefined, timeoutMs);
+  }
+
+  /** What a read without the server must check too. @throws KvsError ERR_KVS_CLOSED, ERR_KVS_ABORTED; RangeError */
+  checkRead(options: CallOptions | undefined): void {
+    if (this.#isClosed) this.#checkOpen();
+    if (options === undefined) return;
+    if (options.timeoutMs !== undefined) checkTimeout(options.timeoutMs);
+    if (options.signal?.aborted === true) throw aborted(options.signal, 'no');
   }
 
   #checkOpen(): void {
@@ -123,18 +132,13 @@ export class Runner {
   close(): Promise<void> {
     this.#isClosed = true;
     this.#closed ??= new Promise((resolve) => {
-      this.#pipeline.whenIdle(() => {
+      this.pipeline.whenIdle(() => {
         this.#connection.session.close();
         resolve();
       });
     });
     return this.#closed;
   }
-}
-
-function aborted(signal: AbortSignal | undefined, executed: 'no' | 'unknown'): KvsError {
-  const what = executed === 'no' ? 'it was not executed, and will not be' : 'it may have been executed';
-  return new KvsError('ERR_KVS_ABORTED', `the request was cancelled: ${what}`, { executed, cause: signal?.reason });
 }
 
 function withResolvers<R>() {

@@ -5,6 +5,7 @@
  */
 import { closeSync, constants, openSync } from 'node:fs';
 
+import { KeyBuffer } from '../codec/key-buffer.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
@@ -13,10 +14,11 @@ import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
 import { ClientRecord, CtlHeader, RegionState, Slot } from '../memory/layout.js';
-import { isServerAlive, type Region, regionState } from '../memory/region.js';
+import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { add, cas, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
+import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
 import { BLOCKED, Ordering } from './ordering.js';
 import { RequestWriter } from './request-writer.js';
@@ -33,6 +35,9 @@ export type EndResult = 'done' | 'no' | 'unknown';
 export class Session {
   readonly region: Region;
   readonly table: SlotTable;
+  /** Over the read-only mapping of the store; undefined: everything goes through the server. */
+  readonly reader: Reader | undefined;
+  readonly keyBuffer: KeyBuffer;
   readonly #words: Int32Array;
   readonly #client: number;
   /** First word of this client's record. */
@@ -52,9 +57,11 @@ export class Session {
   #isLost = false;
 
   /** Takes a lease of an attached region. @throws KvsError ERR_KVS_TOO_MANY_CLIENTS */
-  constructor(region: Region) {
+  constructor(region: Region, readsDirectly: boolean) {
     const { ctl, geometry } = region;
     this.region = region;
+    if (readsDirectly) this.reader = new Reader(attachData(region), geometry);
+    this.keyBuffer = new KeyBuffer(ctl.words[CtlHeader.hashSeed], ctl.words[CtlHeader.hashSeed + 1]);
     this.#client = claimLease(region);
     this.#words = ctl.words;
     this.#record = clientBase(region, this.#client);
@@ -104,6 +111,11 @@ export class Session {
     this.#queue.enqueue(slot);
     this.#workerBells.announce();
     return 'started';
+  }
+
+  /** Whether nothing of this client on the key is pending, so that it may read the store itself. */
+  mayRead(key: string | Uint8Array, inFlight: number): boolean {
+    return this.#ordering.isIdle(inFlight) || !this.#ordering.isPending(key);
   }
 
   /** SYNC: the look at DONE; pairs with the worker's step to it. */

@@ -117,7 +117,11 @@ function numberCodec(tag: number, name: string, bytes: number, check: (value: nu
       return encoded;
     },
     decode(source, start, end, found) {
-      if (withoutFlags(found) !== tag || end - start !== bytes) throw mismatch(found, name);
+      if (withoutFlags(found) !== tag) throw mismatch(found, name);
+      if (end - start !== bytes) {
+        const message = `the value is marked as ${name} but has ${end - start} bytes instead of ${bytes}`;
+        throw new KvsError('ERR_KVS_CODEC', message);
+      }
       return bytes === 4 ? source.readInt32LE(start) : source.readDoubleLE(start);
     },
   };

@@ -1,0 +1,150 @@
+/**
+ * Reads that need no server: from the read-only mapping of the store, linearizable with the writes that go through the
+ * server. Asks the server instead (NOT_READ) while a write of this client on the same key is still pending, so that
+ * everyone sees their own writes, and when an entry is rewritten faster than it can be read.
+ */
+import { type Codec, CodecTag } from '../codec/codec.js';
+import type { KeyBuffer } from '../codec/key-buffer.js';
+import type { VersionedValue } from '../operation/get.js';
+import { Found, type Reader } from '../store/reader.js';
+import { checkedKey, type Key } from './calls.js';
+import type { Pipeline } from './pipeline.js';
+import type { Session } from './session.js';
+import type { ValueCache } from './value-cache.js';
+
+/** The server must be asked. */
+export const NOT_READ = Symbol('not read');
+export type NotRead = typeof NOT_READ;
+
+/** Attempts at a value that is being rewritten. */
+const MAX_TRIES = 16;
+
+export class DirectReads<V> {
+  readonly #pipeline: Pipeline;
+  readonly #codec: Codec<V>;
+  readonly #cache: ValueCache<V> | undefined;
+  /** Whether values may be objects, which callers then share. */
+  readonly #freezes: boolean;
+  #session: Session | undefined;
+  /** Whether the session has the store mapped. */
+  #isOn = false;
+  #reader!: Reader;
+  #key!: KeyBuffer;
+
+  constructor(pipeline: Pipeline, codec: Codec<V>, cache: ValueCache<V> | undefined) {
+    this.#pipeline = pipeline;
+    this.#codec = codec;
+    this.#cache = cache;
+    this.#freezes = cache !== undefined && (codec.tag === CodecTag.json || codec.tag === CodecTag.custom);
+  }
+
+  get(key: Key): V | undefined | NotRead {
+    if (!this.#prepare(key)) return NOT_READ;
+    if (this.#cache === undefined || typeof key !== 'string') return this.#read(checkedKey(key), valueOf);
+    const cached = this.#cache.get(key);
+    if (cached !== undefined && this.#reader.isCurrent(cached.bucketWord, cached.entryWord, cached.version)) {
+      this.#cache.hit();
+      return cached.value;
+    }
+    const value = this.#read(checkedKey(key), this.#freezes ? frozenValueOf : valueOf);
+    if (value === undefined || value === NOT_READ) return value;
+    const { bucketWord, entryWord, version, start, end } = this.#reader;
+    this.#cache.put(key, { bucketWord, entryWord, version, value }, end - start);
+    return value;
+  }
+
+  /** All of them, or NOT_READ; each is linearizable by itself. */
+  mget(keys: Iterable<Key>): (V | undefined)[] | NotRead {
+    // What can be walked only once must be left for the server.
+    if (!Array.isArray(keys)) return NOT_READ;
+    const values: (V | undefined)[] = [];
+    for (const key of keys as readonly Key[]) {
+      const value = this.get(key);
+      if (value === NOT_READ) return NOT_READ;
+      values.push(value);
+    }
+    return values;
+  }
+
+  getEntry(key: Key): VersionedValue<V> | undefined | NotRead {
+    return this.#prepare(key) ? this.#read(checkedKey(key), entryOf) : NOT_READ;
+  }
+
+  exists(key: Key): boolean | NotRead {
+    if (!this.#prepare(key)) return NOT_READ;
+    this.#key.take(checkedKey(key));
+    const found = this.#reader.find(this.#key);
+    if (found === Found.missing) return false;
+    return found === Found.found && this.#reader.isStillThere() ? true : NOT_READ;
+  }
+
+  /** Copies a value's bytes. @returns how many, undefined when the key is missing. @throws RangeError: too little room */
+  getInto(key: Key, target: Uint8Array): number | undefined | NotRead {
+    if (!this.#prepare(key)) return NOT_READ;
+    return this.#read(checkedKey(key), (reader) => copyInto(reader, target));
+  }
+
+  /** Reads a key and makes something of it, until what was made is known to be of one publication of its entry. */
+  #read<R>(key: Key, make: (reader: Reader, codec: Codec<V>) => R): R | undefined | NotRead {
+    const reader = this.#reader;
+    this.#key.take(key);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const found = reader.find(this.#key);
+      if (found === Found.missing) return undefined;
+      if (found === Found.unstable) return NOT_READ;
+      try {
+        const made = make(reader, this.#codec);
+        if (reader.isStillThere()) return made;
+      } catch (error) {
+        // Torn bytes fail to decode as well: only a whole value's failure is one.
+        if (reader.isStillThere()) throw error;
+      }
+    }
+    return NOT_READ;
+  }
+
+  /** @returns whether the key can be read here and now; false: the server must be asked */
+  #prepare(key: Key): boolean {
+    const session = this.#pipeline.sessionForReading();
+    if (session !== this.#session) this.#attach(session);
+    return this.#isOn && this.#pipeline.mayRead(session, key);
+  }
+
+  #attach(session: Session): void {
+    this.#session = session;
+    this.#cache?.clear();
+    this.#isOn = session.reader !== undefined;
+    if (session.reader === undefined) return;
+    this.#reader = session.reader;
+    this.#key = session.keyBuffer;
+  }
+}
+
+function valueOf<V>(reader: Reader, codec: Codec<V>): V {
+  return codec.decode(reader.bytes, reader.start, reader.end, reader.codec);
+}
+
+function frozenValueOf<V>(reader: Reader, codec: Codec<V>): V {
+  const value = valueOf(reader, codec);
+  freeze(value);
+  return value;
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const part of Object.values(value)) freeze(part);
+}
+
+function entryOf<V>(reader: Reader, codec: Codec<V>): VersionedValue<V> {
+  return { value: valueOf(reader, codec), version: reader.version };
+}
+
+function copyInto(reader: Reader, target: Uint8Array): number {
+  const bytes = reader.end - reader.start;
+  if (bytes > target.length) {
+    throw new RangeError(`the value has ${bytes} bytes, the buffer given only ${target.length}: give a larger one`);
+  }
+  reader.bytes.copy(target, 0, reader.start, reader.end);
+  return bytes;
+}
