@@ -61,8 +61,8 @@ export interface KvsErrorDetails {
 export class KvsError extends Error {
   override readonly name = 'KvsError';
   readonly code: KvsErrorCode;
-  readonly executed?: Executed;
-  readonly pid?: number;
+  declare readonly executed?: Executed;
+  declare readonly pid?: number;
 
   constructor(code: KvsErrorCode, message: string, details: KvsErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

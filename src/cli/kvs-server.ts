@@ -26,13 +26,9 @@ const EXIT_BY_ERROR: Partial<Record<KvsErrorCode, number>> = {
 const HELP = `
 Sizes are bytes, or such as 64k, 512M, 2GiB (powers of 1024).
 
-A flag wins over the environment, the environment over the file of --config, which is
-JSON with the keys ${SETTINGS.slice(0, 5)
-  .map(({ key }) => key)
-  .join(', ')},
-${SETTINGS.slice(5)
-  .map(({ key }) => key)
-  .join(', ')}.
+A flag wins over the environment, the environment over the file of --config. The file is
+JSON: {"name": "sessions", "maxMemory": "2GiB", "maxValue": 65536, "logLevel": "warn"},
+keys after the flags: maxMemory for --max-memory.
 
 SIGTERM or SIGINT: no new requests, those in flight are finished, the region is removed,
 exit code 0. A second one ends the server at once (exit code 143 or 130); its region stays
@@ -125,7 +121,7 @@ async function serve(settings: ServerSettings): Promise<void> {
 /** @returns the exit code */
 function explain(error: unknown): number {
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-  const isUsage = error instanceof CommanderError || error instanceof SettingsError || error instanceof TypeError;
+  const isUsage = error instanceof CommanderError || error instanceof SettingsError;
   const text = error instanceof Error ? error.message : String(error);
   for (const line of text.replace(/^error: /, '').split('\n')) {
     process.stderr.write(`kvs-server: ${line}${error instanceof KvsError ? ` (${error.code})` : ''}\n`);

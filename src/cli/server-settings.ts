@@ -36,6 +36,7 @@ const number = <T extends z.ZodType>(schema: T) =>
   z.preprocess((given) => (typeof given === 'string' && /^\d+(\.\d+)?$/.test(given) ? Number(given) : given), schema);
 const bytes = <T extends z.ZodType>(schema: T) =>
   z.preprocess((given) => (typeof given === 'string' ? (parseByteSize(given) ?? given) : given), schema);
+const SIZE_NOTE = ', or a size such as 64k, 512M, 2GiB in this range';
 
 interface Setting {
   /** The key in a configuration file. */
@@ -179,12 +180,19 @@ function merge(sources: readonly Source[]): Partial<KvsServerOptions> & { logLev
       if (given === undefined) continue;
       const parsed = setting.schema.safeParse(given);
       if (parsed.success) merged[setting.option] ??= parsed.data;
-      else problems.push(`${nameOf(setting)}: ${parsed.error.issues[0]?.message ?? 'wrong'}, got ${kindOf(given)}`);
+      else problems.push(`${nameOf(setting)}: ${expectationOf(setting, parsed.error)}, got ${shown(given)}`);
     }
   }
   if (problems.length > 0) throw new SettingsError(problems.join('\n'));
   return merged;
 }
+
+function expectationOf({ argument }: Setting, { issues: [issue] }: z.ZodError): string {
+  return `${issue?.message ?? 'expected something else'}${argument === '<size>' ? SIZE_NOTE : ''}`;
+}
+
+/** Text as it was given; what a file can hold besides by its kind. */
+const shown = (given: unknown): string => kindOf(given).replace(/^(string|number|boolean) /, '');
 
 function inTermsOfFlags(message: string): string {
   let text = message.replace(/^invalid server options: /, '');

@@ -75,7 +75,7 @@ export class KvsClient<V = string, K extends Key = string> {
       const value = this.#reads.get(key);
       if (value !== NOT_READ) return this.#turns.resolve(value);
     } catch (error) {
-      return Promise.reject(error);
+      return this.#turns.reject(error);
     }
     return this.#runner.async(() => this.#calls.get(key, options), options);
   }
@@ -283,7 +283,7 @@ export class KvsClient<V = string, K extends Key = string> {
       const result = read();
       if (result !== NOT_READ) return this.#turns.resolve(result);
     } catch (error) {
-      return Promise.reject(error);
+      return this.#turns.reject(error);
     }
     return this.#runner.async(make, options);
   }

@@ -13,4 +13,8 @@ export class Turns {
       setImmediate(() => resolve(value));
     });
   }
+
+  reject<R>(error: unknown): Promise<R> {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+  }
 }

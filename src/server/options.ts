@@ -67,7 +67,7 @@ export const serverOptionsSchema = z.strictObject({
   maxMemory: between(LIMITS.maxMemory).optional(),
   maxValueBytes: between(LIMITS.maxValueBytes).optional(),
   shmDir: z.string().min(1).optional(),
-  drainTimeoutMs: z.number().min(0).max(3_600_000).optional(),
+  drainTimeoutMs: z.number({ error: 'expected milliseconds from 0 to 3,600,000' }).min(0).max(3_600_000).optional(),
   onEvent: z.custom<(event: ServerEvent) => void>((f) => typeof f === 'function').optional(),
 });
 
