@@ -5,14 +5,24 @@
  *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks
  *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap
  */
-import { align, bytes, f64, floats, i32, record, roundUp, words } from './record.js';
+import { HeapControl, MAX_SIZE_CLASSES, SizeClass, UNIT_BYTES } from './heap-layout.js';
+import { align, bytes, f64, floats, i32, LINE, record, roundUp, words } from './record.js';
+
+export {
+  HeapControl,
+  MAX_SIZE_CLASSES,
+  RUN_BINS,
+  SizeClass,
+  SLAB_UNITS,
+  SlabHeader,
+  UNIT_BYTES,
+} from './heap-layout.js';
 
 export const LAYOUT_VERSION = 1;
 /** "KVSc" and "KVSd" as little-endian words. */
 export const CTL_MAGIC = 0x6353564b;
 export const DATA_MAGIC = 0x6453564b;
 
-const LINE = 128;
 const PAGE = 4096;
 
 export const MAX_CLIENTS = 1024;
@@ -197,64 +207,6 @@ export const Entry = record(24, {
 });
 export const ENTRY_HEADER_BYTES = Entry.sizeBytes;
 export const ENTRY_HEADER_WORDS = ENTRY_HEADER_BYTES / 4;
-
-/** The heap is divided into units, and those into runs (store/runs.ts): slabs of small blocks, or one large block. */
-export const UNIT_BYTES = 1024;
-export const SLAB_UNITS = 64;
-export const MAX_SIZE_CLASSES = 64;
-
-/** Lists of free runs by length, eight per power of two of units (store/runs.ts). */
-export const RUN_BINS = 160;
-
-/** Control words of the run allocator. All but the two locks are guarded by one of them. */
-export const HeapControl = record(LINE * 9, {
-  runLock: i32,
-  a: align(LINE),
-  compactionLock: i32,
-  b: align(LINE),
-  freeUnits: i32,
-  largeRuns: i32,
-  /** The runs being evacuated, [first, end): nobody allocates there. end 0: none. */
-  windowFirst: i32,
-  windowEnd: i32,
-  /** Length that the last failed compaction was asked for, 0: none failed. */
-  failedUnits: i32,
-  /** Units freed since then (wraps). */
-  freedSince: i32,
-  /** Bytes of free blocks in slabs at that time. */
-  failedSlabBytes: f64,
-  compactions: f64,
-  movedBytes: f64,
-  c: align(LINE),
-  /** Bit per bin: it lists a run. */
-  binMap: words(RUN_BINS / 32),
-  /** First unit + 1 of the first free run of each bin, 0: none. */
-  bins: words(RUN_BINS),
-});
-
-/** One line per size class. */
-export const SizeClass = record(LINE, {
-  lock: i32,
-  /** First unit + 1 of the first slab with a free block, 0: none. */
-  partial: i32,
-  /** First unit + 1 of the one slab kept although empty, 0: none. */
-  empty: i32,
-  slabs: i32,
-  freeBlocks: i32,
-});
-
-/** Opens a slab; the bitmap of used blocks follows, then the blocks. */
-export const SlabHeader = record(32, {
-  sizeClass: i32,
-  usedBlocks: i32,
-  /** Neighbours in the class's list of slabs with a free block: first unit + 1, 0: none. */
-  next: i32,
-  previous: i32,
-  /** 1: being emptied by the compactor; nobody allocates here. */
-  isEvacuating: i32,
-  /** No word of the bitmap before this one has a free block. */
-  hint: i32,
-});
 
 /** What a region is made from; everything else follows. */
 export interface RegionShape {

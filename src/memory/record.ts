@@ -3,6 +3,9 @@
  * A record is plain data made at import time; field offsets come back in the unit that their accessor uses.
  */
 
+/** Words that are contended for stand this far apart: two cache lines, because neighbours are fetched together. */
+export const LINE = 128;
+
 /** One field: its width in bytes and the unit its offset is given in (4: Int32Array, 8: Float64Array, 1: bytes). */
 export interface Field {
   readonly bytes: number;
