@@ -122,7 +122,7 @@ export class Screen {
     const total = { name: '', calls: '', operations, seconds, p50Ns: undefined, p99Ns: undefined, wrong: 0 };
     table.push([bold('all'), '', bold(formatCount(operations)), bold(opsPerSecond(total)), '', '']);
     console.log(`\n${table.toString()}`);
-    console.log(dim('p50 and p99: per call. For mset and mget that is a batch of 250 words.\n'));
+    console.log(dim('p50 and p99 are per call: a batch of 250 words for mset and mget, both calls for update.\n'));
   }
 
   /**
