@@ -101,7 +101,6 @@ export class BlockingCalls {
 
   /** @returns whether the answer is there; false: the time is up, or the server is gone */
   #sleep(session: Session, call: Call): boolean {
-    this.#spin.fallAsleep();
     for (;;) {
       const word = session.table.word(call.slot);
       if (session.isDone(call)) break;
@@ -110,7 +109,6 @@ export class BlockingCalls {
       session.sleep(call, word, Math.min(SLICE_MS, remaining));
       if (!session.isDone(call) && !session.isServing) return session.isDone(call);
     }
-    this.#spin.wakeUp();
     return true;
   }
 

@@ -15,9 +15,8 @@ import {
   type ResolvedClientOptions,
   resolveClientOptions,
 } from './options.js';
-import { DirectReads, NOT_READ, type NotRead } from './direct-reads.js';
+import { DirectReads, NOT_READ } from './direct-reads.js';
 import { type Runnable, Runner } from './runner.js';
-import { Turns } from './turns.js';
 import { ValueCache } from './value-cache.js';
 import { Task } from './task.js';
 
@@ -35,7 +34,6 @@ export class KvsClient<V = string, K extends Key = string> {
   readonly #calls: Calls<V>;
   readonly #runner: Runner;
   readonly #reads: DirectReads<V>;
-  readonly #turns = new Turns();
   #lastTaskId = 0;
 
   /**
@@ -73,9 +71,9 @@ export class KvsClient<V = string, K extends Key = string> {
     try {
       this.#runner.checkRead(options);
       const value = this.#reads.get(key);
-      if (value !== NOT_READ) return this.#turns.resolve(value);
+      if (value !== NOT_READ) return this.#runner.turns.resolve(value);
     } catch (error) {
-      return this.#turns.reject(error);
+      return this.#runner.turns.reject(error);
     }
     return this.#runner.async(() => this.#calls.get(key, options), options);
   }
@@ -156,7 +154,10 @@ export class KvsClient<V = string, K extends Key = string> {
     return this.#runner.blocking(this.#calls.getdel(key, options), options);
   }
 
-  /** Adds to a number; a missing key starts at 0. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER */
+  /**
+   * Adds to a number, which keeps the form in which it is stored; a missing key starts at 0 in the form of this client's
+   * codec. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER
+   */
   incr(key: Key, by?: number, options?: CallOptions): Promise<number> {
     return this.#runner.async(() => this.#calls.incr(key, by, options), options);
   }
@@ -274,24 +275,6 @@ export class KvsClient<V = string, K extends Key = string> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /** A read without the server, or, where that cannot be, through it. */
-  #read<R>(read: () => R | NotRead, make: () => Runnable<R>, options: CallOptions | undefined): Promise<R> {
-    try {
-      this.#runner.checkRead(options);
-      const result = read();
-      if (result !== NOT_READ) return this.#turns.resolve(result);
-    } catch (error) {
-      return this.#turns.reject(error);
-    }
-    return this.#runner.async(make, options);
-  }
-
-  #readSync<R>(read: () => R | NotRead, make: () => Runnable<R>, options: CallOptions | undefined): R {
-    this.#runner.checkRead(options);
-    const result = read();
-    return result === NOT_READ ? this.#runner.blocking(make(), options) : result;
   }
 
   #walk(prefix: Key, options: CallOptions | undefined): Walk<V> {

@@ -4,9 +4,11 @@ import { Batch } from './batch.js';
 import { BlockingCalls } from './blocking.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
+import { NOT_READ, type NotRead } from './direct-reads.js';
 import { aborted } from './failures.js';
 import { type CallOptions, checkTimeout } from './options.js';
 import { Pipeline } from './pipeline.js';
+import { Turns } from './turns.js';
 
 export type Runnable<R> = Call<R> | Batch<R>;
 
@@ -21,6 +23,7 @@ export interface Job<R> {
 export class Runner {
   readonly #connection: Connection;
   readonly pipeline: Pipeline;
+  readonly turns = new Turns();
   readonly #blocking: BlockingCalls;
   #isClosed = false;
   #closed: Promise<void> | undefined;
@@ -108,6 +111,24 @@ export class Runner {
   /** Blocks until the job is settled. @returns false when `timeoutMs` have passed */
   waitFor(job: Job<unknown>, timeoutMs: number): boolean {
     return job.outcome !== undefined || this.#blocking.waitUntil(() => job.outcome !== undefined, timeoutMs);
+  }
+
+  /** Reads without the server or, where that cannot be, through it. */
+  read<R>(read: () => R | NotRead, make: () => Runnable<R>, options: CallOptions | undefined): Promise<R> {
+    try {
+      this.checkRead(options);
+      const result = read();
+      if (result !== NOT_READ) return this.turns.resolve(result);
+    } catch (error) {
+      return this.turns.reject(error);
+    }
+    return this.async(make, options);
+  }
+
+  readSync<R>(read: () => R | NotRead, make: () => Runnable<R>, options: CallOptions | undefined): R {
+    this.checkRead(options);
+    const result = read();
+    return result === NOT_READ ? this.blocking(make(), options) : result;
   }
 
   /** What a read without the server must check too. @throws KvsError ERR_KVS_CLOSED, ERR_KVS_ABORTED; RangeError */

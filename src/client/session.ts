@@ -15,7 +15,7 @@ import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
 import { ClientRecord, CtlHeader, RegionState, Slot } from '../memory/layout.js';
 import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
-import { add, cas, load, store } from '../memory/words.js';
+import { add, cas, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
@@ -217,7 +217,7 @@ export class Session {
   /** Blocks while the slot's word is `word`, at most `timeoutMs`. SYNC: pairs with the worker's look at `waiter`. */
   sleep(call: Call, word: number, timeoutMs: number): void {
     const base = this.table.base(call.slot);
-    store(this.#words, base + Slot.waiter, 1);
+    exchange(this.#words, base + Slot.waiter, 1);
     native.futexWait(this.#words, base + Slot.word, word, timeoutMs);
   }
 
@@ -225,7 +225,8 @@ export class Session {
   arm(onRing: () => void): void {
     this.#doorbell ??= this.#openDoorbell(onRing);
     this.#doorbell.ref();
-    store(this.#words, this.#record + ClientRecord.armed, 1);
+    // A fence too: the caller's last look must not come before it.
+    exchange(this.#words, this.#record + ClientRecord.armed, 1);
   }
 
   disarm(): void {

@@ -7,7 +7,7 @@
  * If an enqueuer dies before it rings, the sweeper rings in its place.
  */
 import { native } from '../native.js';
-import { CtlHeader } from '../memory/layout.js';
+import { CtlHeader, RegionState } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { add, cas, clearBits, load, setBits } from '../memory/words.js';
 import type { TaskQueue } from './task-queue.js';
@@ -64,7 +64,7 @@ export class WorkerBells {
     clearBits(this.#words, CtlHeader.awake, 1 << worker);
   }
 
-  /** Sleeps until rung, unless there is work; at most `timeoutMs`. The worker is awake afterwards. */
+  /** Sleeps until rung, unless there is work or the region is stopped; at most `timeoutMs`. The worker is awake afterwards. */
   sleep(worker: number, queue: TaskQueue, timeoutMs: number): void {
     const words = this.#words;
     const bell = CtlHeader.workerBells + worker;
@@ -72,7 +72,8 @@ export class WorkerBells {
     setBits(words, CtlHeader.asleep, 1 << worker);
     clearBits(words, CtlHeader.awake, 1 << worker);
     // SYNC: the last look; pairs with announce().
-    if (queue.isEmpty()) native.futexWait(words, bell, rings, timeoutMs);
+    const isStopped = load(words, CtlHeader.state) === RegionState.stopped;
+    if (!isStopped && queue.isEmpty()) native.futexWait(words, bell, rings, timeoutMs);
     this.wakeUp(worker);
     // Whoever cleared the bit before us also rings; that ring only ends a later sleep early.
     clearBits(words, CtlHeader.asleep, 1 << worker);

@@ -59,9 +59,7 @@ export class TaskLoop {
       // A ring of garbage looks full and yields nothing: it must not cost a CPU until the sweeper mends it.
       else if (++this.#fruitless > MAX_FRUITLESS) this.#rest();
       if (this.#maySpin && this.#spin.spin(this.#isThereWork)) continue;
-      this.#spin.fallAsleep();
       this.#workerBells.sleep(this.#worker, this.#queue, SLEEP_MS);
-      this.#spin.wakeUp();
     }
     this.#workerBells.forget(this.#worker);
   }

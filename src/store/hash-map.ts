@@ -69,7 +69,7 @@ export class HashMap {
     let bucket = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
     for (;;) {
       for (let at = bucket; at < bucket + BUCKET_ENTRIES; at++) {
-        const word = words[at] as number;
+        const word = words[at];
         if (word === 0) {
           if (this.#emptyWord === 0) this.#emptyWord = at;
         } else if (((word ^ hash) & tagMask) === 0) {
@@ -80,7 +80,7 @@ export class HashMap {
           }
         }
       }
-      const overflow = words[bucket + BUCKET_ENTRIES] as number;
+      const overflow = words[bucket + BUCKET_ENTRIES];
       if (overflow === 0) break;
       bucket = overflow << 2;
     }
@@ -93,13 +93,13 @@ export class HashMap {
     const words = this.#words;
     const entry = granule << 2;
     if (words[entry + Entry.hash] !== hash) return false;
-    if (((words[entry + Entry.shape] as number) & KEY_BYTES_MASK) !== keyBytes) return false;
+    if ((words[entry + Entry.shape] & KEY_BYTES_MASK) !== keyBytes) return false;
     const first = entry + ENTRY_HEADER_WORDS;
     const whole = keyBytes >> 2;
     for (let i = 0; i < whole; i++) if (words[first + i] !== source[keyWord + i]) return false;
     const tailBits = (keyBytes & 3) * 8;
     if (tailBits === 0) return true;
-    return (((words[first + whole] as number) ^ (source[keyWord + whole] as number)) & ((1 << tailBits) - 1)) === 0;
+    return ((words[first + whole] ^ source[keyWord + whole]) & ((1 << tailBits) - 1)) === 0;
   }
 
   /** Whether put() needs an overflow bucket for a key that find() has just missed. */
@@ -125,7 +125,7 @@ export class HashMap {
     store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));
     const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;
     const old = this.#commit(at, (hash & ~this.#granuleMask) | granule);
-    if (old === 0) this.#words[stripe + Stripe.entryCount] = (this.#words[stripe + Stripe.entryCount] as number) + 1;
+    if (old === 0) this.#words[stripe + Stripe.entryCount] = this.#words[stripe + Stripe.entryCount] + 1;
     return old;
   }
 
@@ -133,7 +133,7 @@ export class HashMap {
   remove(hash: number): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
     const old = this.#commit(this.#foundWord, 0);
-    this.#words[stripe + Stripe.entryCount] = (this.#words[stripe + Stripe.entryCount] as number) - 1;
+    this.#words[stripe + Stripe.entryCount] = this.#words[stripe + Stripe.entryCount] - 1;
     return old;
   }
 
@@ -147,7 +147,7 @@ export class HashMap {
   }
 
   #nextVersion(stripe: number): number {
-    const version = (this.#floats[stripe / 2 + Stripe.version] as number) + 1;
+    const version = this.#floats[stripe / 2 + Stripe.version] + 1;
     this.#floats[stripe / 2 + Stripe.version] = version;
     return version;
   }
@@ -156,7 +156,7 @@ export class HashMap {
   #commit(at: number, next: number): number {
     const words = this.#words;
     const record = this.#record;
-    const old = words[at] as number;
+    const old = words[at];
     words[record + WorkerRecord.oldWord] = old;
     words[record + WorkerRecord.newWord] = next;
     store(words, record + WorkerRecord.bucketWord, at);
@@ -176,7 +176,7 @@ export class HashMap {
    */
   findEntry(hash: number, granule: number): boolean {
     const entry = granule << 2;
-    const keyBytes = (this.#words[entry + Entry.shape] as number) & KEY_BYTES_MASK;
+    const keyBytes = this.#words[entry + Entry.shape] & KEY_BYTES_MASK;
     const found = this.find(hash, this.#words, entry + ENTRY_HEADER_WORDS, keyBytes);
     return found === granule;
   }
@@ -186,10 +186,10 @@ export class HashMap {
     let first = this.#firstBucket + bucket * BUCKET_WORDS;
     for (;;) {
       for (let at = first; at < first + BUCKET_ENTRIES; at++) {
-        const word = this.#words[at] as number;
+        const word = this.#words[at];
         if (word !== 0) visit(word & this.#granuleMask);
       }
-      const overflow = this.#words[first + BUCKET_ENTRIES] as number;
+      const overflow = this.#words[first + BUCKET_ENTRIES];
       if (overflow === 0) return;
       first = overflow << 2;
     }
@@ -204,7 +204,7 @@ export class HashMap {
         this.#foundWord = at;
         return this.remove(bucket);
       }
-      const overflow = this.#words[first + BUCKET_ENTRIES] as number;
+      const overflow = this.#words[first + BUCKET_ENTRIES];
       if (overflow === 0) return 0;
       first = overflow << 2;
     }
@@ -220,23 +220,23 @@ export class HashMap {
   }
 
   hashOf(granule: number): number {
-    return this.#words[(granule << 2) + Entry.hash] as number;
+    return this.#words[(granule << 2) + Entry.hash];
   }
 
   keyBytesOf(granule: number): number {
-    return (this.#words[(granule << 2) + Entry.shape] as number) & KEY_BYTES_MASK;
+    return this.#words[(granule << 2) + Entry.shape] & KEY_BYTES_MASK;
   }
 
   codecOf(granule: number): number {
-    return (this.#words[(granule << 2) + Entry.shape] as number) >>> CODEC_SHIFT;
+    return this.#words[(granule << 2) + Entry.shape] >>> CODEC_SHIFT;
   }
 
   valueBytesOf(granule: number): number {
-    return this.#words[(granule << 2) + Entry.valueBytes] as number;
+    return this.#words[(granule << 2) + Entry.valueBytes];
   }
 
   versionOf(granule: number): number {
-    return this.#floats[granule * 2 + Entry.version] as number;
+    return this.#floats[granule * 2 + Entry.version];
   }
 
   /** Byte offset of the value in the data segment. */

@@ -64,7 +64,7 @@ export class Store {
   fillNumber(granule: number, hash: number, keyBytes: number, value: Buffer, valueBytes: number, codec: number): void {
     this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec);
     const offset = this.map.valueOffsetOf(granule);
-    for (let i = 0; i < valueBytes; i++) this.#data.bytes[offset + i] = value[i] as number;
+    for (let i = 0; i < valueBytes; i++) this.#data.bytes[offset + i] = value[i];
   }
 
   /** Gives a prepared entry back that was not published. */
@@ -88,7 +88,7 @@ export class Store {
   /** Publishes a prepared entry where find() pointed. Under the lock. @returns the replaced entry: retire() it, unlocked */
   put(hash: number, granule: number): number {
     if (this.map.needsOverflow) {
-      this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket] as number);
+      this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket]);
       this.#data.words[this.#record + WorkerRecord.spareBucket] = 0;
     }
     return this.map.put(hash, granule);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { add, cas, clearBits, exchange, load, setBits, store } from '#dist/memory/words.js';
 
@@ -35,6 +35,17 @@ test('setBits and clearBits touch only their bits and return the word before', (
   expect(setBits(shared, 2, 1 << 31)).toBe(0b101);
   expect(clearBits(shared, 2, 0b001)).toBe((1 << 31) | 0b101);
   expect(load(shared, 2)).toBe((1 << 31) | 0b100);
+});
+
+test('a loop of nothing but loads sees every write of another thread', async () => {
+  const shared = words();
+  const watcher = startThread('memory/watcher', { words: shared, writes: 50 });
+  for (let write = 1; write <= 50; write++) {
+    store(shared, 0, write);
+    // The watcher answers in another word, which this loop must see as well.
+    await vi.waitUntil(() => load(shared, 1) === write, { timeout: 30_000, interval: 1 });
+  }
+  await watcher.ended;
 });
 
 test('no step of several threads on one word is lost', async () => {
