@@ -85,14 +85,14 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns the value with its version, for cas(); versions of a key rise and never repeat, even after del() */
   getEntry(key: Key, options?: CallOptions): Promise<VersionedValue<V> | undefined> {
-    return this.#read(
+    return this.#runner.read(
       () => this.#reads.getEntry(key),
       () => this.#calls.getEntry(key, options),
       options,
     );
   }
   getEntrySync(key: Key, options?: CallOptions): VersionedValue<V> | undefined {
-    return this.#readSync(
+    return this.#runner.readSync(
       () => this.#reads.getEntry(key),
       () => this.#calls.getEntry(key, options),
       options,
@@ -132,14 +132,14 @@ export class KvsClient<V = string, K extends Key = string> {
   }
 
   exists(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#read(
+    return this.#runner.read(
       () => this.#reads.exists(key),
       () => this.#calls.exists(key, options),
       options,
     );
   }
   existsSync(key: Key, options?: CallOptions): boolean {
-    return this.#readSync(
+    return this.#runner.readSync(
       () => this.#reads.exists(key),
       () => this.#calls.exists(key, options),
       options,
@@ -167,14 +167,14 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /** @returns a value or undefined for each key, in their order */
   mget(keys: Iterable<Key>, options?: CallOptions): Promise<(V | undefined)[]> {
-    return this.#read(
+    return this.#runner.read(
       () => this.#reads.mget(keys),
       () => this.#calls.mget(keys, options),
       options,
     );
   }
   mgetSync(keys: Iterable<Key>, options?: CallOptions): (V | undefined)[] {
-    return this.#readSync(
+    return this.#runner.readSync(
       () => this.#reads.mget(keys),
       () => this.#calls.mget(keys, options),
       options,
