@@ -4,7 +4,7 @@
  */
 import { byteLengthOf, itemBytes } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
-import { KvsError } from '../errors.js';
+import { KvsError, type KvsErrorCode } from '../errors.js';
 import { mdel } from '../operation/mdel.js';
 import { mget } from '../operation/mget.js';
 import { mset } from '../operation/mset.js';
@@ -14,6 +14,13 @@ import { type BatchItem, Call } from './call.js';
 /** A part ends when it holds this many items or bytes; a single item may be larger. */
 const PART_ITEMS = 1024;
 const PART_BYTES = 128 * 1024;
+
+const CALLED_BACK = new Set<KvsErrorCode>([
+  'ERR_KVS_TIMEOUT',
+  'ERR_KVS_ABORTED',
+  'ERR_KVS_SERVER_GONE',
+  'ERR_KVS_CLOSED',
+]);
 
 /** The calls of one batch, and what their results come to. */
 export class Batch<R> {
@@ -34,6 +41,8 @@ export class Batch<R> {
   failure(cause: Error): Error {
     if (this.calls.length === 1 && this.calls[0].items?.length === 1) return cause;
     if (!(cause instanceof KvsError) || cause.executed === undefined) return cause;
+    // The only hand-off was called back before a worker saw it.
+    if (this.calls.length === 1 && cause.executed === 'no' && CALLED_BACK.has(cause.code)) return cause;
     const message = `${cause.message} (of a batch: other items may have taken effect)`;
     return new KvsError(cause.code, message, { cause, executed: 'unknown' });
   }
@@ -77,6 +86,7 @@ function collectValues(call: Call<unknown[]>): unknown[] {
     rest.next = next;
     rest.onFulfilled = call.onFulfilled;
     rest.onRejected = call.onRejected;
+    call.followUp = rest;
     return rest;
   };
   call.next = next;

@@ -12,6 +12,8 @@ import type { Session } from './session.js';
 const NOT_STARVING = -1;
 /** Bounds how late a dead server is noticed. */
 const SLICE_MS = 50;
+/** The same while calls of this client hold slots or arena room that the server may need to go on. */
+const BUSY_SLICE_MS = 5;
 
 export class BlockingCalls {
   readonly #connection: Connection;
@@ -106,10 +108,19 @@ export class BlockingCalls {
       if (session.isDone(call)) break;
       const remaining = call.deadline - performance.now();
       if (remaining <= 0) return false;
-      session.sleep(call, word, Math.min(SLICE_MS, remaining));
-      if (!session.isDone(call) && !session.isServing) return session.isDone(call);
+      const sliceMs = session.isUntidy || !this.#pipeline.isIdle ? BUSY_SLICE_MS : SLICE_MS;
+      session.sleep(call, word, Math.min(sliceMs, remaining));
+      if (session.isDone(call)) break;
+      if (!session.isServing) return session.isDone(call);
+      this.#moveOthers(session, call);
     }
     return true;
+  }
+
+  /** Takes answers that have come for asynchronous calls, and releases what `call` may be waiting for. */
+  #moveOthers(session: Session, call: Call): void {
+    if (session.tidy()) session.remind(call);
+    if (!this.#pipeline.isIdle) this.#pipeline.advance();
   }
 
   /** Blocks until `isSettled`, moving the asynchronous calls along. @returns false when `timeoutMs` have passed */

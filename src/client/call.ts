@@ -47,6 +47,8 @@ export class Call<R = unknown> {
   onRejected: (error: Error) => void = ignore;
   /** A follow-up, decided in the same instant in which the result is known; see batch.ts. */
   next: ((result: unknown) => Call | undefined) | undefined;
+  /** The latest follow-up, once there is one. */
+  followUp: Call | undefined;
 
   constructor(operation: Operation<R>, codec: Codec<unknown>, deadline: number) {
     this.operation = operation;

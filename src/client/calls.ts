@@ -110,9 +110,8 @@ export class Calls<V> {
 
   /** One page of a walk over all keys. */
   scan(prefix: Key, cursor: number, options?: CallOptions): Call<ScanPage> {
-    if (byteLengthOf(prefix) > MAX_KEY_BYTES) throw keyTooLong(byteLengthOf(prefix));
     const call = this.#make(scan, options);
-    call.value = prefix;
+    call.value = checkedPrefix(prefix);
     call.argument = cursor;
     return call;
   }
@@ -122,8 +121,7 @@ export class Calls<V> {
   }
 
   mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: CallOptions): Batch<true> {
-    const pairs = isIterable(entries) ? entries : Object.entries(entries);
-    const items = [...pairs].map(([key, value]) => ({ key: checkedKey(key), value: this.#encode(value) }));
+    const items = pairsOf(entries).map(([key, value]) => ({ key: checkedKey(key), value: this.#encode(value) }));
     return msetBatch(this.#codec, items, this.#deadline(options));
   }
 
@@ -166,7 +164,20 @@ export class Calls<V> {
   }
 }
 
-const isIterable = <T>(value: Iterable<T> | object): value is Iterable<T> => Symbol.iterator in value;
+const isIterable = <T>(value: Iterable<T> | object): value is Iterable<T> =>
+  typeof value === 'object' && value !== null && Symbol.iterator in value;
+
+/** @throws TypeError for what is neither pairs nor an object of values by key */
+function pairsOf<V>(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>): (readonly [Key, V])[] {
+  if (typeof entries !== 'object' || entries === null) {
+    throw new TypeError(`mset takes an iterable of [key, value], a Map or an object, got ${kindOf(entries)}`);
+  }
+  if (!isIterable(entries)) return Object.entries(entries);
+  return Array.from(entries, (pair) => {
+    if (!Array.isArray(pair) || pair.length !== 2) throw new TypeError(`mset takes [key, value], got ${kindOf(pair)}`);
+    return pair;
+  });
+}
 
 export function checkedKeys(keys: Iterable<Key>): Key[] {
   if (typeof keys === 'string' || !isIterable(keys))
@@ -174,16 +185,22 @@ export function checkedKeys(keys: Iterable<Key>): Key[] {
   return Array.from(keys, checkedKey);
 }
 
-/** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 1 to 1,024 bytes */
-export function checkedKey(key: Key): Key {
+/** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 0 to 1,024 bytes */
+function checkedPrefix(key: Key, what = 'prefix'): Key {
   if (typeof key === 'string') {
-    checkText(key, 'key');
+    checkText(key, what);
     if (key.length > SAFE_UNITS && Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(Buffer.byteLength(key));
   } else if (!(key instanceof Uint8Array)) {
-    throw new TypeError(`key must be a string or a Uint8Array, got ${kindOf(key)}`);
+    throw new TypeError(`${what} must be a string or a Uint8Array, got ${kindOf(key)}`);
   } else if (key.length > MAX_KEY_BYTES) {
     throw keyTooLong(key.length);
   }
+  return key;
+}
+
+/** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 1 to 1,024 bytes */
+export function checkedKey(key: Key): Key {
+  checkedPrefix(key, 'key');
   if (key.length === 0) throw new TypeError('key must have at least one byte, got an empty one');
   return key;
 }

@@ -104,7 +104,7 @@ export class Runner {
 
   /** Ends what has not finished of a job: ERR_KVS_ABORTED. @returns whether any of it was ended */
   cancel(job: Job<unknown>, signal?: AbortSignal): boolean {
-    for (const call of job.calls) this.pipeline.endCall(call, (executed) => aborted(signal, executed));
+    for (const call of job.calls) this.pipeline.endCall(call.followUp ?? call, (executed) => aborted(signal, executed));
     return job.outcome !== undefined && 'error' in job.outcome;
   }
 

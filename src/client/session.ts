@@ -89,6 +89,7 @@ export class Session {
 
   /** Claims a slot, writes the request and hands it over. `inFlight`: asynchronous calls not yet finished. */
   start(call: Call, inFlight: number): StartResult {
+    this.tidy();
     let after = -1;
     const isAlone = !call.isAsync && this.#ordering.isIdle(inFlight);
     if (!isAlone) {
@@ -173,9 +174,15 @@ export class Session {
     return true;
   }
 
-  /** Releases the slots of cancelled calls whose predecessors have finished. */
-  tidy(): void {
-    if (this.#withdrawn.length === 0) return;
+  /** Whether cancelled calls hold slots that nobody but tidy() releases. */
+  get isUntidy(): boolean {
+    return this.#withdrawn.length > 0;
+  }
+
+  /** Releases the slots of cancelled calls whose predecessors have finished. @returns whether there were any */
+  tidy(): boolean {
+    const { length } = this.#withdrawn;
+    if (length === 0) return false;
     this.#withdrawn = this.#withdrawn.filter((call) => {
       const after = this.#words[this.table.base(call.slot) + Slot.after];
       if (this.table.isPending(after)) return true;
@@ -183,6 +190,13 @@ export class Session {
       this.#claims.release(call.slot, withState(call.word, SlotState.building));
       return false;
     });
+    return this.#withdrawn.length < length;
+  }
+
+  /** Queues a submitted call once more: what it waited for has been released by this client, not by a worker. */
+  remind(call: Call): void {
+    this.#queue.enqueue(call.slot);
+    this.#workerBells.announce();
   }
 
   #freeExtents(call: Call): void {
@@ -243,6 +257,7 @@ export class Session {
   /** The server is known to be gone: nothing new is submitted here. */
   lose(): void {
     this.#isLost = true;
+    this.#doorbell?.unref();
   }
 
   /** Gives up the lease. Calls that were abandoned are finished and freed by the server. */

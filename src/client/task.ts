@@ -49,10 +49,11 @@ export class Task<R> implements PromiseLike<R> {
   }
 
   /** Like wait(), blocking; at most until the task's own deadline. */
-  waitSync(ms = Number.MAX_SAFE_INTEGER): R {
-    const isSettled = this.#runner.waitFor(this.#job, ms);
+  waitSync(ms?: number): R {
+    const timeoutMs = ms === undefined ? Infinity : checkTimeout(ms);
+    const isSettled = this.#runner.waitFor(this.#job, timeoutMs);
     const { outcome } = this.#job;
-    if (!isSettled || outcome === undefined) throw this.#notYet(ms);
+    if (!isSettled || outcome === undefined) throw this.#notYet(timeoutMs);
     if ('error' in outcome) throw outcome.error;
     return outcome.result;
   }
