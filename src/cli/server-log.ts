@@ -65,7 +65,8 @@ export function logEvent(log: Logger, event: ServerEvent): void {
       const { client, slots } = event;
       // The log's own pid is the server's.
       const fields = { event: event.type, client, clientPid: event.pid, slots };
-      log.info(fields, `client ${client} (process ${event.pid}) died; taken back: ${slots} slots`);
+      const level = slots > 0 ? 'info' : 'debug';
+      log[level](fields, `client ${client} (process ${event.pid}) ended without leaving; taken back: ${slots} slots`);
       break;
     }
     case 'drain-timeout':

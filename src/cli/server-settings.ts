@@ -2,7 +2,7 @@
  * The settings of kvs-server: one table row each, whether it comes by flag, environment or configuration file. A flag
  * wins over the environment, that over the file, that over the default. All that is given is checked, also what loses.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 import { z } from 'zod';
 
@@ -160,10 +160,18 @@ export function readSettings(
     sources.push({ values: readConfigFile(configFile), nameOf: ({ key }) => `${key} in ${configFile}` });
   }
   const { logLevel = 'info', ...options } = merge(sources);
+  const server = resolve({ name: 'default', ...options });
+  if (statSync(server.shmDir, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new SettingsError(`--shm-dir: expected a directory, got ${JSON.stringify(server.shmDir)}`);
+  }
+  return { server, logLevel };
+}
+
+/** @throws SettingsError for options that do not fit each other */
+function resolve(options: KvsServerOptions): ResolvedServerOptions {
   try {
-    return { server: resolveServerOptions({ name: 'default', ...options }), logLevel };
+    return resolveServerOptions(options);
   } catch (error) {
-    // What remains are options that do not fit each other.
     throw new SettingsError(inTermsOfFlags((error as Error).message), { cause: error });
   }
 }

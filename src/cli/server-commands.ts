@@ -1,0 +1,71 @@
+/** Commands about the server: ping, stats, bench. */
+import { numberArgument } from './arguments.js';
+import { type Command, type CommandOptions, UsageError } from './command.js';
+import { parseByteSize } from './figures.js';
+
+const MS_PER_SECOND = 1000;
+
+/** @throws UsageError for counts that make no sense */
+function benchOptions(options: CommandOptions) {
+  const count = (name: string, max: number): number =>
+    numberArgument(String(options[name]), `--${name}`, { isWhole: true, min: 1, max });
+  const valueBytes = parseByteSize(String(options['value-bytes']));
+  if (valueBytes === undefined) {
+    throw new UsageError(
+      `--value-bytes: expected a size such as 64 or 16k, got ${JSON.stringify(options['value-bytes'])}`,
+    );
+  }
+  return {
+    clients: count('clients', 64),
+    keys: count('keys', 10_000_000),
+    valueBytes,
+    durationMs: numberArgument(String(options['seconds']), '--seconds', { min: 0.001, max: 3600 }) * MS_PER_SECOND,
+  };
+}
+
+export const SERVER_COMMANDS: readonly Command[] = [
+  {
+    name: 'ping',
+    group: 'Server',
+    parameters: '',
+    summary: 'ask for a sign of life',
+    async *run(session) {
+      const client = await session.client();
+      const startedAt = performance.now();
+      await client.ping({ signal: session.signal });
+      yield { json: { ok: true, ms: performance.now() - startedAt }, line: 'PONG' };
+    },
+  },
+  {
+    name: 'stats',
+    group: 'Server',
+    parameters: '',
+    summary: 'print what the server has done and holds',
+    async *run(session) {
+      const client = await session.client();
+      const stats = await client.stats({ signal: session.signal });
+      const { statsTable } = await import('./stats-table.js');
+      yield { json: stats, line: statsTable(stats) };
+    },
+  },
+  {
+    name: 'bench',
+    group: 'Server',
+    parameters: '',
+    stopsInOrder: true,
+    summary: 'measure set and get on temporary keys, checking every value',
+    options: [
+      { name: 'clients', argument: '<n>', description: 'threads, each a client', default: '1' },
+      { name: 'seconds', argument: '<s>', description: 'time for each measurement', default: '1' },
+      { name: 'value-bytes', argument: '<size>', description: 'bytes of each value', default: '64' },
+      { name: 'keys', argument: '<n>', description: 'keys, shared out among the clients', default: '1000' },
+    ],
+    async *run(session, _args, options) {
+      const settings = benchOptions(options);
+      const { bench } = await import('./bench.js');
+      const { benchTable } = await import('./bench-table.js');
+      const report = await bench(session, settings);
+      yield { json: report, line: benchTable(report) };
+    },
+  },
+];
