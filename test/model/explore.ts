@@ -6,9 +6,11 @@
  * A violation is thrown with the schedule that leads to it.
  */
 
+import { load, store } from '#dist/memory/words.js';
+
 /** One access of a word; `value` is what the word holds afterwards. */
 export interface Access {
-  readonly kind: 'load' | 'store' | 'cas' | 'add' | 'exchange';
+  readonly kind: 'load' | 'store' | 'cas' | 'add' | 'exchange' | 'or' | 'and' | 'futex';
   readonly index: number;
   readonly before: number;
   readonly value: number;
@@ -17,7 +19,10 @@ export interface Access {
 /** Plain data: it is copied with every state. `pc` names the operations that may come next. */
 export type Local = Record<string, number> & { pc: number };
 
-/** One call of the shipped code. Whatever it changes in `local` counts when the call has returned. */
+/**
+ * One call of the shipped code. Whatever it changes in `local` counts when the call has returned. An access that equals
+ * its first one is taken for the next round of a loop: a call that is no loop must not come back to its first access.
+ */
 export interface Operation<Ghost> {
   readonly name: string;
   run(local: Local): void;
@@ -80,6 +85,17 @@ interface Node {
 
 class Pause extends Error {}
 
+/** Thrown by what `atomically` runs: the actor cannot go on before another has changed something. */
+export class Blocked extends Error {}
+
+let intercepted: OnAccess | undefined;
+
+/** One access of one's own making, indivisible as those of Atomics: for stand-ins of system calls. */
+export function atomically(index: number, perform: () => number): number {
+  if (intercepted === undefined) throw new Error('nothing is being explored');
+  return intercepted('futex', index, perform);
+}
+
 export interface Explored {
   readonly states: number;
   readonly atRest: number;
@@ -114,6 +130,7 @@ class Explorer<Ghost> {
     const idle = { isDead: false, operation: '', results: [], first: '' };
     const start = actors.map(({ start: local }) => ({ ...idle, local: { ...local } }));
     this.#visit({ memory: this.#memory(), actors: start, ghost, deaths: 0 }, -1, 'start', false);
+    checkInterception(words);
     const restore = intercept((kind, index, perform) => this.#onAccess(kind, index, perform), words);
     try {
       for (let top = this.#stack.pop(); top !== undefined; top = this.#stack.pop()) this.#expand(top.id, top.state);
@@ -165,6 +182,7 @@ class Explorer<Ghost> {
         next = { ...running, operation: operation.name, results, first };
       }
     } catch (error) {
+      if (error instanceof Blocked) return;
       throw this.#violation(error, id, `${name}: ${label}`);
     }
     const actors = state.actors.with(index, next);
@@ -283,14 +301,30 @@ type OnAccess = (kind: Access['kind'], index: number, perform: () => number) => 
 
 /** Sends the Atomics that are used on `words` through `onAccess`. @returns what undoes it */
 function intercept(onAccess: OnAccess, words: Int32Array): () => void {
-  const { load, store, add, exchange, compareExchange } = Atomics;
+  const { load, store, add, exchange, compareExchange, or, and } = Atomics;
+  intercepted = onAccess;
   Object.assign(Atomics, {
     load: (_: Int32Array, i: number) => onAccess('load', i, () => load(words, i)),
     store: (_: Int32Array, i: number, v: number) => onAccess('store', i, () => store(words, i, v)),
     add: (_: Int32Array, i: number, v: number) => onAccess('add', i, () => add(words, i, v)),
     exchange: (_: Int32Array, i: number, v: number) => onAccess('exchange', i, () => exchange(words, i, v)),
+    or: (_: Int32Array, i: number, v: number) => onAccess('or', i, () => or(words, i, v)),
+    and: (_: Int32Array, i: number, v: number) => onAccess('and', i, () => and(words, i, v)),
     compareExchange: (_: Int32Array, i: number, e: number, v: number) =>
       onAccess('cas', i, () => compareExchange(words, i, e, v)),
   });
-  return () => void Object.assign(Atomics, { load, store, add, exchange, compareExchange });
+  return () => {
+    intercepted = undefined;
+    Object.assign(Atomics, { load, store, add, exchange, compareExchange, or, and });
+  };
+}
+
+/** Without it an exploration would pass over accesses in silence. */
+function checkInterception(words: Int32Array): void {
+  const seen: string[] = [];
+  const restore = intercept((kind, _, perform) => (seen.push(kind), perform()), words);
+  store(words, 0, load(words, 0));
+  restore();
+  if (seen.join() !== 'load,store' || intercepted !== undefined)
+    throw new Error('import ./atomic-words.js before anything else');
 }

@@ -8,6 +8,8 @@
  * claim() are plain stores; abandon() frees the slot, or does nothing; withdraw() does nothing; release() keeps the
  * generation; the owner is not part of the claim.
  */
+import './atomic-words.js';
+
 import { expect, test } from 'vitest';
 
 import { SlotTable } from '#dist/exchange/slot-table.js';

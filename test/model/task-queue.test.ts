@@ -7,6 +7,8 @@
  * stores its cell, moves the tail before it has written, or does not help a tail that was left behind; the help moves
  * the tail by two; a dequeue stores the head; the cycles are compared without wrapping at 32 bits.
  */
+import './atomic-words.js';
+
 import { expect, test } from 'vitest';
 
 import { TaskQueue } from '#dist/exchange/task-queue.js';
