@@ -1,0 +1,12 @@
+/** The other process of the limits: maps the file it is given and answers until it is told to stop. */
+import { openSync } from 'node:fs';
+
+import { native } from '../../dist/native.js';
+import { echo } from './ping-pong.mjs';
+
+const [path, bytes] = process.argv.slice(2);
+const words = new Int32Array(native.mapSegment(openSync(path, 'r+'), Number(bytes), true));
+process.send?.('ready', () => {
+  echo(words);
+  process.exit(0);
+});

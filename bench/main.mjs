@@ -1,0 +1,98 @@
+/**
+ * The benchmark: shm-kvs beside what one would use instead, in one run. See --help; results go to bench/RESULTS.md.
+ *
+ *   npm run bench [-- --quick --only values-64,limits]
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { machineFacts } from './machine/facts.mjs';
+import { Quiet } from './machine/quiet.mjs';
+import { readOptions } from './options.mjs';
+import { peers } from './peers/all.mjs';
+import { chartOf } from './report/chart.mjs';
+import { markdownOf } from './report/markdown.mjs';
+import { judge } from './report/targets.mjs';
+import { churn } from './sections/churn.mjs';
+import { idle } from './sections/idle.mjs';
+import { limits } from './sections/limits.mjs';
+import { lookup } from './sections/lookup.mjs';
+import { memory } from './sections/memory.mjs';
+import { mixes } from './sections/mixes.mjs';
+import { scaling } from './sections/scaling.mjs';
+import { start } from './sections/start.mjs';
+import { valueSections } from './sections/values.mjs';
+
+/** @import { Context, Results, Section } from './sections/context.mjs' */
+/** @import { Options } from './options.mjs' */
+
+/** @type {Section[]} */
+const sections = [limits, ...valueSections, mixes, lookup, scaling, memory, idle, start, churn];
+
+const options = readOptions(process.argv.slice(2));
+if (options.isList) {
+  for (const { id, title } of sections) console.log(`${id.padEnd(16)} ${title}`);
+  console.log('');
+  for (const { id, note } of peers) console.log(`${id.padEnd(20)} ${note}`);
+} else {
+  process.exitCode = await bench(options);
+}
+
+/** @param {Options} chosen @returns {Promise<number>} exit code: 1 when a value was wrong */
+async function bench({ isQuick, isFull, isSection, isPeer, json, out }) {
+  const startedAt = performance.now();
+  const folder = mkdtempSync('/dev/shm/kvs-bench-');
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.on('exit', remove);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+  const quiet = new Quiet();
+  /** @type {Results} */
+  const results = {
+    facts: machineFacts(),
+    command: ['npm run bench', ...process.argv.slice(2)].join(' ').replace('bench -', 'bench -- -'),
+    minutes: 0,
+    isQuick,
+    peers: [],
+    skipped: [],
+    warnings: quiet.warnings,
+    cells: [],
+    numbers: {},
+    tables: [],
+  };
+  const say = (/** @type {string} */ text) => console.log(text);
+  const chosen = peers.filter(({ id }) => id === 'shm-kvs' || isPeer(id));
+  /** @type {Context} */
+  const context = { isQuick, folder, peers: chosen, quiet, results, say };
+  for (const section of sections.filter(({ id }) => isSection(id))) {
+    const sectionStartedAt = performance.now();
+    say(`${section.id}: ${section.title}`);
+    await section.run(context);
+    say(`  ${((performance.now() - sectionStartedAt) / 1000).toFixed(0)} s\n`);
+  }
+  results.minutes = (performance.now() - startedAt) / 60_000;
+  conclude(results, { json, folder: out ?? (isFull ? fileURLToPath(new URL('.', import.meta.url)) : undefined) });
+  return results.cells.some((cell) => cell.wrong > 0) ? 1 : 0;
+}
+
+/**
+ * @param {Results} results
+ * @param {{ json: string | undefined, folder: string | undefined }} files
+ */
+function conclude(results, { json, folder }) {
+  const raw = `${JSON.stringify({ ...results, targets: judge(results) }, undefined, 2)}\n`;
+  if (json !== undefined) writeFileSync(json, raw);
+  if (folder !== undefined) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'results.json'), raw);
+    writeFileSync(join(folder, 'results.svg'), chartOf(results));
+    writeFileSync(join(folder, 'RESULTS.md'), markdownOf(results, 'results.svg'));
+    console.log(`written: ${join(folder, 'RESULTS.md')}, results.json, results.svg`);
+  }
+  for (const { target, required, measured, isReached } of judge(results)) {
+    if (isReached === undefined) continue;
+    console.log(`${isReached ? 'reached' : 'missed '}  ${target}: ${measured} (${required})`);
+  }
+  for (const { peer, reason } of results.skipped) console.log(`left out: ${peer}: ${reason}`);
+  for (const warning of results.warnings) console.log(`mind: ${warning}`);
+}

@@ -1,0 +1,80 @@
+/** shm-kvs itself: one server process, clients over its public API. */
+import { KvsClient, VERSION } from 'shm-kvs';
+
+import { startOwnServer, stopProcess } from './processes.mjs';
+
+/** @import { Kind, Load, Peer, Store, Value, View } from './peer.mjs' */
+
+const MIB = 2 ** 20;
+let lastNumber = 0;
+
+/**
+ * Methods that this version may not have yet; they are measured as soon as they are there.
+ * @typedef {object} Planned
+ * @property {(key: string) => unknown} [getView]
+ * @property {(key: string, target: Buffer) => unknown} [getInto]
+ */
+
+/** @type {Peer} */
+export const shmKvs = {
+  id: 'shm-kvs',
+  note: 'this package; default options but for memory; blocking calls are getSync and setSync',
+  isShared: true,
+
+  async start(_folder, load) {
+    const name = `bench-${process.pid}-${++lastNumber}`;
+    const options = { name, maxMemory: load.memoryBytes ?? memoryFor(load), workers: load.workers };
+    const child = await startOwnServer(['shm-kvs', JSON.stringify(options)]);
+    return { address: name, pids: [child.pid ?? 0], version: VERSION, stop: async () => stopProcess(child) };
+  },
+
+  async connect(address, kind) {
+    const client = await KvsClient.connect({ name: address, timeoutMs: 60_000, codec: codecOf(kind) });
+    return storeOf(client);
+  },
+};
+
+/** The type parameter follows from the caller's values. @param {Kind} kind */
+const codecOf = (kind) => (/** @type {'utf8'} */ (kind === 'string' ? 'utf8' : 'buffer'));
+
+/** Twice the bytes of the entries and their headers. @param {Load} load */
+function memoryFor({ keyCount, valueBytes }) {
+  const bytes = 2 * keyCount * (valueBytes + 128);
+  return Math.min(4096, Math.max(256, Math.ceil(bytes / MIB))) * MIB;
+}
+
+/**
+ * @param {KvsClient<Value>} client
+ * @returns {Store}
+ */
+function storeOf(client) {
+  /** @type {Store} */
+  const store = {
+    isPipelined: true,
+    get: async (key) => client.get(key),
+    set: async (key, value) => client.set(key, value),
+    getSync: (key) => client.getSync(key),
+    setSync: (key, value) => client.setSync(key, value),
+    mget: async (keys) => client.mget(keys),
+    mset: async (entries) => client.mset(entries),
+    close: async () => client.close(),
+  };
+  // The methods themselves, not wrappers that would cost a promise more.
+  store.get = client.get.bind(client);
+  store.set = client.set.bind(client);
+  const planned = /** @type {Planned} */ (client);
+  if (planned.getView !== undefined) store.view = (key) => viewOf(planned.getView?.(key));
+  if (planned.getInto !== undefined) store.into = (key, target) => planned.getInto?.(key, target);
+  return store;
+}
+
+/**
+ * @param {unknown} found bytes that can be disposed of, or an object that holds them
+ * @returns {View}
+ */
+function viewOf(found) {
+  const holder = /** @type {{ bytes?: Uint8Array, release?: () => void, [Symbol.dispose]?: () => void }} */ (found);
+  const bytes = found instanceof Uint8Array ? found : holder.bytes;
+  if (bytes === undefined) throw new Error('getView gave no bytes');
+  return { bytes, release: () => (holder[Symbol.dispose] ?? holder.release)?.call(holder) };
+}
