@@ -19,6 +19,8 @@ export interface BenchSettings {
   readonly valueBytes: number;
   /** For each load. */
   readonly durationMs: number;
+  /** Called with the name of each load as it begins. */
+  readonly onLoad?: ((name: string) => void) | undefined;
 }
 
 export interface BenchReport {
@@ -51,6 +53,7 @@ export async function bench(session: Session, settings: BenchSettings): Promise<
     await stepAll(threads, 'prepare');
     const measurements: Measurement[] = [];
     for (const [load, { name }] of LOADS.entries()) {
+      settings.onLoad?.(name);
       measurements.push(await measure(session, threads, { load, name, durationMs: settings.durationMs }));
     }
     const { clients, valueBytes } = settings;

@@ -23,6 +23,19 @@ function benchOptions(options: CommandOptions) {
   };
 }
 
+/** One line of a terminal, written over and over. */
+class ProgressLine {
+  readonly #terminal: NodeJS.WriteStream;
+
+  constructor(terminal: NodeJS.WriteStream) {
+    this.#terminal = terminal;
+  }
+
+  show(text: string): void {
+    this.#terminal.write(`\r\u001B[K${text}`);
+  }
+}
+
 export const SERVER_COMMANDS: readonly Command[] = [
   {
     name: 'ping',
@@ -64,7 +77,13 @@ export const SERVER_COMMANDS: readonly Command[] = [
       const settings = benchOptions(options);
       const { bench } = await import('./bench.js');
       const { benchTable } = await import('./bench-table.js');
-      const report = await bench(session, settings);
+      const progress = process.stderr.isTTY ? new ProgressLine(process.stderr) : undefined;
+      let report;
+      try {
+        report = await bench(session, { ...settings, onLoad: (name) => progress?.show(`measuring ${name} …`) });
+      } finally {
+        progress?.show('');
+      }
       yield { json: report, line: benchTable(report) };
     },
   },

@@ -10,6 +10,7 @@ import { UsageError } from './command.js';
 import { findCommand } from './commands.js';
 import { complete, SHELL_WORDS } from './completion.js';
 import { describeError, EXIT, exitCodeOf } from './exit-codes.js';
+import { formatCount } from './figures.js';
 import { History, MAX_LINES } from './history.js';
 import { Output, type Style } from './output.js';
 import { runCommand } from './run-command.js';
@@ -47,7 +48,8 @@ async function runScript(session: Session, style: Style): Promise<number> {
 async function runInTerminal(session: Session, style: Style): Promise<number> {
   const { name } = session.options;
   const { pid, entries } = await (await session.client()).stats();
-  process.stdout.write(`Connected to server "${name}" (pid ${pid}, ${entries} keys). "help" lists the commands.\n`);
+  const keys = entries === 1 ? '1 key' : `${formatCount(entries)} keys`;
+  process.stdout.write(`Connected to server "${name}" (pid ${pid}, ${keys}). "help" lists the commands.\n`);
   const output = new Output(style);
   const history = new History();
   const readline = createInterface({

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+
+import { complete } from '#dist/cli/completion.js';
+
+const KEYS = ['user:1', 'user:2', 'key one', "it's", 'zebra', '\u00ff'].map((key) => Buffer.from(key));
+
+const findKeys = async (prefix: Buffer) => KEYS.filter((key) => key.subarray(0, prefix.length).equals(prefix));
+
+describe('complete', () => {
+  test.each<[string, string[], string]>([
+    ['inc', ['incr '], 'inc'],
+    ['get', ['get', 'getdel', 'getentry'], 'get'],
+    ['he', ['help '], 'he'],
+    ['help mg', ['mget '], 'mg'],
+    ['nothing', [], 'nothing'],
+    ['get us', ['user:1', 'user:2'], 'us'],
+    ['get z', ['zebra '], 'z'],
+    ['mget user:1 z', ['zebra '], 'z'],
+    ['get zebra z', [], 'z'],
+    ['set zebra us', [], 'us'],
+    ['mset zebra us', [], 'us'],
+    ['mset zebra 1 us', ['user:1', 'user:2'], 'us'],
+    ['get "key', ['"key one" '], '"key'],
+    ["get 'key", ["'key one' "], "'key"],
+    ['get key', [String.raw`key\x20one `], 'key'],
+    ['get it', [String.raw`it\'s `], 'it'],
+    ['size ', [], ''],
+    ['bench --v', ['--value-bytes '], '--v'],
+    [String.raw`get \x4`, [], ''],
+  ])('%j', async (line, hits, typed) => {
+    expect(await complete(line, findKeys)).toEqual([hits, typed]);
+  });
+
+  test('an empty line offers every command, an empty word every key', async () => {
+    const [commands] = await complete('', findKeys);
+    expect(commands).toEqual(expect.arrayContaining(['get', 'set', 'stats', 'bench', 'help', 'exit']));
+    const [keys] = await complete('get ', findKeys);
+    expect(keys).toHaveLength(KEYS.length);
+  });
+});
