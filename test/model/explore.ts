@@ -19,13 +19,12 @@ export interface Access {
 /** Plain data: it is copied with every state. `pc` names the operations that may come next. */
 export type Local = Record<string, number> & { pc: number };
 
-/**
- * One call of the shipped code. Whatever it changes in `local` counts when the call has returned. An access that equals
- * its first one is taken for the next round of a loop: a call that is no loop must not come back to its first access.
- */
+/** One call of the shipped code. Whatever it changes in `local` counts when the call has returned. */
 export interface Operation<Ghost> {
   readonly name: string;
   run(local: Local): void;
+  /** The call is one loop that remembers nothing of its last round: its first access begins the next one. */
+  readonly isLoop?: true;
   /** Runs once, in the instant of the call's last access. */
   after?(local: Local, ghost: Ghost): void;
 }
@@ -201,9 +200,8 @@ class Explorer<Ghost> {
       const before = this.#model.words[at];
       const result = perform();
       access = { kind, index: at, before, value: this.#model.words[at] };
-      // Loops of the shipped code begin with the same access each time, and remember nothing of the last round.
       if (results.length === 0) first = `${kind} ${at}`;
-      else if (`${kind} ${at}` === first) results.length = 0;
+      else if (operation.isLoop === true && `${kind} ${at}` === first) results.length = 0;
       results.push(result);
       replayed = results.length;
       return result;

@@ -37,6 +37,7 @@ function must(condition: boolean, what: string): void {
 function actor(name: string, program: readonly number[], queue: TaskQueue, cells: number): Actor<Ghost> {
   const enqueue: Operation<Ghost> = {
     name: 'enqueue',
+    isLoop: true,
     run: (local) => void (local['result'] = Number(queue.enqueue(program[local.pc]))),
     after(local, ghost) {
       must(local['result'] === 1 || ghost.items.length === cells, 'full, but it is not');
@@ -45,6 +46,7 @@ function actor(name: string, program: readonly number[], queue: TaskQueue, cells
   };
   const dequeue: Operation<Ghost> = {
     name: 'dequeue',
+    isLoop: true,
     run: (local) => void (local['result'] = queue.dequeue()),
     after(local, ghost) {
       const taken = ghost.taken[name] ?? -1;

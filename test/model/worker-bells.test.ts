@@ -2,8 +2,8 @@
  * All interleavings of the shipped WorkerBells and TaskQueue: workers that drain the queue and fall asleep, without any
  * time-out, and clients that enqueue and announce. From every state there must be a way to all tasks being taken: a
  * lost wake-up is a state in which everybody sleeps beside a task.
- * Seen to fail when: announce() does nothing; sleep() does not look at the queue again, or looks before it has set its
- * bit, or reads its bell after that look; ringOne() clears the bit without a ring, or rings without a change of the bell.
+ * Seen to fail when: announce() does nothing; sleep() does not look at the queue again, clears its awake bit or sets its
+ * asleep bit only after that look, or reads its bell after it; a ring is left out, does not count, or does not wake.
  */
 import './atomic-words.js';
 
@@ -52,6 +52,7 @@ afterEach(() => vi.restoreAllMocks());
 function worker(id: number): Actor<Ghost> {
   const take: Operation<Ghost> = {
     name: 'take',
+    isLoop: true,
     run: (local) => void (local['slot'] = queue.dequeue()),
     after(local, ghost) {
       if (local['slot'] >= 0) ghost.taken++;
@@ -69,6 +70,7 @@ function worker(id: number): Actor<Ghost> {
   };
   const ringNext: Operation<Ghost> = {
     name: 'ring the next',
+    isLoop: true,
     run: () => bells.ringOne(),
     after: (local) => void (local.pc = 0),
   };
@@ -84,6 +86,7 @@ function worker(id: number): Actor<Ghost> {
 function client(id: number, tasks: number): Actor<Ghost> {
   const enqueue: Operation<Ghost> = {
     name: 'enqueue',
+    isLoop: true,
     run: () => void queue.enqueue(id),
     after: (local) => void (local.pc = 1),
   };
