@@ -7,7 +7,7 @@ import { performance, type RecordableHistogram } from 'node:perf_hooks';
 
 import { Status } from '../errors.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
-import { ownerOf, useOf } from '../exchange/slot-word.js';
+import { ownerOf, SlotState, useOf, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
@@ -157,7 +157,7 @@ export class Executor {
     if (!this.#slots.complete(slot, executing)) {
       // Nobody waits any more: the slot is ours to free.
       this.#arena.reclaim(useOf(slot, executing));
-      this.#slots.release(slot, this.#slots.word(slot));
+      this.#slots.release(slot, withState(executing, SlotState.abandoned));
       this.#parking.release(useOf(slot, executing));
       if (load(this.#ctl, CtlHeader.starving) > 0) this.#bells.wakeOneStarving(owner);
       return;

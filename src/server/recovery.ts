@@ -17,6 +17,9 @@ import { repairMap } from '../store/map-repair.js';
 import { Store } from '../store/store.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
 
+/** How long a slot in execution may go unnamed. */
+const ORPHAN_MS = 1000;
+
 export class WorkerRecovery {
   readonly #ctl: SegmentViews;
   readonly #data: SegmentViews;
@@ -42,22 +45,49 @@ export class WorkerRecovery {
     repairMap(this.#data, this.#geometry, worker);
     const pending = load(this.#data.words, record + WorkerRecord.pendingBlock);
     if (pending !== 0) heap.free(pending);
-    this.#answer(record);
+    const slot = load(this.#data.words, record + WorkerRecord.slot) - 1;
+    const executing = this.#data.words[record + WorkerRecord.slotWord];
+    store(this.#data.words, record + WorkerRecord.slot, 0);
+    if (slot >= 0) this.#answer(slot, executing);
+    this.#watchOrphans();
   }
 
-  /** Answers the request that the thread was executing. */
-  #answer(record: number): void {
-    const { words } = this.#data;
-    const slot = load(words, record + WorkerRecord.slot) - 1;
-    const executing = words[record + WorkerRecord.slotWord];
-    store(words, record + WorkerRecord.slot, 0);
+  /**
+   * A thread may also die between taking a slot and noting that it has: a slot in execution that no worker names. The
+   * living ones pass through that state as well, but not for that long.
+   */
+  #watchOrphans(): void {
     const table = new SlotTable(this.#ctl, this.#geometry);
-    if (slot < 0 || slot >= table.count) return;
-    const word = table.word(slot);
-    const isAbandoned = word === withState(executing, SlotState.abandoned);
-    if (word !== executing && !isAbandoned) return; // It had finished.
+    const suspects = new Map<number, number>();
+    for (let slot = 0; slot < table.count; slot++) {
+      const word = table.word(slot);
+      if (isInExecution(word) && !this.#isNamed(slot)) suspects.set(slot, word);
+    }
+    if (suspects.size === 0) return;
+    const look = (): void => {
+      for (const [slot, word] of suspects) {
+        const isSame = withState(table.word(slot), SlotState.executing) === withState(word, SlotState.executing);
+        if (isSame && isInExecution(table.word(slot)) && !this.#isNamed(slot)) this.#answer(slot, table.word(slot));
+      }
+    };
+    setTimeout(look, ORPHAN_MS).unref();
+  }
+
+  #isNamed(slot: number): boolean {
+    const first = this.#geometry.workersOffset / 4 + WorkerRecord.slot;
+    for (let worker = 0; worker < this.#geometry.workers; worker++) {
+      if (load(this.#data.words, first + (worker * WorkerRecord.sizeBytes) / 4) === slot + 1) return true;
+    }
+    return false;
+  }
+
+  /** Answers a request whose thread has died, unless it had finished. */
+  #answer(slot: number, word: number): void {
+    const table = new SlotTable(this.#ctl, this.#geometry);
+    if (slot >= table.count) return;
+    const executing = withState(word, SlotState.executing);
     const arena = new PayloadArena(this.#ctl, this.#geometry, 0);
-    if (stateOf(word) === SlotState.executing) {
+    if (table.word(slot) === executing) {
       const response = new ResponseWriter(this.#ctl, table, arena);
       response.begin(slot, executing);
       response.status(Status.internal);
@@ -67,7 +97,13 @@ export class WorkerRecovery {
         return;
       }
     }
-    arena.reclaim(useOf(slot, executing));
-    table.release(slot, table.word(slot));
+    const abandoned = withState(executing, SlotState.abandoned);
+    if (table.word(slot) !== abandoned) return;
+    arena.reclaim(useOf(slot, abandoned));
+    table.release(slot, abandoned);
   }
+}
+
+function isInExecution(word: number): boolean {
+  return stateOf(word) === SlotState.executing || stateOf(word) === SlotState.abandoned;
 }
