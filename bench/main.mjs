@@ -4,7 +4,7 @@
  *   npm run bench [-- --quick --only values-64,limits]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { machineFacts } from './machine/facts.mjs';
@@ -39,7 +39,7 @@ if (options.isList) {
   process.exitCode = await bench(options);
 }
 
-/** @param {Options} chosen @returns {Promise<number>} exit code: 1 when a value was wrong */
+/** @param {Options} chosen @returns {Promise<number>} exit code: 1 when a value was wrong or a section failed */
 async function bench({ isQuick, isFull, isSection, isPeer, json, out }) {
   const startedAt = performance.now();
   const folder = mkdtempSync('/dev/shm/kvs-bench-');
@@ -60,6 +60,7 @@ async function bench({ isQuick, isFull, isSection, isPeer, json, out }) {
     numbers: {},
     tables: [],
   };
+  let hasFailed = false;
   const say = (/** @type {string} */ text) => console.log(text);
   const chosen = peers.filter(({ id }) => id === 'shm-kvs' || isPeer(id));
   /** @type {Context} */
@@ -67,12 +68,19 @@ async function bench({ isQuick, isFull, isSection, isPeer, json, out }) {
   for (const section of sections.filter(({ id }) => isSection(id))) {
     const sectionStartedAt = performance.now();
     say(`${section.id}: ${section.title}`);
-    await section.run(context);
+    try {
+      await section.run(context);
+    } catch (error) {
+      // One section's failure must not lose what the others found.
+      hasFailed = true;
+      console.error(error);
+      results.warnings.push(`${section.id}: failed, ${error instanceof Error ? error.message : String(error)}`);
+    }
     say(`  ${((performance.now() - sectionStartedAt) / 1000).toFixed(0)} s\n`);
   }
   results.minutes = (performance.now() - startedAt) / 60_000;
   conclude(results, { json, folder: out ?? (isFull ? fileURLToPath(new URL('.', import.meta.url)) : undefined) });
-  return results.cells.some((cell) => cell.wrong > 0) ? 1 : 0;
+  return hasFailed || results.cells.some((cell) => cell.wrong > 0) ? 1 : 0;
 }
 
 /**
@@ -81,7 +89,10 @@ async function bench({ isQuick, isFull, isSection, isPeer, json, out }) {
  */
 function conclude(results, { json, folder }) {
   const raw = `${JSON.stringify({ ...results, targets: judge(results) }, undefined, 2)}\n`;
-  if (json !== undefined) writeFileSync(json, raw);
+  if (json !== undefined) {
+    mkdirSync(dirname(json), { recursive: true });
+    writeFileSync(json, raw);
+  }
   if (folder !== undefined) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'results.json'), raw);

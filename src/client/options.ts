@@ -113,7 +113,7 @@ export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedC
     connectTimeoutMs: given.connectTimeoutMs ?? 5000,
     autostart: given.autostart === true ? {} : given.autostart === false ? undefined : given.autostart,
     keyEncoding: given.keyEncoding ?? 'utf8',
-    reads: given.reads ?? 'server',
+    reads: given.reads ?? 'direct',
     staleReads: given.staleReads ?? true,
     cacheEntries: resolveCacheEntries(options.codec ?? 'utf8', given.cacheEntries),
     shmDir: given.shmDir ?? defaultShmDir(),
