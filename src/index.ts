@@ -1,8 +1,8 @@
 /** The public API of shm-kvs. */
-export { KvsClient, type Entries, type TaskName } from './client/client.js';
+export { type Entries, KvsClient } from './client/client.js';
 export type { Key } from './client/calls.js';
 export type { AutostartOptions, CallOptions, KvsClientOptions } from './client/options.js';
-export { Task, type TaskState } from './client/task.js';
+export { Task, type TaskName, type TaskState } from './client/task.js';
 export type { CodecName, CodecTypes, CustomCodec } from './codec/codec.js';
 export { type Executed, KvsError, type KvsErrorCode } from './errors.js';
 export type { VersionedValue } from './operation/get.js';

@@ -44,6 +44,9 @@ const EXIT_BY_ERROR: Partial<Record<KvsErrorCode, number>> = {
 
 /** One line. */
 export function describeError(error: unknown): string {
-  const text = (error instanceof Error ? error.message : String(error)).replace(/^error: /, '').replaceAll('\n', ' ');
+  const text = (error instanceof Error ? error.message : String(error))
+    .replace(/^error: /, '')
+    .replace(/^invalid client options: /, '--')
+    .replaceAll('\n', ' ');
   return error instanceof KvsError ? `${text} (${error.code})` : text;
 }

@@ -4,6 +4,7 @@
  */
 import { byteLengthOf } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
+import { IntoBuffer } from '../codec/into-buffer.js';
 import { checkText } from '../codec/text.js';
 import { kindOf, KvsError } from '../errors.js';
 import { MAX_KEY_BYTES } from '../memory/layout.js';
@@ -45,6 +46,13 @@ export class Calls<V> {
 
   get(key: Key, options?: CallOptions): Call<V | undefined> {
     return this.#onKey(get as Operation<V | undefined>, key, options);
+  }
+
+  /** The answer is how many bytes were copied. */
+  getInto(key: Key, target: Uint8Array, options?: CallOptions): Call<number | undefined> {
+    const call = new Call(get as Operation<number | undefined>, new IntoBuffer(target), this.#deadline(options));
+    call.key = checkedKey(key);
+    return call;
   }
 
   getEntry(key: Key, options?: CallOptions): Call<VersionedValue<V> | undefined> {

@@ -18,12 +18,7 @@ import {
 import { DirectReads, NOT_READ } from './direct-reads.js';
 import { type Runnable, Runner } from './runner.js';
 import { ValueCache } from './value-cache.js';
-import { Task } from './task.js';
-
-/** The operations that submit() takes, with the arguments of the methods of the same names. */
-export type TaskName = Exclude<keyof Calls<unknown>, 'scan'>;
-type TaskArguments<V, N extends TaskName> = Parameters<Calls<V>[N]>;
-type TaskResult<V, N extends TaskName> = ReturnType<Calls<V>[N]> extends Runnable<infer R> ? R : never;
+import { Task, type TaskArguments, type TaskName, type TaskResult } from './task.js';
 
 /** Pairs for mset(): an iterable of [key, value], a Map, or an object. */
 export type Entries<V> = Iterable<readonly [Key, V]> | Readonly<Record<string, V>>;
@@ -81,6 +76,25 @@ export class KvsClient<V = string, K extends Key = string> {
     this.#runner.checkRead(options);
     const value = this.#reads.get(key);
     return value === NOT_READ ? this.#runner.blocking(this.#calls.get(key, options), options) : value;
+  }
+
+  /**
+   * Copies the value's bytes to the start of `target`, without allocating. @returns how many, undefined when the key is
+   * missing. @throws RangeError when there is too little room
+   */
+  getInto(key: Key, target: Uint8Array, options?: CallOptions): Promise<number | undefined> {
+    return this.#runner.read(
+      () => this.#reads.getInto(key, target),
+      () => this.#calls.getInto(key, target, options),
+      options,
+    );
+  }
+  getIntoSync(key: Key, target: Uint8Array, options?: CallOptions): number | undefined {
+    return this.#runner.readSync(
+      () => this.#reads.getInto(key, target),
+      () => this.#calls.getInto(key, target, options),
+      options,
+    );
   }
 
   /** @returns the value with its version, for cas(); versions of a key rise and never repeat, even after del() */

@@ -4,6 +4,7 @@
  * everyone sees their own writes, and when an entry is rewritten faster than it can be read.
  */
 import { type Codec, CodecTag } from '../codec/codec.js';
+import { IntoBuffer } from '../codec/into-buffer.js';
 import type { KeyBuffer } from '../codec/key-buffer.js';
 import type { VersionedValue } from '../operation/get.js';
 import { Found, type Reader } from '../store/reader.js';
@@ -80,8 +81,9 @@ export class DirectReads<V> {
 
   /** Copies a value's bytes. @returns how many, undefined when the key is missing. @throws RangeError: too little room */
   getInto(key: Key, target: Uint8Array): number | undefined | NotRead {
+    const into = new IntoBuffer(target);
     if (!this.#prepare(key)) return NOT_READ;
-    return this.#read(checkedKey(key), (reader) => copyInto(reader, target));
+    return this.#read(checkedKey(key), (reader) => into.decode(reader.bytes, reader.start, reader.end));
   }
 
   /** Reads a key and makes something of it, until what was made is known to be of one publication of its entry. */
@@ -138,13 +140,4 @@ function freeze(value: unknown): void {
 
 function entryOf<V>(reader: Reader, codec: Codec<V>): VersionedValue<V> {
   return { value: valueOf(reader, codec), version: reader.version };
-}
-
-function copyInto(reader: Reader, target: Uint8Array): number {
-  const bytes = reader.end - reader.start;
-  if (bytes > target.length) {
-    throw new RangeError(`the value has ${bytes} bytes, the buffer given only ${target.length}: give a larger one`);
-  }
-  reader.bytes.copy(target, 0, reader.start, reader.end);
-  return bytes;
 }

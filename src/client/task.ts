@@ -1,10 +1,17 @@
 /** An operation handed over now, whose result is collected later. */
 import { KvsError } from '../errors.js';
 import { checkTimeout } from './options.js';
-import type { Job, Runner } from './runner.js';
+import type { Calls } from './calls.js';
+import type { Job, Runnable, Runner } from './runner.js';
 
 /** queued: waits for a slot. submitted: with the server. cancelled, fulfilled, rejected: settled. */
 export type TaskState = 'queued' | 'submitted' | 'fulfilled' | 'rejected' | 'cancelled';
+
+/** The operations that submit() takes, with the arguments of the methods of the same names. */
+export type TaskName = Exclude<keyof Calls<unknown>, 'scan'>;
+/** Its arguments, and what it comes to. */
+export type TaskArguments<V, N extends TaskName> = Parameters<Calls<V>[N]>;
+export type TaskResult<V, N extends TaskName> = ReturnType<Calls<V>[N]> extends Runnable<infer R> ? R : never;
 
 export class Task<R> implements PromiseLike<R> {
   /** Unique within its client, rising in the order of issue. */
