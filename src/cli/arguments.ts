@@ -13,7 +13,7 @@ export async function valueArgument(session: Session, typed: Buffer | undefined)
   if (readInput !== undefined && (typed === undefined || typed.equals(Buffer.from('-')))) {
     return storedValue(await readInput(), options.codec);
   }
-  if (typed === undefined) throw new UsageError('missing the value: "" is an empty one');
+  if (typed === undefined) throw new UsageError('missing the value, "" for an empty one');
   return storedValue(typed, options.codec);
 }
 

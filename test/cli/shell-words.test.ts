@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, oneof, property, string, uint8Array } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { escapeBare, escapeInQuotes, quoteWord, splitWords } from '#dist/cli/shell-words.js';
@@ -32,14 +32,14 @@ describe('splitWords', () => {
 });
 
 describe('what is shown can be typed', () => {
-  const anyBytes = fc.oneof(
-    fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
-    fc.string({ unit: 'binary', maxLength: 40 }).map((text) => Buffer.from(text)),
+  const anyBytes = oneof(
+    uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+    string({ unit: 'binary', maxLength: 40 }).map((text) => Buffer.from(text)),
   );
 
   test('quoteWord, escapeInQuotes and escapeBare read back as the same bytes', () => {
-    fc.assert(
-      fc.property(anyBytes, (bytes) => {
+    assert(
+      property(anyBytes, (bytes) => {
         expect(splitWords(`get ${quoteWord(bytes)} end`)[1]).toEqual(bytes);
         expect(splitWords(`"${escapeInQuotes(bytes)}"`)).toEqual([bytes]);
         if (bytes.length > 0) expect(splitWords(escapeBare(bytes))).toEqual([bytes]);
@@ -48,9 +48,9 @@ describe('what is shown can be typed', () => {
   });
 
   test('no control character reaches the terminal', () => {
-    fc.assert(
+    assert(
       // oxlint-disable-next-line no-control-regex
-      fc.property(anyBytes, (bytes) => !/[\u0000-\u001F\u007F-\u009F\u202E]/.test(quoteWord(bytes))),
+      property(anyBytes, (bytes) => !/[\u0000-\u001F\u007F-\u009F\u202E]/.test(quoteWord(bytes))),
     );
   });
 
