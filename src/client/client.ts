@@ -267,8 +267,9 @@ export class KvsClient<V = string, K extends Key = string> {
    * @throws TypeError, RangeError for wrong arguments; all else fails the task
    */
   submit<N extends TaskName>(operation: N, ...args: TaskArguments<V, N>): Task<TaskResult<V, N>> {
-    const make = this.#calls[operation] as ((...args: unknown[]) => Runnable<TaskResult<V, N>>) | undefined;
-    if (typeof make !== 'function' || !Object.hasOwn(Calls.prototype, operation)) {
+    const isKnown = Object.hasOwn(Calls.prototype, operation) && (operation as string) !== 'constructor';
+    const make = this.#calls[operation] as (...args: unknown[]) => Runnable<TaskResult<V, N>>;
+    if (!isKnown) {
       throw new TypeError(`submit takes the name of an operation, such as 'get' or 'set', got ${kindOf(operation)}`);
     }
     // The options are always the last parameter.

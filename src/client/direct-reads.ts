@@ -109,6 +109,8 @@ export class DirectReads<V> {
   #prepare(key: Key): boolean {
     const session = this.#pipeline.sessionForReading();
     if (session !== this.#session) this.#attach(session);
+    // Whatever is no key is refused in the same words as elsewhere.
+    if (typeof key !== 'string') checkedKey(key);
     return this.#isOn && this.#pipeline.mayRead(session, key);
   }
 

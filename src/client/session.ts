@@ -66,7 +66,7 @@ export class Session {
     this.#words = ctl.words;
     this.#record = clientBase(region, this.#client);
     this.table = new SlotTable(ctl, geometry);
-    this.#arena = new PayloadArena(ctl, geometry, this.#client);
+    this.#arena = new PayloadArena(ctl, geometry, this.#client, 'requests');
     this.#queue = new TaskQueue(ctl, geometry);
     this.#workerBells = new WorkerBells(ctl);
     this.#ringer = new BellRinger(ctl, geometry.clientsOffset, region.paths.bell);

@@ -10,20 +10,38 @@ import type { SegmentViews } from '../memory/segment.js';
 import { cas, load } from '../memory/words.js';
 import { slotOfUse } from './slot-word.js';
 
+/**
+ * What is claimed for: requests in the first half only, responses in the second and then anywhere. So requests alone
+ * never fill the arena, and what executes them always finds room for an answer once others have been taken.
+ */
+export type Payload = 'requests' | 'responses';
+
+/** Room that an answer finds in an arena without other answers, in bytes. */
+export const largestResponseBytes = ({ arenaChunks }: Geometry): number => (arenaChunks >> 1) * CHUNK_BYTES;
+
 export class PayloadArena {
   readonly chunkCount: number;
   readonly #words: Int32Array;
   readonly #firstOwner: number;
   readonly #arenaOffset: number;
+  /** Where claims are made first: [#firstOwn, #endOwn). */
+  readonly #firstOwn: number;
+  readonly #endOwn: number;
+  /** Whether claims may be made elsewhere too. */
+  readonly #mayOverflow: boolean;
   /** Where this process looks first; spread so that processes rarely meet. */
   #cursor: number;
 
-  constructor(ctl: SegmentViews, geometry: Geometry, seed: number) {
+  constructor(ctl: SegmentViews, geometry: Geometry, seed: number, payload?: Payload) {
     this.chunkCount = geometry.arenaChunks;
+    const half = this.chunkCount >> 1;
+    this.#firstOwn = payload === 'responses' ? half : 0;
+    this.#endOwn = payload === 'requests' ? half : this.chunkCount;
+    this.#mayOverflow = payload === 'responses';
     this.#words = ctl.words;
     this.#firstOwner = geometry.chunkOwnersOffset / 4;
     this.#arenaOffset = geometry.arenaOffset;
-    this.#cursor = Math.abs(Math.imul(seed, 0x9e3779b1)) % geometry.arenaChunks;
+    this.#cursor = this.#firstOwn + (Math.abs(Math.imul(seed, 0x9e3779b1)) % (this.#endOwn - this.#firstOwn));
   }
 
   static chunksFor(bytes: number): number {
@@ -37,19 +55,24 @@ export class PayloadArena {
 
   /** Claims consecutive chunks for a use of a slot. @returns the first, -1 when no room was found */
   claim(use: number, chunks: number): number {
-    const total = this.chunkCount;
+    const first = this.#claimWithin(use, chunks, this.#firstOwn, this.#endOwn);
+    return first < 0 && this.#mayOverflow ? this.#claimWithin(use, chunks, 0, this.chunkCount) : first;
+  }
+
+  #claimWithin(use: number, chunks: number, from: number, end: number): number {
+    const total = end - from;
     if (chunks > total) return -1;
-    const start = this.#cursor;
+    const start = Math.max(this.#cursor, from);
     // Once around; the second half of the pass may run past the place where it began.
     for (let first = start, walked = 0; walked < total;) {
-      if (first + chunks > total) {
-        walked += total - first;
-        first = 0;
+      if (first + chunks > end) {
+        walked += end - first;
+        first = from;
         continue;
       }
       const taken = this.#claimRun(use, first, chunks);
       if (taken === chunks) {
-        this.#cursor = first + chunks < total ? first + chunks : 0;
+        this.#cursor = first + chunks < this.#endOwn ? first + chunks : this.#firstOwn;
         return first;
       }
       walked += taken + 1;

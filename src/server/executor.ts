@@ -77,7 +77,7 @@ export class Executor {
     this.#counters = data.floats;
     this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
     this.#slots = new SlotTable(ctl, geometry);
-    this.#arena = new PayloadArena(ctl, geometry, MAX_CLIENTS + worker);
+    this.#arena = new PayloadArena(ctl, geometry, MAX_CLIENTS + worker, 'responses');
     this.#queue = parts.queue;
     this.#workerBells = parts.workerBells;
     this.#worker = worker;
@@ -111,7 +111,7 @@ export class Executor {
       this.#apply(slot, executing);
     }
     if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing);
-    store(this.#data, this.#record + WorkerRecord.slot, 0);
+    this.#forget();
   }
 
   /**
@@ -120,8 +120,16 @@ export class Executor {
    */
   #putBack(slot: number, executing: number): boolean {
     if (!this.#slots.putBack(slot, executing)) return false;
+    // At once: another worker may be executing it by now.
+    this.#forget();
+    this.#counters[this.#record / 2 + WorkerRecord.operations + this.#request.opcode]--;
     this.#pause(slot);
     return true;
+  }
+
+  /** The slot is no longer this worker's to answer. */
+  #forget(): void {
+    store(this.#data, this.#record + WorkerRecord.slot, 0);
   }
 
   #apply(slot: number, executing: number): void {

@@ -10,6 +10,7 @@ import { viewsOf } from '../memory/segment.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
 import { Store } from '../store/store.js';
+import { largestResponseBytes } from '../exchange/payload-arena.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { Executor } from './executor.js';
 import { StatisticsReader } from './statistics.js';
@@ -45,7 +46,8 @@ function run(input: WorkerInput): void {
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);
   const statistics = new StatisticsReader(ctl, data, geometry, name, store, histograms);
-  const scratch = new Scratch(Math.max(MIN_SCRATCH_BYTES, geometry.maxValueBytes + ITEM_OVERHEAD_BYTES));
+  const wanted = Math.max(MIN_SCRATCH_BYTES, geometry.maxValueBytes + ITEM_OVERHEAD_BYTES);
+  const scratch = new Scratch(Math.min(wanted, largestResponseBytes(geometry)));
   const executor = new Executor({
     ctl,
     data,
