@@ -63,7 +63,7 @@ export const READ_COMMANDS: readonly Command[] = [
     name: 'keys',
     group: 'Read',
     parameters: '[prefix]',
-    summary: 'print all keys, or those that start with the prefix, in no order',
+    summary: 'print the keys that start with the prefix, or all',
     takesKey: isFirst,
     async *run(session, [prefix = NO_KEY]) {
       const client = await session.client();
