@@ -14,7 +14,7 @@ const CONNECT_TRIES = 500;
 /** @type {Set<ChildProcess>} */
 const running = new Set();
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) child.kill('SIGTERM');
 });
 
 /** @param {ChildProcess} child */

@@ -14,6 +14,9 @@ const BAR = 14;
 const LABEL_WIDTH = 132;
 const VALUE_WIDTH = 64;
 const FOOT = 30;
+/** By how much a bar that is cut off is longer than the longest that is not. */
+const CUT = 18;
+const CEILING = 'in-process Map';
 
 /** section, work, title */
 const panels = /** @type {const} */ ([
@@ -71,7 +74,7 @@ export function chartOf(results) {
     `<style>${style}</style>`,
     `<rect class="paper" width="${WIDTH}" height="${height}" rx="8"/>`,
     `<text class="ink title" x="${MARGIN}" y="38">Operations per second, longer is better</text>`,
-    `<text class="soft" x="${MARGIN}" y="60">Values of 64 B unless said otherwise${escape(quick)}. Dashed: shares nothing between processes.</text>`,
+    `<text class="soft" x="${MARGIN}" y="60">Values of 64 B unless said otherwise${escape(quick)}. Dashed: shares nothing between processes; // is cut off.</text>`,
     ...parts,
     `<text class="soft" x="${MARGIN}" y="${height - 20}">${escape(machine)}</text>`,
     '</svg>\n',
@@ -84,8 +87,12 @@ export function chartOf(results) {
  */
 function panel(title, cells) {
   const sorted = [...cells].sort((a, b) => b.opsPerS - a.opsPerS);
-  const scale = (PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH) / sorted[0].opsPerS;
-  const rows = sorted.map((cell, i) => bar(cell, PANEL_HEAD + i * ROW, Math.max(1, cell.opsPerS * scale)));
+  // The ceiling must not make all others look alike: it is cut off where it is far ahead.
+  const longest = sorted.find((cell) => cell.peer !== CEILING) ?? sorted[0];
+  const scale = (PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH - CUT) / longest.opsPerS;
+  const rows = sorted.map((cell, i) =>
+    bar(cell, PANEL_HEAD + i * ROW, Math.max(1, cell.opsPerS * scale), longest.opsPerS * scale + CUT),
+  );
   const bottom = PANEL_HEAD + sorted.length * ROW - (ROW - BAR) / 2;
   const axis = `<line class="axis" x1="${LABEL_WIDTH}" x2="${LABEL_WIDTH}" y1="${PANEL_HEAD - 4}" y2="${bottom}"/>`;
   return [`<text class="ink panel" y="18">${escape(title)}</text>`, ...rows, axis].join('');
@@ -94,18 +101,21 @@ function panel(title, cells) {
 /**
  * @param {Cell} cell
  * @param {number} y
- * @param {number} width
+ * @param {number} asked width
+ * @param {number} most it may have
  */
-function bar({ peer, opsPerS }, y, width) {
+function bar({ peer, opsPerS }, y, asked, most) {
+  const width = Math.min(asked, most);
   const isOurs = peer === 'shm-kvs';
-  const kind = isOurs ? 'ours' : peer === 'in-process Map' ? 'ceiling' : 'theirs';
+  const kind = isOurs ? 'ours' : peer === CEILING ? 'ceiling' : 'theirs';
   const weight = isOurs ? ' bold' : '';
   const middle = y + BAR / 2 + 4;
+  const cut = asked > most ? '// ' : '';
   const label = peer.replace(' -c 1 -P 16', '');
   return [
     `<text class="${isOurs ? 'ink' : 'soft'}${weight}" x="${LABEL_WIDTH - 8}" y="${middle}" text-anchor="end">${escape(label)}</text>`,
     `<rect class="${kind}" x="${LABEL_WIDTH + 0.5}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>`,
-    `<text class="${isOurs ? 'ink' : 'soft'} value${weight}" x="${(LABEL_WIDTH + width + 8).toFixed(1)}" y="${middle}">${short(opsPerS)}</text>`,
+    `<text class="${isOurs ? 'ink' : 'soft'} value${weight}" x="${(LABEL_WIDTH + width + 8).toFixed(1)}" y="${middle}">${cut}${short(opsPerS)}</text>`,
   ].join('');
 }
 

@@ -25,7 +25,11 @@ const isNodePeer = (/** @type {Cell} */ cell) => ![US, MAP, REDIS_BENCHMARK].inc
 const isCoherent = (/** @type {Cell} */ cell) => cell.peer === COHERENT;
 
 const count = (/** @type {number} */ n) => Math.round(n).toLocaleString('en');
-const figure = (/** @type {number} */ n) => (n >= 100 ? count(n) : n.toPrecision(3));
+const figure = (/** @type {number} */ n) => (n >= 100 || n === 0 ? count(n) : n.toPrecision(3));
+const amount = (/** @type {number} */ n, /** @type {string} */ unit) => `${figure(n)} ${unit}`.trim();
+/** From 1 on it is reached. */
+const shortfall = (/** @type {number} */ score) =>
+  score < 0.5 ? `a factor of ${figure(1 / score)}` : `${figure((1 / score - 1) * 100)} %`;
 
 class Judge {
   /** @type {Verdict[]} */
@@ -80,9 +84,9 @@ class Judge {
    * @param {string} theirs where the limit comes from
    */
   atMost(target, measured, limit, unit, theirs = '') {
-    const required = `≤ ${figure(limit)} ${unit}`;
+    const required = `≤ ${amount(limit, unit)}`;
     if (measured === undefined || !Number.isFinite(limit)) return this.#unmeasured(target, required);
-    const text = `${figure(measured)} ${unit}`;
+    const text = amount(measured, unit);
     const score = measured <= 0 ? Infinity : limit / measured;
     return this.#add({ target, ours: text, theirs, required, measured: text }, score);
   }
@@ -116,7 +120,7 @@ class Judge {
    */
   #add(verdict, score) {
     const isReached = score >= 1;
-    this.verdicts.push({ ...verdict, isReached, missedBy: isReached ? '' : `${figure((1 / score - 1) * 100)} %` });
+    this.verdicts.push({ ...verdict, isReached, missedBy: isReached ? '' : shortfall(score) });
   }
 }
 

@@ -1,4 +1,5 @@
 /** Measures several crews side by side: in every round each of them once, A B C A B C. */
+import { mkdirSync } from 'node:fs';
 import { createHistogram } from 'node:perf_hooks';
 
 import { Crew } from '../workload/crew.mjs';
@@ -19,7 +20,7 @@ import { median } from './context.mjs';
  * Starts the peers that can be had, each with so many clients, and fills them with keys.
  * @param {Context} context
  * @param {readonly Peer[]} peers
- * @param {{ kind: Kind, load: Load, clients: number, wait?: string }} options
+ * @param {{ kind: Kind, load: Load, clients: number }} options
  */
 export async function startCrews(context, peers, { kind, load, clients }) {
   /** @type {Crew[]} */
@@ -44,7 +45,6 @@ let lastFolder = 0;
  * @param {Load} load
  */
 export async function startCrew(context, peer, kind, load) {
-  const { mkdirSync } = await import('node:fs');
   const { results } = context;
   const folder = `${context.folder}/${++lastFolder}`;
   mkdirSync(folder);
@@ -154,6 +154,7 @@ function cellOf(head, rounds, histogram) {
 /** @param {Cell} cell */
 function lineOf({ work, peer, opsPerS, p50Us, p99Us, cpuMicrosPerOp, wrong }) {
   const rate = `${Math.round(opsPerS).toLocaleString('en')}/s`.padStart(13);
-  const times = `p50 ${p50Us.toFixed(1)} µs, p99 ${p99Us.toFixed(1)} µs, CPU ${cpuMicrosPerOp.toFixed(2)} µs`;
+  const times =
+    p50Us > 0 ? `p50 ${p50Us.toFixed(1)} µs, p99 ${p99Us.toFixed(1)} µs, CPU ${cpuMicrosPerOp.toFixed(2)} µs` : '';
   return `  ${work.padEnd(24)} ${peer.padEnd(18)} ${rate}  ${times}${wrong > 0 ? `  ${wrong} WRONG` : ''}`;
 }

@@ -34,9 +34,13 @@ async function run(context) {
         const times = { ...(isQuick ? { ms: 30, timedMs: 5 } : { ms: 200, timedMs: 20 }), clients };
         const workload = { ...work, keys: /** @type {const} */ ('uniform'), kind: crew.kind, ...load };
         const [runner] = await runnersOf([crew], workload, times);
-        runners.push({ ...runner, peer: `${clients} clients` });
+        runners.push({ ...runner, peer: clients === 1 ? '1 client' : `${clients} clients` });
       }
-      const heading = { section: 'scaling', work: `${name}, ${workers} workers`, rounds: isQuick ? 1 : ROUNDS };
+      const heading = {
+        section: 'scaling',
+        work: `${name}, ${workers} worker${workers === 1 ? '' : 's'}`,
+        rounds: isQuick ? 1 : ROUNDS,
+      };
       const cells = await compare(context, runners, heading);
       const key = `| ${name} | ${workers} |`;
       rows.set(
@@ -47,7 +51,7 @@ async function run(context) {
     await stopCrews([crew]);
   }
   context.quiet.conclude('scaling');
-  const head = `| operations per second | workers | ${CLIENTS.map((n) => `${n} clients`).join(' | ')} |`;
+  const head = `| operations per second | workers | ${CLIENTS.map((n) => `${n} client${n === 1 ? '' : 's'}`).join(' | ')} |`;
   const rule = `|---|---:|${CLIENTS.map(() => '---:|').join('')}`;
   const body = [...rows].sort(([a], [b]) => a.localeCompare(b)).map(([key, rates]) => `${key} ${rates.join(' | ')} |`);
   results.tables.push({ title: 'Clients and workers', text: [head, rule, ...body].join('\n') });
