@@ -23,6 +23,7 @@
  * - ALREADY_RUNNING: another server owns the name.
  * - TOO_MANY_CLIENTS: all client leases of the region are taken.
  * - NO_SPACE: the shared-memory file system cannot hold the region.
+ * - SHM_DIR: the directory for the region's files is missing, not writable, or of a kind that cannot hold them.
  * - NATIVE: the native addon could not be loaded on this platform.
  */
 export type KvsErrorCode = `ERR_KVS_${
@@ -44,6 +45,7 @@ export type KvsErrorCode = `ERR_KVS_${
   | 'ALREADY_RUNNING'
   | 'TOO_MANY_CLIENTS'
   | 'NO_SPACE'
+  | 'SHM_DIR'
   | 'NATIVE'}`;
 
 /** Whether a failed operation took effect: certainly not, or not known. */

@@ -96,6 +96,6 @@ export class Session {
     const codec: CustomCodec<StoredValue> = new StoredValueCodec(tag);
     const connectTimeoutMs = timeoutMs;
     const client = await KvsClient.connect({ name, shmDir, timeoutMs, connectTimeoutMs, codec, keyEncoding: 'buffer' });
-    return client as unknown as StoredValueClient;
+    return client;
   }
 }

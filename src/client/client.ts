@@ -23,6 +23,8 @@ import { Task, type TaskArguments, type TaskName, type TaskResult } from './task
 /** Pairs for mset(): an iterable of [key, value], a Map, or an object. */
 export type Entries<V> = Iterable<readonly [Key, V]> | Readonly<Record<string, V>>;
 
+type CustomOptions<T> = KvsClientOptions<T> & { codec: CustomCodec<T> };
+
 export class KvsClient<V = string, K extends Key = string> {
   readonly name: string;
   readonly #options: ResolvedClientOptions;
@@ -43,7 +45,8 @@ export class KvsClient<V = string, K extends Key = string> {
     options: KvsClientOptions<never> & { codec: N },
   ): Promise<KvsClient<CodecTypes[N]>>;
   static connect<T = unknown>(options: KvsClientOptions<T> & { codec: 'json' }): Promise<KvsClient<T>>;
-  static connect<T>(options: KvsClientOptions<T> & { codec: CustomCodec<T> }): Promise<KvsClient<T>>;
+  static connect<T>(options: CustomOptions<T> & { keyEncoding: 'buffer' }): Promise<KvsClient<T, Buffer>>;
+  static connect<T>(options: CustomOptions<T>): Promise<KvsClient<T>>;
   static connect(options: KvsClientOptions & { keyEncoding: 'buffer' }): Promise<KvsClient<string, Buffer>>;
   static connect(options: KvsClientOptions): Promise<KvsClient>;
   static async connect<T, K2 extends Key>(options: KvsClientOptions<T>): Promise<KvsClient<T, K2>> {

@@ -108,7 +108,7 @@ export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedC
   const given = parsed.data;
   return {
     name: given.name,
-    codec: resolveCodec(options.codec ?? 'utf8') as Codec<unknown>,
+    codec: resolveCodec(options.codec ?? 'utf8'),
     timeoutMs: given.timeoutMs ?? 5000,
     connectTimeoutMs: given.connectTimeoutMs ?? 5000,
     autostart: given.autostart === true ? {} : given.autostart === false ? undefined : given.autostart,

@@ -179,7 +179,7 @@ function createSegment(shmDir: string, bytes: number): { fd: number; buffer: Sha
     return native.createSegment(shmDir, bytes, MODE);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code !== 'ENOSPC' && code !== 'ENOMEM' && code !== 'EFBIG') throw cause;
+    if (code !== 'ENOSPC' && code !== 'ENOMEM' && code !== 'EFBIG') throw unusable(shmDir, cause);
     throw new KvsError(
       'ERR_KVS_NO_SPACE',
       `${shmDir} has no room for ${Math.ceil(bytes / 2 ** 20)} MiB of shared memory (${code}): lower maxMemory, or make it ` +
@@ -187,6 +187,12 @@ function createSegment(shmDir: string, bytes: number): { fd: number; buffer: Sha
       { cause },
     );
   }
+}
+
+function unusable(shmDir: string, cause: unknown): KvsError {
+  const { code } = cause as NodeJS.ErrnoException;
+  const message = `shmDir ${shmDir} cannot hold shared memory (${code}): name a directory that exists, is ours to write, and is a tmpfs`;
+  return new KvsError('ERR_KVS_SHM_DIR', message, { cause });
 }
 
 function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, version: string): void {
