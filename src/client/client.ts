@@ -22,7 +22,6 @@ import { Task, type TaskArguments, type TaskName, type TaskResult } from './task
 
 /** Pairs for mset(): an iterable of [key, value], a Map, or an object. */
 export type Entries<V> = Iterable<readonly [Key, V]> | Readonly<Record<string, V>>;
-
 type CustomOptions<T> = KvsClientOptions<T> & { codec: CustomCodec<T> };
 
 export class KvsClient<V = string, K extends Key = string> {

@@ -84,6 +84,11 @@ export class TaskQueue {
     return (load(this.#words, CtlHeader.queueTail) - load(this.#words, CtlHeader.queueHead)) | 0;
   }
 
+  /** Position of the next task to be given; stands still while none is. */
+  given(): number {
+    return load(this.#words, CtlHeader.queueTail);
+  }
+
   /** Position of the next task to be taken; stands still while none is. */
   taken(): number {
     return load(this.#words, CtlHeader.queueHead);

@@ -6,7 +6,7 @@ import { PayloadArena } from '../exchange/payload-arena.js';
 import { generationOf, ownerOf, SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { native } from '../native.js';
-import { CLIENT_LEASE_BYTE, ClientRecord, MAX_CLIENTS } from '../memory/layout.js';
+import { CLIENT_LEASE_BYTE, ClientRecord } from '../memory/layout.js';
 import { clientBase } from '../memory/client-lease.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
@@ -28,11 +28,11 @@ export class Reaper {
     this.#onEvent = onEvent;
   }
 
-  /** Looks at every leased index once. @returns how many slots came free */
-  reap(): number {
+  /** Looks at the leases of clients in use. @returns how many slots came free */
+  reap(clients: readonly number[]): number {
     const { words } = this.#region.ctl;
     let freed = 0;
-    for (let client = 0; client < MAX_CLIENTS; client++) {
+    for (const client of clients) {
       const base = clientBase(this.#region, client);
       if (load(words, base + ClientRecord.inUse) === 0) continue;
       const byte = CLIENT_LEASE_BYTE + client;

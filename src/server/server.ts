@@ -17,6 +17,7 @@ import type { KvsStatistics } from '../operation/stats.js';
 import { Store } from '../store/store.js';
 import { VERSION } from '../version.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
+import { ClientList } from './client-list.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
 import { Reaper } from './reaper.js';
 import { WorkerRecovery } from './recovery.js';
@@ -40,6 +41,7 @@ export class KvsServer {
   readonly #statistics: StatisticsReader;
   readonly #sweeper: Sweeper;
   readonly #reaper: Reaper;
+  readonly #clients: ClientList;
   readonly #bells: BellRinger;
   #rounds = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -81,6 +83,7 @@ export class KvsServer {
     const histograms: RecordableHistogram[] = Array.from({ length: geometry.workers }, createLatencyHistogram);
     this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms);
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
+    this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, options.onEvent);
     const recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
     this.#pool = new WorkerPool(region, histograms, recovery, options.onEvent);
@@ -122,7 +125,7 @@ export class KvsServer {
     clearInterval(this.#timer);
     this.#pool.expectEnd();
     store(words, CtlHeader.state, RegionState.stopped);
-    this.#sweeper.wakeAll();
+    this.#sweeper.wakeAll(this.#clients.refresh());
     await this.#pool.join(JOIN_TIMEOUT_MS);
     this.#bells.close();
     removeRegion(this.#region);
@@ -150,8 +153,11 @@ export class KvsServer {
 
   #keepHouse(): void {
     this.#rounds++;
-    this.#sweeper.sweep();
-    if (this.#rounds % REAP_ROUNDS === 0 && this.#reaper.reap() > 0) this.#sweeper.wakeStarving();
-    if (this.#rounds % CHUNK_ROUNDS === 0 && this.#reaper.sweepChunks() > 0) this.#sweeper.wakeStarving();
+    const clients = this.#clients.refresh();
+    this.#sweeper.sweep(clients);
+    let freed = 0;
+    if (this.#rounds % REAP_ROUNDS === 0) freed += this.#reaper.reap(clients);
+    if (this.#rounds % CHUNK_ROUNDS === 0) freed += this.#reaper.sweepChunks();
+    if (freed > 0) this.#sweeper.wakeStarving(clients);
   }
 }

@@ -107,7 +107,7 @@ export class StatisticsReader {
 /** Nanoseconds with two significant digits; safe to share between threads. */
 export const createLatencyHistogram = (): RecordableHistogram => createHistogram({ figures: 2 });
 
-export function countClients(ctl: SegmentViews, geometry: Geometry): number {
+function countClients(ctl: SegmentViews, geometry: Geometry): number {
   const first = geometry.clientsOffset / 4 + ClientRecord.inUse;
   let clients = 0;
   for (let client = 0; client < MAX_CLIENTS; client++) {

@@ -8,12 +8,11 @@ import { SlotState, stateOf } from '../exchange/slot-word.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { clientBase } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';
+import { ClientRecord, CtlHeader } from '../memory/layout.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 import { native } from '../native.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
-import { countClients } from './statistics.js';
 
 /** Rounds in which nothing left the queue although requests wait. */
 const STUCK_ROUNDS = 10;
@@ -28,6 +27,8 @@ export class Sweeper {
   readonly #submitted: Int32Array;
 
   #tasksTaken = 0;
+  #tasksGiven = 0;
+  #isQuiet = false;
   #stuckRounds = 0;
 
   constructor(region: OwnedRegion, queue: TaskQueue, workerBells: WorkerBells, bells: BellRinger) {
@@ -39,7 +40,13 @@ export class Sweeper {
     this.#submitted = new Int32Array(this.#table.count);
   }
 
-  sweep(): void {
+  /** One round. @param clients those in use */
+  sweep(clients: readonly number[]): void {
+    const tasksGiven = this.#queue.given();
+    const isStill = this.#isQuiet && tasksGiven === this.#tasksGiven;
+    this.#tasksGiven = tasksGiven;
+    // All slots were free, and nothing was asked for since.
+    if (isStill) return;
     const isBacklogged = this.#queue.length() > this.#table.count;
     const tasksTaken = this.#queue.taken();
     let free = 0;
@@ -61,7 +68,8 @@ export class Sweeper {
     if (!this.#queue.isEmpty() && !this.#workerBells.isAnyAwake) {
       this.#workerBells.ringAll(this.#region.geometry.workers);
     }
-    this.#recountClients(free);
+    this.#isQuiet = free === this.#table.count;
+    this.#recountStarving(clients, free);
   }
 
   /**
@@ -75,34 +83,30 @@ export class Sweeper {
     this.#queue.reset();
   }
 
-  #recountClients(freeSlots: number): void {
-    const { ctl, geometry } = this.#region;
-    store(ctl.words, CtlHeader.clients, countClients(ctl, geometry));
+  #recountStarving(clients: readonly number[], freeSlots: number): void {
+    const { ctl } = this.#region;
     let starving = 0;
-    for (let client = 0; client < MAX_CLIENTS; client++) {
-      if (load(ctl.words, clientBase(this.#region, client) + ClientRecord.starving) !== 0) starving++;
-    }
+    for (const client of clients) if (this.#isStarving(client)) starving++;
     store(ctl.words, CtlHeader.starving, starving);
-    if (starving > 0 && freeSlots > 0) this.wakeStarving();
+    if (starving > 0 && freeSlots > 0) this.wakeStarving(clients);
+  }
+
+  #isStarving(client: number): boolean {
+    return load(this.#region.ctl.words, clientBase(this.#region, client) + ClientRecord.starving) !== 0;
   }
 
   /** Wakes every client that waits for a slot or for room in the arena. */
-  wakeStarving(): void {
-    for (let client = 0; client < MAX_CLIENTS; client++) {
-      const base = clientBase(this.#region, client);
-      if (load(this.#region.ctl.words, base + ClientRecord.starving) !== 0) this.#bells.wake(client);
-    }
+  wakeStarving(clients: readonly number[]): void {
+    for (const client of clients) if (this.#isStarving(client)) this.#bells.wake(client);
   }
 
   /** Wakes everyone who waits for anything: the region is stopped. */
-  wakeAll(): void {
+  wakeAll(clients: readonly number[]): void {
     const { ctl } = this.#region;
     for (let slot = 0; slot < this.#table.count; slot++) {
       native.futexWake(ctl.words, this.#table.base(slot), 1);
     }
-    for (let client = 0; client < MAX_CLIENTS; client++) {
-      if (load(ctl.words, clientBase(this.#region, client) + ClientRecord.inUse) !== 0) this.#bells.wake(client);
-    }
+    for (const client of clients) this.#bells.wake(client);
     this.#workerBells.ringAll(this.#region.geometry.workers);
   }
 }

@@ -14,7 +14,8 @@ import { load } from '../memory/words.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
 import type { Executor } from './executor.js';
 
-const SLEEP_MS = 250;
+/** Bounds a sleep whose wake-up was lost; the sweeper looks for such much sooner. */
+const SLEEP_MS = 1000;
 /** Completions after which doorbells ring although there is more to do. */
 const RING_AFTER = 16;
 /** Looks in a row at a queue that was said to have tasks and had none. */

@@ -1,0 +1,33 @@
+/**
+ * The client indices in use, for whoever looks at all clients: read from the records when their number has changed, and
+ * every second in any case, so that an idle server does not walk over a thousand records twenty times a second.
+ */
+import { clientBase } from '../memory/client-lease.js';
+import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';
+import type { Region } from '../memory/region.js';
+import { load, store } from '../memory/words.js';
+
+const ROUNDS_PER_SCAN = 20;
+
+export class ClientList {
+  readonly #region: Region;
+  #clients: number[] = [];
+  #round = 0;
+
+  constructor(region: Region) {
+    this.#region = region;
+  }
+
+  /** Once per round. @returns the indices in use */
+  refresh(): readonly number[] {
+    const { words } = this.#region.ctl;
+    const isChanged = load(words, CtlHeader.clients) !== this.#clients.length;
+    if (!isChanged && this.#round++ % ROUNDS_PER_SCAN !== 0) return this.#clients;
+    this.#clients = [];
+    for (let client = 0; client < MAX_CLIENTS; client++) {
+      if (load(words, clientBase(this.#region, client) + ClientRecord.inUse) !== 0) this.#clients.push(client);
+    }
+    store(words, CtlHeader.clients, this.#clients.length);
+    return this.#clients;
+  }
+}
