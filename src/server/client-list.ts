@@ -1,6 +1,6 @@
 /**
  * The client indices in use, for whoever looks at all clients: read from the records when their number has changed, and
- * every second in any case, so that an idle server does not walk over a thousand records twenty times a second.
+ * every so often in any case, so that an idle server does not walk over a thousand records in every round.
  */
 import { clientBase } from '../memory/client-lease.js';
 import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';

@@ -26,9 +26,11 @@ import { Sweeper } from './sweeper.js';
 import { WorkerPool } from './worker-pool.js';
 
 const ROUND_MS = 50;
-/** Rounds between two looks at leases, and between two looks for orphaned chunks. */
-const REAP_ROUNDS = 2;
-const CHUNK_ROUNDS = 40;
+/** The same while nobody asks for anything: every wake-up of an idle process costs more than what it does. */
+const IDLE_ROUND_MS = 250;
+/** At least that long between two looks at leases, and between two looks for orphaned chunks. */
+const REAP_MS = 90;
+const SWEEP_CHUNKS_MS = 2000;
 const DRAIN_LOOK_MS = 2;
 const JOIN_TIMEOUT_MS = 5000;
 
@@ -43,7 +45,8 @@ export class KvsServer {
   readonly #reaper: Reaper;
   readonly #clients: ClientList;
   readonly #bells: BellRinger;
-  #rounds = 0;
+  #reapAt = 0;
+  #sweepChunksAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -64,7 +67,7 @@ export class KvsServer {
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
     }
     store(region.ctl.words, CtlHeader.state, RegionState.ready);
-    server.#timer = setInterval(() => server.#keepHouse(), ROUND_MS);
+    server.#keepHouse();
     if (region.replacedStale) onEvent({ type: 'stale-region-replaced' });
     return server;
   }
@@ -122,7 +125,7 @@ export class KvsServer {
     store(words, CtlHeader.state, RegionState.stopping);
     const pending = await this.#drain();
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#pool.expectEnd();
     store(words, CtlHeader.state, RegionState.stopped);
     this.#sweeper.wakeAll(this.#clients.refresh());
@@ -151,13 +154,20 @@ export class KvsServer {
     return pending;
   }
 
-  #keepHouse(): void {
-    this.#rounds++;
+  readonly #keepHouse = (): void => {
+    const now = performance.now();
     const clients = this.#clients.refresh();
-    this.#sweeper.sweep(clients);
+    const isBusy = this.#sweeper.sweep(clients);
     let freed = 0;
-    if (this.#rounds % REAP_ROUNDS === 0) freed += this.#reaper.reap(clients);
-    if (this.#rounds % CHUNK_ROUNDS === 0) freed += this.#reaper.sweepChunks();
+    if (now >= this.#reapAt) {
+      freed += this.#reaper.reap(clients);
+      this.#reapAt = now + REAP_MS;
+    }
+    if (now >= this.#sweepChunksAt) {
+      freed += this.#reaper.sweepChunks();
+      this.#sweepChunksAt = now + SWEEP_CHUNKS_MS;
+    }
     if (freed > 0) this.#sweeper.wakeStarving(clients);
-  }
+    this.#timer = setTimeout(this.#keepHouse, isBusy ? ROUND_MS : IDLE_ROUND_MS);
+  };
 }

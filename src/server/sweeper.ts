@@ -40,13 +40,13 @@ export class Sweeper {
     this.#submitted = new Int32Array(this.#table.count);
   }
 
-  /** One round. @param clients those in use */
-  sweep(clients: readonly number[]): void {
+  /** One round. @param clients those in use. @returns false when there was nothing to look at: nobody asks for anything */
+  sweep(clients: readonly number[]): boolean {
     const tasksGiven = this.#queue.given();
     const isStill = this.#isQuiet && tasksGiven === this.#tasksGiven;
     this.#tasksGiven = tasksGiven;
     // All slots were free, and nothing was asked for since.
-    if (isStill) return;
+    if (isStill) return false;
     const isBacklogged = this.#queue.length() > this.#table.count;
     const tasksTaken = this.#queue.taken();
     let free = 0;
@@ -70,6 +70,7 @@ export class Sweeper {
     }
     this.#isQuiet = free === this.#table.count;
     this.#recountStarving(clients, free);
+    return true;
   }
 
   /**
