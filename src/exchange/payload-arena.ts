@@ -72,7 +72,8 @@ export class PayloadArena {
       }
       const taken = this.#claimRun(use, first, chunks);
       if (taken === chunks) {
-        this.#cursor = first + chunks < this.#endOwn ? first + chunks : this.#firstOwn;
+        // Answers are freed by others: the place where they were is looked at first, it is still in the caches.
+        if (!this.#mayOverflow) this.#cursor = first + chunks < end ? first + chunks : from;
         return first;
       }
       walked += taken + 1;
@@ -101,6 +102,8 @@ export class PayloadArena {
     for (let chunk = Math.max(first, 0); chunk < end; chunk++) {
       cas(this.#words, this.#firstOwner + chunk, owner, 0);
     }
+    // Memory that was just used is in the caches: use it again next.
+    if (first >= this.#firstOwn && first < this.#endOwn) this.#cursor = first;
   }
 
   /** Whether the extent lies in the arena and every chunk of it belongs to the use. */
