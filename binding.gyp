@@ -11,7 +11,8 @@
         'native/segment.cc',
       ],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      # Without the last, an exception thrown in a worker thread that is being terminated ends the process.
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       # The C++ standard is left to the Node headers: C++17 for Node 20, C++20 from 24 on.
       'cflags_cc!': ['-fno-exceptions', '-O3'],
       'cflags_cc': ['-O2', '-Wall', '-Wextra', '-fexceptions', '-fvisibility=hidden'],

@@ -207,7 +207,7 @@ export class Pipeline {
 
   /** Nothing is in flight: nothing keeps the process alive. */
   #rest(): void {
-    if (this.#isArmed) this.#connection.session.disarm();
+    this.#connection.session.disarm();
     this.#isArmed = false;
     this.#timer?.unref();
     this.#onIdle?.();

@@ -14,6 +14,7 @@ import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
 import { ClientRecord, CtlHeader, RegionState, Slot } from '../memory/layout.js';
+import { removeFile } from '../memory/region-files.js';
 import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { add, cas, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
@@ -53,6 +54,8 @@ export class Session {
   /** Cancelled calls whose slots wait for their predecessors. */
   #withdrawn: Call[] = [];
   #doorbell: Doorbell | undefined;
+  /** Whether the doorbell keeps the event loop alive. */
+  #isHeld = false;
   #isClosed = false;
   #isLost = false;
 
@@ -239,11 +242,15 @@ export class Session {
   arm(onRing: () => void): void {
     this.#doorbell ??= this.#openDoorbell(onRing);
     this.#doorbell.ref();
+    this.#isHeld = true;
     // A fence too: the caller's last look must not come before it.
     exchange(this.#words, this.#record + ClientRecord.armed, 1);
   }
 
+  /** Lets the event loop end, whether the doorbell has rung or not. */
   disarm(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
     store(this.#words, this.#record + ClientRecord.armed, 0);
     this.#doorbell?.unref();
   }
@@ -251,13 +258,16 @@ export class Session {
   #openDoorbell(onRing: () => void): Doorbell {
     const path = this.region.paths.bell(this.#client);
     native.makeFifo(path, BELL_MODE);
-    return native.watchDoorbell(openSync(path, BELL_FLAGS), onRing);
+    const fd = openSync(path, BELL_FLAGS);
+    // SYNC: a server says that it is stopped before it removes the bells of its region; one made later is ours to remove.
+    if (regionState(this.region) >= RegionState.stopped) removeFile(path);
+    return native.watchDoorbell(fd, onRing);
   }
 
   /** The server is known to be gone: nothing new is submitted here. */
   lose(): void {
     this.#isLost = true;
-    this.#doorbell?.unref();
+    this.disarm();
   }
 
   /** Gives up the lease. Calls that were abandoned are finished and freed by the server. */
