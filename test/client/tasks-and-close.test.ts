@@ -1,0 +1,166 @@
+/** Tasks, abort signals, and the end of a client. */
+import { expect, test } from 'vitest';
+
+import { KvsClient, type Task } from '#dist/index.js';
+
+import { regionName } from '../fixtures/region.js';
+import { connect, failureOf, freeze, shareServer, startServerProcess } from '../fixtures/service.js';
+
+const name = shareServer();
+
+/** A client of a server that does not answer until it is told to go on. */
+async function frozen(slots = 16) {
+  const region = regionName();
+  const server = await startServerProcess({ slots }, region);
+  const client = await connect(region);
+  await client.set('k', 'v');
+  await freeze(server);
+  return { client, thaw: () => server.process.kill('SIGCONT') };
+}
+
+test('a task tells its state and gives its result as often as asked', async () => {
+  const client = await connect(name);
+  const task = client.submit('set', 'k', 'v');
+  expect(task.state).toBe('submitted');
+  const next = client.submit('get', 'k');
+  expect(next.id).toBeGreaterThan(task.id);
+  expect(next.waitSync()).toBe('v');
+  expect(next.state).toBe('fulfilled');
+  expect(task.waitSync()).toBe(true);
+  expect([await task, await task.wait(), await task.wait(1000), task.waitSync(0)]).toEqual([true, true, true, true]);
+  expect(await next.then((value) => `${value}!`)).toBe('v!');
+  const failed = client.submit('incr', 'k');
+  expect((await failureOf(failed.wait())).code).toBe('ERR_KVS_NOT_A_NUMBER');
+  expect(failed.state).toBe('rejected');
+  expect(() => failed.waitSync()).toThrow(/numeric value/);
+  expect(await failed.then(null, (error: unknown) => (error as Error).name)).toBe('KvsError');
+  expect(failed.cancel()).toBe(false);
+  expect(failed.state).toBe('rejected');
+});
+
+test('a wait with a limit of its own ends without ending the task', async () => {
+  const { client, thaw } = await frozen();
+  const task = client.submit('set', 'k', 'waited');
+  expect(await failureOf(task.wait(5))).toMatchObject({ code: 'ERR_KVS_TIMEOUT', executed: 'unknown' });
+  expect(await failureOf(() => task.waitSync(5))).toMatchObject({ code: 'ERR_KVS_TIMEOUT', executed: 'unknown' });
+  expect(task.state).toBe('submitted');
+  thaw();
+  expect(await task).toBe(true);
+  expect(await client.get('k')).toBe('waited');
+});
+
+test('cancelled tasks, queued or submitted, are never executed', async () => {
+  const { client, thaw } = await frozen();
+  const tasks: Task<true>[] = Array.from({ length: 40 }, (_, i) => client.submit('set', `${i}`, 'v'));
+  expect(new Set(tasks.map(({ state }) => state))).toEqual(new Set(['submitted', 'queued']));
+  const cancelled = tasks.filter((_, i) => i % 2 === 0);
+  expect(cancelled.map((task) => task.cancel())).toEqual(cancelled.map(() => true));
+  expect(cancelled.map(({ state }) => state)).toEqual(cancelled.map(() => 'cancelled'));
+  expect(cancelled.map((task) => task.cancel())).toEqual(cancelled.map(() => false));
+  thaw();
+  for (const task of cancelled) {
+    expect(await failureOf(task.wait())).toMatchObject({ code: 'ERR_KVS_ABORTED', executed: 'no' });
+  }
+  await Promise.all(tasks.filter((_, i) => i % 2 === 1));
+  const values = await client.mget(tasks.map((_, i) => `${i}`));
+  expect(values).toEqual(tasks.map((_, i) => (i % 2 === 0 ? undefined : 'v')));
+  expect((await client.stats()).slots.inUse).toBe(1);
+});
+
+test('a large mget can be cancelled when a part of it has come', async () => {
+  const client = await connect(name);
+  const keys = Array.from({ length: 200 }, (_, i) => `part ${i}`);
+  await client.mset(keys.map((key): [string, string] => [key, key.repeat(6000)]));
+  const controller = new AbortController();
+  const values = failureOf(client.mget(keys, { signal: controller.signal }));
+  const before = (await client.stats()).operations['mget']?.count ?? 0;
+  while (((await client.stats()).operations['mget']?.count ?? 0) === before);
+  controller.abort();
+  expect((await values).code).toBe('ERR_KVS_ABORTED');
+  expect(await client.mdel(keys)).toBe(200);
+  expect((await client.stats()).memory.arenaUsedBytes).toBe(0);
+});
+
+test('an abort signal ends awaited calls and tasks, with its reason as the cause', async () => {
+  const { client, thaw } = await frozen();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const calls = [
+    client.set('k', 'aborted', { signal }),
+    client.mset({ k: 'aborted', l: 'aborted' }, { signal }),
+    client.submit('set', 'k', 'aborted', { signal }).wait(),
+    client.flush({ signal }),
+  ].map(failureOf);
+  const other = client.set('other', 'v');
+  const reason = new Error('no longer needed');
+  controller.abort(reason);
+  for (const call of calls) {
+    expect(await call).toMatchObject({ code: 'ERR_KVS_ABORTED', executed: 'no', cause: reason });
+  }
+  expect(await failureOf(client.set('k', 'aborted', { signal }))).toMatchObject({ code: 'ERR_KVS_ABORTED' });
+  expect(await failureOf(() => client.setSync('k', 'aborted', { signal }))).toMatchObject({ executed: 'no' });
+  thaw();
+  await other;
+  expect(await client.mget(['k', 'l', 'other'])).toEqual(['v', undefined, 'v']);
+});
+
+test('a signal that is never aborted keeps nothing', async () => {
+  const client = await connect(name);
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners++;
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...args);
+  };
+  for (let i = 0; i < 50; i++) await client.set('k', `${i}`, { signal });
+  expect(listeners).toBe(0);
+});
+
+test('close lets what is in flight finish, refuses the rest, and gives everything back', async () => {
+  const observer = await connect(name);
+  const before = (await observer.stats()).clients;
+  const client = await KvsClient.connect({ name });
+  const calls = Array.from({ length: 2000 }, (_, i) => client.set(`closing ${i}`, 'v'));
+  expect(client.isClosed).toBe(false);
+  const closed = client.close();
+  expect(client.isClosed).toBe(true);
+  expect(client.close()).toBe(closed);
+  const refused = [
+    client.get('k'),
+    client.set('k', 'v'),
+    client.submit('get', 'k').wait(),
+    client.mset({}),
+    client.keys().next(),
+    client.entries().next(),
+    () => client.getSync('k'),
+    () => client.setSync('k', 'v'),
+    () => client.mgetSync(['k']),
+    () => client.keysSync().next(),
+    () => client.statsSync(),
+  ];
+  for (const call of refused) {
+    expect(await failureOf(call)).toMatchObject({ code: 'ERR_KVS_CLOSED', executed: 'no' });
+  }
+  await closed;
+  expect(await Promise.all(calls)).toEqual(calls.map(() => true));
+  expect(await observer.mdel(calls.map((_, i) => `closing ${i}`))).toBe(2000);
+  const stats = await observer.stats();
+  expect([stats.clients, stats.slots.inUse]).toEqual([before, 1]);
+  await client.close();
+  expect(await failureOf(client.get('k'))).toMatchObject({ code: 'ERR_KVS_CLOSED' });
+});
+
+test('a client is disposed of like any other resource', async () => {
+  const client = await KvsClient.connect({ name });
+  const call = client.set('k', 'disposed');
+  await client[Symbol.asyncDispose]();
+  expect(client.isClosed).toBe(true);
+  expect(await call).toBe(true);
+  expect(await (await connect(name)).get('k')).toBe('disposed');
+});

@@ -1,0 +1,76 @@
+/** Whatever one client writes into shared memory harms itself alone: not the server, not the store. */
+import { expect, test } from 'vitest';
+
+import { Peer } from '../fixtures/processes.js';
+import { closing, connect, randomness, startServer, statsUntil } from '../fixtures/service.js';
+
+import { KvsClient } from '#dist/index.js';
+
+const KEYS = 60;
+
+async function work(client: KvsClient, id: number, over: AbortSignal): Promise<number> {
+  let done = 0;
+  for (let round = 0; !over.aborted; round++) {
+    const keys = Array.from({ length: KEYS }, (_, i) => `${id}:${i}`);
+    const value = (i: number) => `${id}:${i}:${round} `.repeat(i % 10 === 0 ? 300 : 3);
+    expect(await Promise.all(keys.map((key, i) => client.set(key, value(i))))).toEqual(keys.map(() => true));
+    expect(client.mgetSync(keys)).toEqual(keys.map((_, i) => value(i)));
+    expect(await Promise.all(keys.map((key) => client.get(key)))).toEqual(keys.map((_, i) => value(i)));
+    done += 3 * KEYS;
+  }
+  return done;
+}
+
+test('requests of garbage fail alone while others work', async () => {
+  const server = await startServer({ workers: 2, slots: 128, drainTimeoutMs: 100 });
+  const seed = randomness()(2 ** 31);
+  console.log(`rogue seed: ${seed}`);
+  const clients = await Promise.all([connect(server.name), connect(server.name)]);
+  const over = new AbortController();
+  const loads = clients.map((client, id) => work(client, id, over.signal));
+  const failed = Promise.all(loads);
+  for (let life = 0; life < 3; life++) {
+    const options = JSON.stringify({ name: server.name, seed: seed + life, everywhere: false });
+    const rogue = await Peer.start('service/rogue', options);
+    for (let part = 0; part < 10; part++) await Promise.race([rogue.tell('run', 3000), failed]);
+    await rogue.kill();
+  }
+  over.abort();
+  for (const done of await failed) expect(done).toBeGreaterThan(KEYS);
+  // What it left behind is reclaimed like that of any dead client.
+  await statsUntil(
+    clients[0],
+    (stats) => stats.slots.inUse === 1 && stats.memory.arenaUsedBytes === 0 && stats.clients === 2,
+  );
+  // It may have stored something under keys of its own; the store is whole all the same.
+  const observer = closing(await KvsClient.connect({ name: server.name, codec: 'buffer', keyEncoding: 'buffer' }));
+  let found = 0;
+  for await (const [key, value] of observer.entries()) {
+    expect(key.length).toBeGreaterThan(0);
+    expect(await observer.get(key)).toEqual(value);
+    found++;
+  }
+  expect(await observer.size()).toBe(found);
+  expect(found).toBeGreaterThanOrEqual(2 * KEYS);
+});
+
+test('a server whose slots are overwritten by anybody goes on, and its store stays whole', async () => {
+  const server = await startServer({ workers: 2, slots: 256, drainTimeoutMs: 100 });
+  const seed = randomness()(2 ** 31);
+  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 300, reads: 'server' }));
+  const keys = Array.from({ length: 100 }, (_, i) => `kept ${i}`);
+  await client.mset(keys.map((key): [string, string] => [key, key]));
+  const rogue = await Peer.start('service/rogue', JSON.stringify({ name: server.name, seed, everywhere: true }));
+  for (let part = 0; part < 20; part++) {
+    const wreck = rogue.tell('run', 2000);
+    // Anything may become of these, except that they do not return.
+    await Promise.allSettled(Array.from({ length: 30 }, (_, i) => client.get(keys[i % keys.length])));
+    await wreck;
+  }
+  await rogue.kill();
+  expect(server.isRunning).toBe(true);
+  // Directly from the store: no slot is needed for this.
+  const reader = closing(await KvsClient.connect({ name: server.name, reads: 'direct' }));
+  expect(keys.filter((key) => reader.getSync(key) !== key)).toEqual([]);
+  expect(server.size).toBeGreaterThanOrEqual(keys.length);
+});

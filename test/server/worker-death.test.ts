@@ -1,0 +1,124 @@
+/** Worker threads that die at any instruction: their requests fail or succeed, the store stays whole, nothing leaks. */
+import { setTimeout } from 'node:timers/promises';
+
+import { expect, test } from 'vitest';
+
+import { KvsClient, KvsError } from '#dist/index.js';
+
+import { Peer } from '../fixtures/processes.js';
+import { regionName } from '../fixtures/region.js';
+import { closing, randomness, statsUntil } from '../fixtures/service.js';
+
+const KILLS = 50;
+const MAX_MEMORY = 8 * 2 ** 20;
+const KEYS = 400;
+
+/** A value that says which key it is of. */
+const valueOf = (key: string, size: number): string => `${key}|${`${size % 10}`.repeat(size)}|`;
+const isOf = (key: string, value: string): boolean => {
+  const size = value.length - key.length - 2;
+  return value === valueOf(key, size);
+};
+
+/** Sets keys until the store is full. @returns how many */
+async function fill(client: KvsClient): Promise<number> {
+  for (let i = 0; ; i++) {
+    try {
+      await client.set(`fill ${i}`, 'f'.repeat(1000));
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ERR_KVS_OUT_OF_MEMORY' });
+      return i;
+    }
+  }
+}
+
+async function load(client: KvsClient, random: (below: number) => number, over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    const calls = Array.from({ length: 40 }, async () => {
+      const key = `key ${random(KEYS)}`;
+      try {
+        switch (random(8)) {
+          case 0:
+            return await client.del(key);
+          case 1:
+            return await client.incr(`count ${random(5)}`);
+          case 2:
+            return await client.mset(
+              [1, 2, 3].map((i): [string, string] => [`${key}.${i}`, valueOf(`${key}.${i}`, random(300))]),
+            );
+          case 3:
+            return await client.cas(key, 0, valueOf(key, random(100)));
+          case 4: {
+            const value = await client.get(key);
+            if (value !== undefined) expect(isOf(key, value), key).toBe(true);
+            return value;
+          }
+          default:
+            return await client.set(key, valueOf(key, random(10) === 0 ? random(20_000) : random(500)));
+        }
+      } catch (error) {
+        if (!(error instanceof KvsError)) throw error;
+        expect(['ERR_KVS_INTERNAL', 'ERR_KVS_OUT_OF_MEMORY']).toContain(error.code);
+        if (error.code === 'ERR_KVS_INTERNAL') expect(error.executed).toBe('unknown');
+        return undefined;
+      }
+    });
+    await Promise.all(calls);
+  }
+}
+
+test('after 50 deaths of worker threads under load the store is whole and all of its memory usable', async () => {
+  const name = regionName();
+  const options = { name, workers: 3, slots: 128, stripes: 4, maxMemory: MAX_MEMORY };
+  const server = await Peer.start('service/mortal-server', JSON.stringify(options));
+  const client = closing(await KvsClient.connect({ name, reads: 'server', timeoutMs: 60_000 }));
+  const direct = closing(await KvsClient.connect({ name, reads: 'direct', timeoutMs: 60_000 }));
+  const capacity = await fill(client);
+  await client.flush();
+  const empty = (await client.stats()).memory.usedBytes;
+
+  const random = randomness();
+  const over = new AbortController();
+  const loads = Promise.all([client, direct].map((each) => load(each, random, over.signal)));
+  let killed = 0;
+  while (killed < KILLS) {
+    // At a moment of chance; a thread that is just being replaced cannot be killed.
+    await setTimeout(random(10));
+    if ((await server.tell('kill', random(100))) === true) killed++;
+  }
+  over.abort();
+  await loads;
+
+  const events = (await server.tell('events')) as { type: string }[];
+  expect(events.filter(({ type }) => type === 'worker-died').length).toBe(KILLS);
+  const keys: string[] = [];
+  for await (const [key, value] of client.entries()) {
+    if (!key.startsWith('count')) expect(isOf(key, value), `${key}: ${value.slice(0, 60)}`).toBe(true);
+    keys.push(key);
+  }
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(await client.size()).toBe(keys.length);
+  expect((await client.mget(keys)).every((value) => value !== undefined)).toBe(true);
+  expect(await client.mdel(keys)).toBe(keys.length);
+  expect(await client.size()).toBe(0);
+  expect([...client.keysSync()]).toEqual([]);
+  const stats = await statsUntil(client, ({ slots, memory }) => slots.inUse === 1 && memory.arenaUsedBytes === 0);
+  console.log('used when empty, before and after:', empty, stats.memory.usedBytes);
+  // Overflow buckets stay where they were linked; entries do not.
+  expect(stats.memory.usedBytes - empty).toBeLessThan(MAX_MEMORY / 50);
+  expect(await fill(client)).toBeGreaterThan(capacity * 0.97);
+});
+
+test('all workers dead at once: requests are answered by their successors', async () => {
+  const name = regionName();
+  const server = await Peer.start('service/mortal-server', JSON.stringify({ name, workers: 2, maxMemory: MAX_MEMORY }));
+  const client = closing(await KvsClient.connect({ name, reads: 'server', timeoutMs: 60_000 }));
+  await client.set('k', 'v');
+  expect(await server.tell('kill', 0)).toBe(true);
+  expect(await server.tell('kill', 0)).toBe(true);
+  const calls = Array.from({ length: 100 }, () => client.get('k'));
+  expect(await Promise.all(calls)).toEqual(calls.map(() => 'v'));
+  const died = (await server.tell('events')) as { type: string; worker: number; error: unknown }[];
+  expect(died.map(({ type }) => type)).toEqual(['worker-died', 'worker-died']);
+  expect(died.map(({ worker }) => worker).toSorted((a, b) => a - b)).toEqual([0, 1]);
+});
