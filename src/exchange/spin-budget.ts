@@ -1,15 +1,15 @@
 /**
  * How long to look for something before sleeping for it. Spinning for about as long as a wake-up takes costs at most
  * twice the best possible (A. Karlin et al., "Empirical Studies of Competitive Spinning for a Shared-Memory
- * Multiprocessor", 1991). On a machine with more runnable threads than CPUs it only delays whoever is waited for: so the
- * budget shrinks while spinning fails and recovers when it succeeds. Now and then a long look finds out whether both
- * sides could do without sleeping again. Private to one thread.
+ * Multiprocessor", 1991); a sleep costs both sides some 20 to 50 µs. The budget follows what waits turned out to take,
+ * and shrinks while spinning fails: with more runnable threads than CPUs it would only delay whoever is waited for.
+ * Now and then a long look finds out whether both sides could do without sleeping again. Private to one thread.
  */
 import { availableParallelism } from 'node:os';
 
 const MIN_MS = 0.004;
-const MAX_MS = 0.02;
-const PROBE_MS = 0.05;
+const USUAL_MS = 0.02;
+const MAX_MS = 0.1;
 /** Every so many failures in a row the look is a long one. */
 const PROBE_FAILURES = 16;
 const LOOKS_PER_CLOCK = 32;
@@ -18,7 +18,7 @@ const LOOKS_PER_CLOCK = 32;
 const isAlone = availableParallelism() === 1;
 
 export class SpinBudget {
-  #limitMs = MAX_MS;
+  #limitMs = USUAL_MS;
   #failures = 0;
 
   /** @returns whether `isThere` became true within the budget */
@@ -26,18 +26,22 @@ export class SpinBudget {
     if (isThere()) return true;
     if (isAlone) return false;
     const isProbe = this.#failures % PROBE_FAILURES === PROBE_FAILURES - 1;
-    const until = performance.now() + (isProbe ? PROBE_MS : this.#limitMs);
+    const startedAt = performance.now();
+    const until = startedAt + (isProbe ? MAX_MS : this.#limitMs);
+    let now = startedAt;
     do {
-      for (let look = 0; look < LOOKS_PER_CLOCK; look++) if (isThere()) return this.#succeed();
-    } while (performance.now() < until);
+      for (let look = 0; look < LOOKS_PER_CLOCK; look++) if (isThere()) return this.#succeed(now - startedAt);
+      now = performance.now();
+    } while (now < until);
     this.#failures++;
     this.#limitMs = Math.max(MIN_MS, this.#limitMs / 2);
     return false;
   }
 
-  #succeed(): true {
+  /** @param tookMs until the look before the last, or 0 */
+  #succeed(tookMs: number): true {
     this.#failures = 0;
-    this.#limitMs = Math.min(MAX_MS, this.#limitMs * 2);
+    this.#limitMs = Math.min(MAX_MS, Math.max(USUAL_MS, 2 * tookMs));
     return true;
   }
 }
