@@ -53,6 +53,7 @@ export const incr: Operation<number> = {
     const hash = request.hash();
     const by = request.argument;
     const { source, keyOffset, keyBytes } = request;
+    if (keyBytes === 0) return response.status(Status.badRequest);
     const block = store.prepareNumber(hash, source, keyOffset, keyBytes);
     if (block === 0) return response.status(Status.outOfMemory);
     let old = 0;

@@ -11,6 +11,11 @@ export function prepareEntry(
   { store, maxValueBytes }: ServerContext,
   hash: number,
 ): number {
+  // Clients refuse it before they ask; nobody could delete it.
+  if (request.keyBytes === 0) {
+    response.status(Status.badRequest);
+    return 0;
+  }
   if (request.valueBytes > maxValueBytes) {
     response.status(Status.tooLarge);
     return 0;
