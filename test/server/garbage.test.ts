@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 
 import { Peer } from '../fixtures/processes.js';
-import { closing, connect, randomness, startServer, statsUntil } from '../fixtures/service.js';
+import { regionName } from '../fixtures/region.js';
+import { closing, connect, randomness, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 import { KvsClient } from '#dist/index.js';
 
@@ -22,15 +23,17 @@ async function work(client: KvsClient, id: number, over: AbortSignal): Promise<n
 }
 
 test('requests of garbage fail alone while others work', async () => {
-  const server = await startServer({ workers: 2, slots: 128, drainTimeoutMs: 100 });
+  // In a process of its own: its housekeeping goes on while this one is in a blocking call.
+  const name = regionName();
+  await startServerProcess({ slots: 128 }, name);
   const seed = randomness()(2 ** 31);
   console.log(`rogue seed: ${seed}`);
-  const clients = await Promise.all([connect(server.name), connect(server.name)]);
+  const clients = await Promise.all([connect(name), connect(name)]);
   const over = new AbortController();
   const loads = clients.map((client, id) => work(client, id, over.signal));
   const failed = Promise.all(loads);
   for (let life = 0; life < 3; life++) {
-    const options = JSON.stringify({ name: server.name, seed: seed + life, everywhere: false });
+    const options = JSON.stringify({ name: name, seed: seed + life, everywhere: false });
     const rogue = await Peer.start('service/rogue', options);
     for (let part = 0; part < 10; part++) await Promise.race([rogue.tell('run', 3000), failed]);
     await rogue.kill();
@@ -43,7 +46,7 @@ test('requests of garbage fail alone while others work', async () => {
     (stats) => stats.slots.inUse === 1 && stats.memory.arenaUsedBytes === 0 && stats.clients === 2,
   );
   // It may have stored something under keys of its own; the store is whole all the same.
-  const observer = closing(await KvsClient.connect({ name: server.name, codec: 'buffer', keyEncoding: 'buffer' }));
+  const observer = closing(await KvsClient.connect({ name: name, codec: 'buffer', keyEncoding: 'buffer' }));
   let found = 0;
   for await (const [key, value] of observer.entries()) {
     expect(key.length).toBeGreaterThan(0);
@@ -52,6 +55,18 @@ test('requests of garbage fail alone while others work', async () => {
   }
   expect(await observer.size()).toBe(found);
   expect(found).toBeGreaterThanOrEqual(2 * KEYS);
+});
+
+test('a request without a key stores nothing', async () => {
+  const server = await startServer();
+  const client = await connect(server.name);
+  const rogue = await Peer.start('service/rogue', JSON.stringify({ name: server.name, seed: 1, everywhere: false }));
+  await rogue.tell('emptyKeys');
+  await rogue.kill();
+  await statsUntil(client, ({ slots, clients }) => slots.inUse === 1 && clients === 1);
+  expect(await client.size()).toBe(0);
+  await client.set('k', 'v');
+  expect([...client.entriesSync()]).toEqual([['k', 'v']]);
 });
 
 test('a server whose slots are overwritten by anybody goes on, and its store stays whole', async () => {

@@ -1,0 +1,79 @@
+/** One server per name, however many start at once. */
+import { readFileSync } from 'node:fs';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import { KvsClient, KvsServer, type KvsStatistics } from '#dist/index.js';
+
+import { Peer } from '../fixtures/processes.js';
+import { regionName } from '../fixtures/region.js';
+import { closing, connect, failureOf, startServer, startServerProcess } from '../fixtures/service.js';
+
+test('a second server of the name is refused with the pid of the first, which goes on', async () => {
+  const name = regionName();
+  const first = await startServerProcess({}, name);
+  const client = await connect(name);
+  await client.set('k', 'v');
+  const failure = await failureOf(KvsServer.start({ name }));
+  expect(failure).toMatchObject({ code: 'ERR_KVS_ALREADY_RUNNING', pid: first.process.pid });
+  expect(failure.message).toContain(`process ${first.process.pid}`);
+  expect(await client.get('k')).toBe('v');
+});
+
+test('a second server in the same process is refused too', async () => {
+  const first = await startServer();
+  expect(await failureOf(startServer({}, first.name))).toMatchObject({
+    code: 'ERR_KVS_ALREADY_RUNNING',
+    pid: process.pid,
+  });
+  await first.stop();
+  const second = await startServer({}, first.name);
+  expect(second.isRunning).toBe(true);
+});
+
+test('of many servers started at once, one starts', async () => {
+  const name = regionName();
+  const starts = await Promise.allSettled(
+    Array.from({ length: 8 }, () => KvsServer.start({ name, workers: 1, maxMemory: 4 * 2 ** 20 })),
+  );
+  const started = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+  onTestFinished(async () => void (await Promise.all(started.map((server) => server.stop()))));
+  expect(started.length).toBe(1);
+  for (const start of starts) {
+    if (start.status === 'rejected') expect(start.reason).toMatchObject({ code: 'ERR_KVS_ALREADY_RUNNING' });
+  }
+  expect(await (await connect(name)).ping()).toBe(true);
+});
+
+test('a server process that was killed is replaced, and what it left is gone', async () => {
+  const name = regionName();
+  const first = await startServerProcess({}, name);
+  const client = await connect(name);
+  await client.set('k', 'v');
+  await first.kill();
+  const events: string[] = [];
+  const second = await startServer({ onEvent: ({ type }) => events.push(type) }, name);
+  expect(events).toEqual(['stale-region-replaced']);
+  expect(second.size).toBe(0);
+});
+
+test('ten processes that connect with autostart at once share one server', async () => {
+  const name = regionName();
+  const options = { name, autostart: { workers: 1, maxMemory: 16 * 2 ** 20, slots: 64 }, connectTimeoutMs: 60_000 };
+  const start = () => Peer.start('service/client', JSON.stringify({ ...options, timeoutMs: 60_000 }));
+  // The server outlives its clients: it is ended by the pid that it gives.
+  onTestFinished(async () => {
+    const last = await KvsClient.connect({ name }).catch(() => undefined);
+    if (last === undefined) return;
+    const { pid } = await closing(last).stats();
+    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(name)) process.kill(pid, 'SIGKILL');
+  });
+  const peers = await Promise.all(Array.from({ length: 10 }, start));
+  const sums = await Promise.all(peers.map((peer) => peer.tell('incr', 'count')));
+  expect(sums.map((sum) => (sum as { result: number }).result).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 10 }, (_, i) => i + 1),
+  );
+  const stats = (await Promise.all(peers.map((peer) => peer.tell('stats')))) as { result: KvsStatistics }[];
+  expect(new Set(stats.map(({ result }) => result.pid)).size).toBe(1);
+  expect(stats[0].result).toMatchObject({ clients: 10, workers: 1, slots: { total: 64 } });
+});
