@@ -157,7 +157,7 @@ export const Stripe = record(LINE, {
   /** memory/lock.ts. */
   lock: i32,
   entryCount: i32,
-  /** The last version given out in this stripe; versions never repeat within a stripe. */
+  /** The last version given out in this stripe, 0: none. Modulo the number of stripes they are the stripe's index. */
   version: f64,
 });
 
@@ -197,7 +197,7 @@ export const GRANULE_BYTES = 16;
  *  +--------+--------+--------+--------+-----------------+-----~
  */
 export const Entry = record(24, {
-  /** Odd: not readable. Even: unique among all entries that the same bucket word ever named. */
+  /** Odd: not readable. Even: unique among all entries of all stripes (until 2^31 versions later). */
   incarnation: i32,
   /** keyBytes (low 16) | codec << 16. */
   shape: i32,

@@ -119,7 +119,7 @@ export class HashMap {
    */
   put(hash: number, granule: number): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
-    const version = this.#nextVersion(stripe);
+    const version = this.#nextVersion(hash);
     this.#floats[granule * 2 + Entry.version] = version;
     // SYNC: from here on the entry is readable; pairs with the first look of a direct read.
     store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));
@@ -141,14 +141,17 @@ export class HashMap {
   move(hash: number, from: number, to: number): void {
     this.#floats[to * 2 + Entry.version] = this.versionOf(from);
     // A number of its own for the new place, or a reader could mistake a second move back for no move.
-    const incarnation = incarnationOf(this.#nextVersion(this.#stripeBase(hash & this.#stripeMask)));
+    const incarnation = incarnationOf(this.#nextVersion(hash));
     store(this.#words, (to << 2) + Entry.incarnation, incarnation);
     this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to);
   }
 
-  #nextVersion(stripe: number): number {
-    const version = this.#floats[stripe / 2 + Stripe.version] + 1;
-    this.#floats[stripe / 2 + Stripe.version] = version;
+  /** Rises within a stripe, and differs from those of all other stripes: entries of one take the place of another's. */
+  #nextVersion(hash: number): number {
+    const stripe = hash & this.#stripeMask;
+    const at = this.#stripeBase(stripe) / 2 + Stripe.version;
+    const version = (this.#floats[at] || stripe) + this.#stripeMask + 1;
+    this.#floats[at] = version;
     return version;
   }
 
@@ -263,5 +266,5 @@ export class HashMap {
   }
 }
 
-/** Even, and different for 2^31 versions of one stripe in a row. */
+/** Even, and different for all versions that are less than 2^31 apart. */
 const incarnationOf = (version: number): number => (version * 2) | 0;
