@@ -8,6 +8,7 @@
  */
 import { pad4 } from '../memory/copy.js';
 import {
+  BUCKET_BYTES,
   BUCKET_ENTRIES,
   BUCKET_WORDS,
   Entry,
@@ -56,6 +57,9 @@ export class Reader {
   readonly #bucketMask: number;
   readonly #granuleMask: number;
   readonly #firstGranule: number;
+  /** The last granules at which the header of an entry, or an overflow bucket, has room. */
+  readonly #lastEntry: number;
+  readonly #lastOverflow: number;
   readonly #dataBytes: number;
   readonly #maxValueBytes: number;
 
@@ -67,6 +71,8 @@ export class Reader {
     this.#bucketMask = geometry.buckets - 1;
     this.#granuleMask = 2 ** geometry.granuleBits - 1;
     this.#firstGranule = geometry.heapOffset / GRANULE_BYTES;
+    this.#lastEntry = Math.floor((geometry.dataBytes - ENTRY_HEADER_BYTES) / GRANULE_BYTES);
+    this.#lastOverflow = Math.floor((geometry.dataBytes - BUCKET_BYTES) / GRANULE_BYTES);
     this.#dataBytes = geometry.dataBytes;
     this.#maxValueBytes = geometry.maxValueBytes;
   }
@@ -88,7 +94,7 @@ export class Reader {
         if (found !== Found.missing) return found;
       }
       const overflow = load(words, bucket + BUCKET_ENTRIES);
-      if (overflow < this.#firstGranule || overflow > this.#granuleMask) return Found.missing;
+      if (overflow < this.#firstGranule || overflow > this.#lastOverflow) return Found.missing;
       bucket = overflow << 2;
     }
     return Found.unstable;
@@ -99,29 +105,31 @@ export class Reader {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const word = load(this.#words, at);
       if (word === 0 || ((word ^ key.hash) & ~this.#granuleMask) !== 0) return Found.missing;
-      if (this.#matches(at, word, key)) return Found.found;
+      const granule = word & this.#granuleMask;
+      if (granule < this.#firstGranule || granule > this.#lastEntry) return Found.missing;
+      if (this.#matches(at, word, granule, key)) return Found.found;
       if (this.isStillThere()) return Found.missing;
     }
     return Found.unstable;
   }
 
-  #matches(at: number, word: number, key: SoughtKey): boolean {
+  #matches(at: number, word: number, granule: number, key: SoughtKey): boolean {
     const words = this.#words;
-    const granule = word & this.#granuleMask;
     const entry = granule << 2;
     this.bucketWord = at;
     this.entryWord = word;
     // SYNC: first of all; pairs with put().
     this.#incarnation = load(words, entry + Entry.incarnation);
-    if (granule < this.#firstGranule || words[entry + Entry.hash] !== key.hash) return false;
+    if (words[entry + Entry.hash] !== key.hash) return false;
     const shape = words[entry + Entry.shape];
-    if ((shape & KEY_BYTES_MASK) !== key.byteLength || !this.#isKeyAt(entry + ENTRY_HEADER_WORDS, key)) return false;
-    this.codec = shape >>> CODEC_SHIFT;
-    this.version = this.#floats[granule * 2 + Entry.version];
+    if ((shape & KEY_BYTES_MASK) !== key.byteLength) return false;
     const valueBytes = words[entry + Entry.valueBytes];
     this.start = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES + pad4(key.byteLength);
     this.end = this.start + valueBytes;
-    return valueBytes >= 0 && valueBytes <= this.#maxValueBytes && this.end <= this.#dataBytes;
+    if (valueBytes < 0 || valueBytes > this.#maxValueBytes || this.end > this.#dataBytes) return false;
+    this.codec = shape >>> CODEC_SHIFT;
+    this.version = this.#floats[granule * 2 + Entry.version];
+    return this.#isKeyAt(entry + ENTRY_HEADER_WORDS, key);
   }
 
   #isKeyAt(first: number, key: SoughtKey): boolean {
