@@ -69,7 +69,8 @@ interface Running {
 }
 
 interface State<Ghost> {
-  readonly memory: [number, number][];
+  /** Index and value in turn, of all words that are not 0. */
+  readonly memory: number[];
   readonly actors: Running[];
   readonly ghost: Ghost;
   readonly deaths: number;
@@ -83,6 +84,7 @@ interface Node {
 }
 
 class Pause extends Error {}
+const PAUSE = new Pause();
 
 /** Thrown by what `atomically` runs: the actor cannot go on before another has changed something. */
 export class Blocked extends Error {}
@@ -195,7 +197,7 @@ class Explorer<Ghost> {
     let access: Access | undefined;
     this.#onAccess = (kind, at, perform) => {
       if (replayed < results.length) return results[replayed++];
-      if (access !== undefined) throw new Pause();
+      if (access !== undefined) throw PAUSE;
       this.#touch(at);
       const before = this.#model.words[at];
       const result = perform();
@@ -257,18 +259,18 @@ class Explorer<Ghost> {
     if (!this.#touched.includes(index)) this.#touched = [...this.#touched, index].sort((a, b) => a - b);
   }
 
-  #memory(): [number, number][] {
-    const memory: [number, number][] = [];
+  #memory(): number[] {
+    const memory: number[] = [];
     for (const index of this.#touched) {
       const word = this.#model.words[index];
-      if (word !== 0) memory.push([index, word]);
+      if (word !== 0) memory.push(index, word);
     }
     return memory;
   }
 
-  #restore(memory: [number, number][]): void {
+  #restore(memory: readonly number[]): void {
     for (const index of this.#touched) this.#model.words[index] = 0;
-    for (const [index, word] of memory) this.#model.words[index] = word;
+    for (let i = 0; i < memory.length; i += 2) this.#model.words[memory[i]] = memory[i + 1];
   }
 
   #violation(cause: unknown, id: number, last: string): Error {
