@@ -25,7 +25,7 @@ function loadAsUser(tarball) {
   const installed = path.join(modules, 'shm-kvs');
   mkdirSync(installed, { recursive: true });
   run('tar', ['xzf', tarball, '-C', installed, '--strip-components=1']);
-  for (const name of ['commander', 'node-gyp-build', 'pino', 'zod']) {
+  for (const name of ['commander', 'node-gyp-build', 'pino', 'valibot']) {
     symlinkSync(path.resolve('node_modules', name), path.join(modules, name));
   }
   const script = `import('shm-kvs').then((api) => console.log('loaded:', Object.keys(api).join(' ')))`;

@@ -137,11 +137,18 @@ export function kindOf(value: unknown): string {
 }
 
 /** One line for all that a schema found wrong with options: each by name, what was expected and what came. */
-export function describeIssues(issues: readonly { path: PropertyKey[]; message: string; input?: unknown }[]): string {
+export function describeIssues(issues: readonly SchemaIssue[]): string {
   return issues
     .map(({ path, message, input }) => {
-      const where = path.length === 0 ? 'options' : path.join('.');
+      const where = path === undefined ? 'options' : path.map(({ key }) => String(key)).join('.');
       return `${where}: ${message}, got ${kindOf(input)}`;
     })
     .join('; ');
+}
+
+/** What a schema says about one wrong option. */
+export interface SchemaIssue {
+  readonly path?: readonly { readonly key: unknown }[] | undefined;
+  readonly message: string;
+  readonly input: unknown;
 }

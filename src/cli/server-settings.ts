@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 
-import { z } from 'zod';
+import * as v from 'valibot';
 
 import { kindOf } from '../errors.js';
 import {
@@ -29,13 +29,12 @@ export interface ServerSettings {
   readonly logLevel: LogLevel;
 }
 
-const { shape } = serverOptionsSchema;
+const { entries: schemas } = serverOptionsSchema;
 
 /** Flags and variables are text. */
-const number = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((given) => (typeof given === 'string' && /^\d+(\.\d+)?$/.test(given) ? Number(given) : given), schema);
-const bytes = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((given) => (typeof given === 'string' ? (parseByteSize(given) ?? given) : given), schema);
+const number = (given: unknown): unknown =>
+  typeof given === 'string' && /^\d+(\.\d+)?$/.test(given) ? Number(given) : given;
+const bytes = (given: unknown): unknown => (typeof given === 'string' ? (parseByteSize(given) ?? given) : given);
 const SIZE_NOTE = ', or a size such as 64k, 512M, 2GiB in this range';
 
 interface Setting {
@@ -45,7 +44,9 @@ interface Setting {
   readonly variable: string;
   readonly argument: string;
   readonly description: string;
-  readonly schema: z.ZodType;
+  readonly schema: v.GenericSchema;
+  /** What text stands for. */
+  readonly convert?: (given: unknown) => unknown;
   /** The option of the API that it sets. */
   readonly option: keyof KvsServerOptions | 'logLevel';
 }
@@ -58,7 +59,7 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_NAME',
     argument: '<name>',
     description: 'name of the region on this host (default: "default")',
-    schema: shape.name,
+    schema: schemas.name,
     option: 'name',
   },
   {
@@ -67,7 +68,8 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_WORKERS',
     argument: '<n>',
     description: 'worker threads, 1 to 32 (default: one less than there are CPUs)',
-    schema: number(shape.workers),
+    schema: schemas.workers,
+    convert: number,
     option: 'workers',
   },
   {
@@ -76,7 +78,8 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_STRIPES',
     argument: '<n>',
     description: 'lock stripes of the store, a power of two (default: 64)',
-    schema: number(shape.stripes),
+    schema: schemas.stripes,
+    convert: number,
     option: 'stripes',
   },
   {
@@ -85,7 +88,8 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_SLOTS',
     argument: '<n>',
     description: 'requests in flight at once, a power of two (default: 1024)',
-    schema: number(shape.slots),
+    schema: schemas.slots,
+    convert: number,
     option: 'slots',
   },
   {
@@ -94,7 +98,8 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_MAX_MEMORY',
     argument: '<size>',
     description: 'memory of the store, reserved at start (default: 256M)',
-    schema: bytes(shape.maxMemory),
+    schema: schemas.maxMemory,
+    convert: bytes,
     option: 'maxMemory',
   },
   {
@@ -103,7 +108,8 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_MAX_VALUE',
     argument: '<size>',
     description: 'largest value (default: 1M)',
-    schema: bytes(shape.maxValueBytes),
+    schema: schemas.maxValueBytes,
+    convert: bytes,
     option: 'maxValueBytes',
   },
   {
@@ -112,7 +118,7 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_SHM_DIR',
     argument: '<dir>',
     description: "where the region's files are (default: /dev/shm)",
-    schema: shape.shmDir,
+    schema: schemas.shmDir,
     option: 'shmDir',
   },
   {
@@ -121,7 +127,8 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_DRAIN_TIMEOUT',
     argument: '<ms>',
     description: 'wait for requests in flight at the end (default: 5000)',
-    schema: number(shape.drainTimeoutMs),
+    schema: schemas.drainTimeoutMs,
+    convert: number,
     option: 'drainTimeoutMs',
   },
   {
@@ -130,7 +137,7 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_LOG_LEVEL',
     argument: '<level>',
     description: `${LOG_LEVELS.join(', ')} (default: info)`,
-    schema: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(', ')}` }).optional(),
+    schema: v.picklist(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`),
     option: 'logLevel',
   },
 ];
@@ -186,17 +193,17 @@ function merge(sources: readonly Source[]): Partial<KvsServerOptions> & { logLev
     for (const setting of SETTINGS) {
       const given = values[setting.key];
       if (given === undefined) continue;
-      const parsed = setting.schema.safeParse(given);
-      if (parsed.success) merged[setting.option] ??= parsed.data;
-      else problems.push(`${nameOf(setting)}: ${expectationOf(setting, parsed.error)}, got ${shown(given)}`);
+      const parsed = v.safeParse(setting.schema, setting.convert?.(given) ?? given);
+      if (parsed.success) merged[setting.option] ??= parsed.output;
+      else problems.push(`${nameOf(setting)}: ${expectationOf(setting, parsed.issues[0])}, got ${shown(given)}`);
     }
   }
   if (problems.length > 0) throw new SettingsError(problems.join('\n'));
   return merged;
 }
 
-function expectationOf({ argument }: Setting, { issues: [issue] }: z.ZodError): string {
-  return `${issue?.message ?? 'expected something else'}${argument === '<size>' ? SIZE_NOTE : ''}`;
+function expectationOf({ argument }: Setting, { message }: { message: string }): string {
+  return `${message}${argument === '<size>' ? SIZE_NOTE : ''}`;
 }
 
 /** Text as it was given; what a file can hold besides by its kind. */
@@ -221,14 +228,15 @@ function readConfigFile(path: string): Source['values'] {
   } catch (cause) {
     throw new SettingsError(`--config: ${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
-  const schema = z.strictObject(Object.fromEntries(SETTINGS.map(({ key }) => [key, z.unknown().optional()])));
-  const parsed = schema.safeParse(content);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  if (issue?.code !== 'unrecognized_keys') {
+  if (!isObject(content)) {
     throw new SettingsError(`--config: ${path}: expected an object of settings, got ${kindOf(content)}`);
   }
-  const unknown = issue.keys.map((key) => JSON.stringify(key)).join(', ');
+  const unknown = Object.keys(content).filter((key) => SETTINGS.every((setting) => setting.key !== key));
+  if (unknown.length === 0) return content;
   const known = SETTINGS.map(({ key }) => key).join(', ');
-  throw new SettingsError(`--config: ${path}: unknown key ${unknown}; known are ${known}`);
+  const names = unknown.map((key) => JSON.stringify(key)).join(', ');
+  throw new SettingsError(`--config: ${path}: unknown key ${names}; known are ${known}`);
 }
+
+const isObject = (content: unknown): content is { readonly [key: string]: unknown } =>
+  typeof content === 'object' && content !== null && !Array.isArray(content);

@@ -1,5 +1,5 @@
 /** Options of a client and of a single call. */
-import { z } from 'zod';
+import * as v from 'valibot';
 
 import { type Codec, type CodecName, type CustomCodec, resolveCodec } from '../codec/codec.js';
 import { describeIssues, kindOf } from '../errors.js';
@@ -74,38 +74,54 @@ export interface ResolvedClientOptions {
 /** Longer waits than a day are a mistake; setTimeout could not hold one beyond 24 days. */
 const MAX_TIMEOUT_MS = 86_400_000;
 
-const timeout = z.number({ error: 'expected milliseconds from 0 to 86,400,000' }).min(0).max(MAX_TIMEOUT_MS);
+const TIMEOUT_MESSAGE = `expected milliseconds from 0 to ${MAX_TIMEOUT_MS}`;
+const timeout = v.optional(
+  v.pipe(v.number(TIMEOUT_MESSAGE), v.minValue(0, TIMEOUT_MESSAGE), v.maxValue(MAX_TIMEOUT_MS, TIMEOUT_MESSAGE)),
+);
+const whole = (max: number) => {
+  const message = `expected a whole number from 0 to ${max}`;
+  return v.optional(v.pipe(v.number(message), v.integer(message), v.minValue(0, message), v.maxValue(max, message)));
+};
+const oneOf = <const T extends readonly string[]>(names: T) =>
+  v.optional(v.picklist(names, `expected one of ${names.join(', ')}`));
+const unknownOr = (what: string) => (issue: { expected: string | null }) =>
+  issue.expected === 'never' ? 'expected no option of that name' : `expected ${what}`;
+const NAME_MESSAGE = 'expected 1 to 64 characters of A-Z a-z 0-9 . _ -';
+const MAX_CACHE_ENTRIES = 2 ** 24;
 
-const autostart = z.strictObject({
-  workers: z.int().optional(),
-  stripes: z.int().optional(),
-  slots: z.int().optional(),
-  maxMemory: z.int().optional(),
-  maxValueBytes: z.int().optional(),
-});
+/** Checked by the server that is started. */
+const autostart = v.strictObject(
+  {
+    workers: whole(Number.MAX_SAFE_INTEGER),
+    stripes: whole(Number.MAX_SAFE_INTEGER),
+    slots: whole(Number.MAX_SAFE_INTEGER),
+    maxMemory: whole(Number.MAX_SAFE_INTEGER),
+    maxValueBytes: whole(Number.MAX_SAFE_INTEGER),
+  },
+  unknownOr('true, false or options of the server'),
+);
 
-const schema = z.strictObject({
-  name: z.string().regex(NAME_PATTERN, { error: 'expected 1 to 64 characters of A-Z a-z 0-9 . _ -' }),
-  codec: z.unknown().optional(),
-  timeoutMs: timeout.optional(),
-  connectTimeoutMs: timeout.optional(),
-  autostart: z.union([z.boolean(), autostart]).optional(),
-  keyEncoding: z.enum(['utf8', 'buffer']).optional(),
-  reads: z.enum(['direct', 'server']).optional(),
-  staleReads: z.boolean().optional(),
-  cacheEntries: z
-    .int()
-    .min(0)
-    .max(2 ** 24)
-    .optional(),
-  shmDir: z.string().min(1).optional(),
-});
+const schema = v.strictObject(
+  {
+    name: v.pipe(v.string(NAME_MESSAGE), v.regex(NAME_PATTERN, NAME_MESSAGE)),
+    codec: v.optional(v.unknown()),
+    timeoutMs: timeout,
+    connectTimeoutMs: timeout,
+    autostart: v.optional(v.union([v.boolean(), autostart], 'expected true, false or options of the server')),
+    keyEncoding: oneOf(['utf8', 'buffer']),
+    reads: oneOf(['direct', 'server']),
+    staleReads: v.optional(v.boolean('expected true or false')),
+    cacheEntries: whole(MAX_CACHE_ENTRIES),
+    shmDir: v.optional(v.pipe(v.string('expected a directory'), v.minLength(1, 'expected a directory'))),
+  },
+  unknownOr('an object with the name'),
+);
 
 /** Fills in the defaults. @throws TypeError that names each wrong option, what was expected and what came */
 export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedClientOptions {
-  const parsed = schema.safeParse(options, { reportInput: true });
-  if (!parsed.success) throw new TypeError(`invalid client options: ${describeIssues(parsed.error.issues)}`);
-  const given = parsed.data;
+  const parsed = v.safeParse(schema, options);
+  if (!parsed.success) throw new TypeError(`invalid client options: ${describeIssues(parsed.issues)}`);
+  const given = parsed.output;
   return {
     name: given.name,
     codec: resolveCodec(options.codec ?? 'utf8'),
