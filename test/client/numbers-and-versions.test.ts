@@ -106,6 +106,17 @@ test('many who add at once lose no addition', async () => {
   expect(await clients[0].mget(['n0', 'n1'])).toEqual(['4000', '2000']);
 });
 
+test('of many who insert one key, exactly one does', async () => {
+  const clients = await Promise.all(Array.from({ length: 4 }, () => connect(name)));
+  await clients[0].flush();
+  for (let round = 0; round < 300; round++) {
+    const key = `post ${round}`;
+    const won = await Promise.all(clients.map((client, i) => client.post(key, `${i}`)));
+    expect(won.filter(Boolean).length).toBe(1);
+    expect(await clients[round % 4].get(key)).toBe(`${won.indexOf(true)}`);
+  }
+});
+
 test('versions rise with every write and never come again, also after del', async () => {
   const client = await connect(name);
   await client.flush();

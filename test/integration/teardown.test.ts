@@ -1,8 +1,10 @@
 /** Processes and threads end as programs do: when nothing is left to do, or in the middle of it. */
 import { expect, test } from 'vitest';
 
+import { ClientRecord } from '#dist/memory/layout.js';
+
 import { fixturePath, run, until } from '../fixtures/processes.js';
-import { regionName } from '../fixtures/region.js';
+import { attachTestRegion, regionName } from '../fixtures/region.js';
 import { connect, freeze, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 const program = fixturePath('service/endings');
@@ -34,10 +36,13 @@ test('a call to a server that stands still keeps its process until the server go
   let hasEnded = false;
   const lines: string[] = [];
   const ended = play(name, 'frozen', (line) => void lines.push(line)).finally(() => (hasEnded = true));
-  await until(() => lines.length > 0);
-  expect(hasEnded).toBe(false);
+  // Until its event loop sleeps, with nothing left to do but to wait for the answer; or it has ended, wrongly.
+  const region = attachTestRegion(name);
+  const armed = region.geometry.clientsOffset / 4 + ClientRecord.armed;
+  await until(() => hasEnded || Atomics.load(region.ctl.words, armed) === 1);
   server.process.kill('SIGCONT');
   expect(await ended).toMatchObject(CLEAN);
+  expect(lines).toEqual(['point', 'answered']);
   expect(await (await connect(name)).get('frozen')).toBe('done');
 });
 

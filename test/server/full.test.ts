@@ -85,3 +85,15 @@ test('a blocking read gets its answer although answers that were not taken fill 
   expect(client.getSync('k') === value).toBe(true);
   expect((await Promise.all(reads)).every((found) => found === value)).toBe(true);
 });
+
+test('requests that fill their part of the arena still get their answers', async () => {
+  // 64 chunks; each request takes one for its key, each answer one for its value.
+  const server = await startServer({ maxMemory: 4 * 2 ** 20, maxValueBytes: 2000, slots: 256 });
+  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 30_000, reads: 'server' }));
+  const keys = Array.from({ length: 200 }, (_, i) => `${i}`.padEnd(1020, 'k'));
+  await Promise.all(keys.map((key) => client.set(key, key.repeat(2).slice(0, 2000))));
+  for (let round = 0; round < 3; round++) {
+    const values = await Promise.all(keys.map((key) => client.get(key)));
+    expect(values.every((value, i) => value === keys[i].repeat(2).slice(0, 2000))).toBe(true);
+  }
+});
