@@ -9,8 +9,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     // Watchdogs, not expectations: a test that waits for a condition never asserts an upper time bound.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     retry: 0,
     globalSetup: ['scripts/leftover-guard.mjs'],
