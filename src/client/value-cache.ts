@@ -10,12 +10,14 @@ export interface CachedValue<V> {
   readonly entryWord: number;
   readonly version: number;
   readonly value: V;
+  /** Of the value as it is stored. */
+  readonly bytes: number;
 }
 
 /** Largest value worth keeping, in bytes; and what one generation holds at most. */
 export const MAX_CACHED_BYTES = 256 * 1024;
 const GENERATION_BYTES = 8 * 1024 * 1024;
-/** Cost of an entry beside its value. */
+/** Cost of an entry beside its key and value. */
 const ENTRY_BYTES = 128;
 
 /** Look-ups after which the yield is judged, the share of them that must hit, and how many are let pass otherwise. */
@@ -47,7 +49,9 @@ export class ValueCache<V> {
     const young = this.#young.get(key);
     if (young !== undefined) return young;
     const old = this.#old.get(key);
-    if (old !== undefined) this.#young.set(key, old);
+    if (old === undefined) return undefined;
+    this.#old.delete(key);
+    this.#keep(key, old);
     return old;
   }
 
@@ -64,14 +68,24 @@ export class ValueCache<V> {
     this.#hits = 0;
   }
 
-  put(key: string, cached: CachedValue<V>, valueBytes: number): void {
-    if (this.#pause > 0 || valueBytes > MAX_CACHED_BYTES) return;
+  put(key: string, cached: CachedValue<V>): void {
+    if (this.#pause === 0 && cached.bytes <= MAX_CACHED_BYTES) this.#keep(key, cached);
+  }
+
+  #keep(key: string, cached: CachedValue<V>): void {
+    const replaced = this.#young.get(key);
+    if (replaced !== undefined) this.#youngBytes -= costOf(key, replaced);
     this.#young.set(key, cached);
-    this.#youngBytes += valueBytes + ENTRY_BYTES;
+    this.#youngBytes += costOf(key, cached);
     if (this.#young.size < this.#generationEntries && this.#youngBytes < GENERATION_BYTES) return;
     this.#old = this.#young;
     this.#young = new Map();
     this.#youngBytes = 0;
+  }
+
+  /** Entries kept. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
   }
 
   clear(): void {
@@ -80,3 +94,5 @@ export class ValueCache<V> {
     this.#youngBytes = 0;
   }
 }
+
+const costOf = (key: string, { bytes }: CachedValue<unknown>): number => key.length + bytes + ENTRY_BYTES;
