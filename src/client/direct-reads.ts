@@ -3,7 +3,7 @@
  * server. Asks the server instead (NOT_READ) while a write of this client on the same key is still pending, so that
  * everyone sees their own writes, and when an entry is rewritten faster than it can be read.
  */
-import { type Codec, CodecTag } from '../codec/codec.js';
+import { type Codec, CodecTag, copyOf } from '../codec/codec.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
 import type { KeyBuffer } from '../codec/key-buffer.js';
 import type { VersionedValue } from '../operation/get.js';
@@ -11,7 +11,7 @@ import { Found, type Reader } from '../store/reader.js';
 import { checkedKey, type Key } from './calls.js';
 import type { Pipeline } from './pipeline.js';
 import type { Session } from './session.js';
-import type { ValueCache } from './value-cache.js';
+import type { CachedValue, ValueCache } from './value-cache.js';
 
 /** The server must be asked. */
 export const NOT_READ = Symbol('not read');
@@ -24,6 +24,8 @@ export class DirectReads<V> {
   readonly #pipeline: Pipeline;
   readonly #codec: Codec<V>;
   readonly #cache: ValueCache<V> | undefined;
+  /** Whether the codec is code of the user's: it sees whole bytes only, and may itself read. */
+  readonly #isForeign: boolean;
   /** Whether values may be objects, which callers then share. */
   readonly #freezes: boolean;
   #session: Session | undefined;
@@ -36,21 +38,25 @@ export class DirectReads<V> {
     this.#pipeline = pipeline;
     this.#codec = codec;
     this.#cache = cache;
-    this.#freezes = cache !== undefined && (codec.tag === CodecTag.json || codec.tag === CodecTag.custom);
+    this.#isForeign = codec.tag === CodecTag.custom;
+    this.#freezes = cache !== undefined && codec.tag === CodecTag.json;
   }
 
   get(key: Key): V | undefined | NotRead {
     if (!this.#prepare(key)) return NOT_READ;
-    if (this.#cache === undefined || typeof key !== 'string') return this.#read(checkedKey(key), valueOf);
+    if (this.#cache === undefined || typeof key !== 'string') {
+      return this.#isForeign ? valueIn(this.#readForeign(key)) : this.#read(checkedKey(key), valueOf);
+    }
     const cached = this.#cache.get(key);
     if (cached !== undefined && this.#reader.isCurrent(cached.bucketWord, cached.entryWord, cached.version)) {
       this.#cache.hit();
       return cached.value;
     }
+    if (this.#isForeign) return valueIn(this.#readForeign(key, this.#cache));
     const value = this.#read(checkedKey(key), this.#freezes ? frozenValueOf : valueOf);
     if (value === undefined || value === NOT_READ) return value;
     const { bucketWord, entryWord, version, start, end } = this.#reader;
-    this.#cache.put(key, { bucketWord, entryWord, version, value }, end - start);
+    this.#cache.put(key, { bucketWord, entryWord, version, value, bytes: end - start });
     return value;
   }
 
@@ -68,7 +74,10 @@ export class DirectReads<V> {
   }
 
   getEntry(key: Key): VersionedValue<V> | undefined | NotRead {
-    return this.#prepare(key) ? this.#read(checkedKey(key), entryOf) : NOT_READ;
+    if (!this.#prepare(key)) return NOT_READ;
+    if (!this.#isForeign) return this.#read(checkedKey(key), entryOf);
+    const found = this.#readForeign(key);
+    return found === undefined || found === NOT_READ ? found : { value: found.value, version: found.version };
   }
 
   exists(key: Key): boolean | NotRead {
@@ -84,6 +93,18 @@ export class DirectReads<V> {
     const into = new IntoBuffer(target);
     if (!this.#prepare(key)) return NOT_READ;
     return this.#read(checkedKey(key), (reader) => into.decode(reader.bytes, reader.start, reader.end));
+  }
+
+  #readForeign(key: Key, cache?: ValueCache<V>): CachedValue<V> | undefined | NotRead {
+    const stored = this.#read(checkedKey(key), storedOf);
+    if (stored === undefined || stored === NOT_READ) return stored;
+    const value = this.#codec.decode(stored.value, 0, stored.bytes, stored.tag);
+    const found = { ...stored, value };
+    if (cache !== undefined && typeof key === 'string') {
+      freeze(value);
+      cache.put(key, found);
+    }
+    return found;
   }
 
   /** Reads a key and makes something of it, until what was made is known to be of one publication of its entry. */
@@ -138,6 +159,14 @@ function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
   for (const part of Object.values(value)) freeze(part);
+}
+
+const valueIn = <V>(found: CachedValue<V> | undefined | NotRead): V | undefined | NotRead =>
+  found === undefined || found === NOT_READ ? found : found.value;
+
+function storedOf(reader: Reader): CachedValue<Buffer> & { readonly tag: number } {
+  const { bucketWord, entryWord, version, start, end, codec: tag } = reader;
+  return { bucketWord, entryWord, version, bytes: end - start, tag, value: copyOf(reader.bytes, start, end) };
 }
 
 function entryOf<V>(reader: Reader, codec: Codec<V>): VersionedValue<V> {

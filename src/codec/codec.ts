@@ -49,7 +49,8 @@ function mismatch(tag: number, expected: string): KvsError {
   );
 }
 
-function copyOf(source: Buffer, start: number, end: number): Buffer {
+/** Bytes of shared memory, in private memory. */
+export function copyOf(source: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start);
   copy.set(source.subarray(start, end));
   return copy;
