@@ -34,7 +34,7 @@ export class Connection {
     let isStarted = options.autostart === undefined;
     for (;;) {
       const found = look(options);
-      if (found.region !== undefined) return new Connection(options, found.region);
+      if (found.session !== undefined) return new Connection(options, found.session);
       if (!found.isStarting && options.autostart === undefined) throw found.reason;
       if (!found.isStarting && !isStarted) {
         startDetachedServer(options);
@@ -45,9 +45,9 @@ export class Connection {
     }
   }
 
-  private constructor(options: ResolvedClientOptions, region: Region) {
+  private constructor(options: ResolvedClientOptions, session: Session) {
     this.options = options;
-    this.#session = open(region, options);
+    this.#session = session;
   }
 
   /** The current session, dead or alive. */
@@ -93,48 +93,52 @@ export class Connection {
   #attachAgain(leave: (old: Session) => void): KvsError | undefined {
     const now = performance.now();
     if (now < this.#retryAt) return this.#lastReason ?? serverGone(this.options.name, 'no');
-    const { region, reason } = look(this.options);
+    const { session, reason } = look(this.options);
     // From the end of the look: however slow looking is, most of the time is left for other things.
     this.#retryAt = performance.now() + RETRY_MS;
     this.#lastReason = reason;
-    if (region === undefined) return reason;
+    if (session === undefined) return reason;
     leave(this.#session);
     this.#session.close();
-    this.#session = open(region, this.options);
+    this.#session = session;
     return undefined;
   }
 }
 
-function open(region: Region, options: ResolvedClientOptions): Session {
-  try {
-    return new Session(region, options.reads === 'direct');
-  } catch (error) {
-    closeQuietly(region.ctlFd);
-    throw error;
-  }
-}
-
 type Found =
-  | { readonly region: Region; readonly isStarting: false; readonly reason: undefined }
-  | { readonly region: undefined; readonly isStarting: boolean; readonly reason: KvsError };
+  | { readonly session: Session; readonly isStarting: false; readonly reason: undefined }
+  | { readonly session: undefined; readonly isStarting: boolean; readonly reason: KvsError };
 
-/** Looks for a server that answers. @throws KvsError for a region that will never do */
-function look({ name, shmDir }: ResolvedClientOptions): Found {
+/** Looks for a server that answers, and attaches to it. @throws KvsError for a region that will never do */
+function look(options: ResolvedClientOptions): Found {
+  const { name, shmDir } = options;
   let region: Region;
   try {
     region = attachRegion(name, shmDir);
   } catch (error) {
     if (!(error instanceof KvsError) || error.code !== 'ERR_KVS_NO_REGION') throw error;
-    return { region: undefined, isStarting: false, reason: error };
+    return { session: undefined, isStarting: false, reason: error };
   }
   const state = regionState(region);
   const isAlive = isServerAlive(region);
-  if (isAlive && state === RegionState.ready) return { region, isStarting: false, reason: undefined };
+  const session = isAlive && state === RegionState.ready ? open(region, options) : undefined;
+  if (session !== undefined) return { session, isStarting: false, reason: undefined };
   closeQuietly(region.ctlFd);
   const isStarting = isAlive && state === RegionState.starting;
   const what = isAlive ? 'is stopping' : 'has died; its region is replaced when a server starts';
   const message = `the server named ${JSON.stringify(name)} ${what}: start one with \`kvs-server --name ${name}\``;
-  return { region: undefined, isStarting, reason: new KvsError('ERR_KVS_NO_REGION', message) };
+  return { session: undefined, isStarting, reason: new KvsError('ERR_KVS_NO_REGION', message) };
+}
+
+/** @returns undefined when the server went meanwhile: the store's file goes before the one that was found */
+function open(region: Region, options: ResolvedClientOptions): Session | undefined {
+  try {
+    return new Session(region, options.reads === 'direct');
+  } catch (error) {
+    if (regionState(region) !== RegionState.ready || !isServerAlive(region)) return undefined;
+    closeQuietly(region.ctlFd);
+    throw error;
+  }
 }
 
 function notReady({ name, connectTimeoutMs }: ResolvedClientOptions, cause: KvsError): KvsError {
