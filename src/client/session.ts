@@ -101,14 +101,16 @@ export class Session {
     }
     const slot = this.#claims.claim();
     if (slot < 0) return 'starved';
-    const base = this.table.base(slot);
     call.slot = slot;
     call.word = this.#claims.word;
-    if (!this.#writer.write(call, base, after)) {
+    call.after = after;
+    if (!this.#writer.write(call, this.table.base(slot))) {
       this.#claims.release(slot, call.word);
       return 'starved';
     }
-    call.word = this.table.submit(slot, call.word);
+    // Garbage in the word makes the step fail; the call then ends like any whose slot was overwritten.
+    this.table.submit(slot, call.word);
+    call.word = withState(call.word, SlotState.submitted);
     call.state = 'submitted';
     if (!isAlone) this.#ordering.note(call);
     // If the ring is damaged or full, the server's sweeper finds the request.
@@ -161,8 +163,7 @@ export class Session {
   }
 
   #cancel(call: Call): boolean {
-    const after = this.#words[this.table.base(call.slot) + Slot.after];
-    if (after < 0 || !this.table.isPending(after)) {
+    if (!this.table.isPending(call.after)) {
       if (!this.table.cancel(call.slot, call.word)) return false;
       this.#ordering.forget(call, false);
       this.#arena.release(call.use, call.extent, call.extentChunks);
@@ -187,8 +188,7 @@ export class Session {
     const { length } = this.#withdrawn;
     if (length === 0) return false;
     this.#withdrawn = this.#withdrawn.filter((call) => {
-      const after = this.#words[this.table.base(call.slot) + Slot.after];
-      if (this.table.isPending(after)) return true;
+      if (this.table.isPending(call.after)) return true;
       this.#arena.release(call.use, call.extent, call.extentChunks);
       this.#claims.release(call.slot, withState(call.word, SlotState.building));
       return false;
