@@ -13,7 +13,7 @@ import { SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, RegionState, Slot } from '../memory/layout.js';
+import { ClientRecord, CtlHeader, DataHeader, RegionState, Slot } from '../memory/layout.js';
 import { removeFile } from '../memory/region-files.js';
 import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { add, cas, exchange, load, store } from '../memory/words.js';
@@ -38,7 +38,8 @@ export class Session {
   readonly table: SlotTable;
   /** Over the read-only mapping of the store; undefined: everything goes through the server. */
   readonly reader: Reader | undefined;
-  readonly keyBuffer: KeyBuffer;
+  /** For the keys of direct reads. */
+  readonly keyBuffer: KeyBuffer | undefined;
   readonly #words: Int32Array;
   readonly #client: number;
   /** First word of this client's record. */
@@ -63,8 +64,11 @@ export class Session {
   constructor(region: Region, readsDirectly: boolean) {
     const { ctl, geometry } = region;
     this.region = region;
-    if (readsDirectly) this.reader = new Reader(attachData(region), geometry);
-    this.keyBuffer = new KeyBuffer(ctl.words[CtlHeader.hashSeed], ctl.words[CtlHeader.hashSeed + 1]);
+    if (readsDirectly) {
+      const data = attachData(region);
+      this.reader = new Reader(data, geometry);
+      this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
+    }
     this.#client = claimLease(region);
     this.#words = ctl.words;
     this.#record = clientBase(region, this.#client);

@@ -19,7 +19,7 @@ import { basename } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
-import { CtlHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
+import { CtlHeader, DataHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
 import {
   attachData,
   attachRegion,
@@ -90,7 +90,7 @@ describe('createRegion', () => {
 
   test('two regions never share identity or hash seed', () => {
     const [one, other] = [createTestRegion(), createTestRegion()];
-    const seedOf = ({ ctl }: OwnedRegion) => [...ctl.words.subarray(CtlHeader.hashSeed, CtlHeader.hashSeed + 2)];
+    const seedOf = ({ data }: OwnedRegion) => [...data.words.subarray(DataHeader.hashSeed, DataHeader.hashSeed + 2)];
     expect(one.regionId).not.toBe(other.regionId);
     expect(seedOf(one)).not.toEqual(seedOf(other));
   });

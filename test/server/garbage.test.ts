@@ -1,11 +1,12 @@
 /** Whatever one client writes into shared memory harms itself alone: not the server, not the store. */
 import { expect, test } from 'vitest';
 
+import { WorkerBells } from '#dist/exchange/worker-bells.js';
 import { KvsClient } from '#dist/index.js';
-import { INLINE_BYTES } from '#dist/memory/layout.js';
+import { CTL_MAGIC, CtlHeader, INLINE_BYTES, RegionState } from '#dist/memory/layout.js';
 
-import { Peer } from '../fixtures/processes.js';
-import { regionName } from '../fixtures/region.js';
+import { Peer, until } from '../fixtures/processes.js';
+import { attachTestRegion, regionName } from '../fixtures/region.js';
 import { closing, connect, randomness, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 const KEYS = 60;
@@ -91,4 +92,28 @@ test('a server whose slots are overwritten by anybody goes on, and its store sta
   const reader = closing(await KvsClient.connect({ name: server.name, reads: 'direct' }));
   expect(keys.filter((key) => reader.getSync(key) !== key)).toEqual([]);
   expect(server.size).toBeGreaterThanOrEqual(keys.length);
+});
+
+test('a server whose header is overwritten is found, serves and finds its keys as before', async () => {
+  let died = 0;
+  const server = await startServer({
+    workers: 2,
+    onEvent: ({ type }) => {
+      if (type === 'worker-died') died++;
+    },
+  });
+  const client = await connect(server.name);
+  await client.set('k', 'before');
+  const { ctl } = attachTestRegion(server.name);
+  ctl.words.fill(RegionState.stopped, 0, CtlHeader.epoch);
+  // For workers that look now the region is stopped: they end, and others take their place.
+  new WorkerBells(ctl).ringAll(2);
+  await until(() => died === 2 && ctl.words[CtlHeader.magic] === CTL_MAGIC);
+  for (const reads of ['server', 'direct'] as const) {
+    const other = closing(await KvsClient.connect({ name: server.name, reads, timeoutMs: 60_000 }));
+    expect(await other.get('k')).toBe('before');
+    expect(await other.post('k', 'again')).toBe(false);
+  }
+  expect(await client.set('k', 'after')).toBe(true);
+  expect(await client.get('k')).toBe('after');
 });
