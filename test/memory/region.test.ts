@@ -4,6 +4,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
@@ -391,4 +392,13 @@ describe('removeRegion', () => {
     expect(existsSync(`${SHM}/kvs.${name}.ctl`)).toBe(false);
     expect(() => attachRegion(name, SHM)).toThrow(error('ERR_KVS_NO_REGION', name));
   });
+});
+
+test('what stands under the name of a doorbell and cannot be removed keeps no server from stopping', () => {
+  const name = regionName();
+  const region = createTestRegion(name);
+  mkdirSync(region.paths.bell(7));
+  removeRegion(region);
+  expect(existsSync(region.paths.ctl)).toBe(false);
+  expect(createTestRegion(name).replacedStale).toBe(false);
 });
