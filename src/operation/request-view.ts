@@ -58,8 +58,8 @@ export class RequestView {
     return true;
   }
 
-  /** Hash of the key, or of `bytes` bytes at another place of the request. */
-  hash(offset = this.keyOffset, bytes = this.keyBytes): number {
-    return hashWords(this.source.words, offset / 4, bytes, this.#seed0, this.#seed1);
+  /** Hash of the key, or of `bytes` bytes at another place of the request, or of its copy in another segment. */
+  hash(offset = this.keyOffset, bytes = this.keyBytes, { words } = this.source): number {
+    return hashWords(words, offset / 4, bytes, this.#seed0, this.#seed1);
   }
 }
