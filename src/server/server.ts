@@ -21,6 +21,7 @@ import { HeaderGuard } from './header-guard.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
 import { Reaper } from './reaper.js';
 import { WorkerRecovery } from './recovery.js';
+import { SlotMender } from './slot-mender.js';
 import { createLatencyHistogram, StatisticsReader } from './statistics.js';
 import { Sweeper } from './sweeper.js';
 import { WorkerPool } from './worker-pool.js';
@@ -43,6 +44,7 @@ export class KvsServer {
   readonly #statistics: StatisticsReader;
   readonly #sweeper: Sweeper;
   readonly #reaper: Reaper;
+  readonly #mender: SlotMender;
   readonly #clients: ClientList;
   readonly #header: HeaderGuard;
   readonly #bells: BellRinger;
@@ -90,6 +92,7 @@ export class KvsServer {
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, options.onEvent);
+    this.#mender = new SlotMender(region);
     const recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
     this.#pool = new WorkerPool(region, histograms, recovery, options.onEvent);
   }
@@ -166,7 +169,7 @@ export class KvsServer {
       this.#reapAt = now + REAP_MS;
     }
     if (now >= this.#sweepChunksAt) {
-      freed += this.#reaper.sweepChunks();
+      freed += this.#mender.mend() + this.#reaper.sweepChunks();
       this.#sweepChunksAt = now + SWEEP_CHUNKS_MS;
     }
     if (freed > 0) this.#sweeper.wakeStarving(clients);
