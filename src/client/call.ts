@@ -38,6 +38,8 @@ export class Call<R = unknown> {
   slot = -1;
   word = 0;
   use = -1;
+  /** The use that it comes after, -1: none. What its slot says of that is for the server: others can write there. */
+  after = -1;
   /** First chunk of the request's extent, -1: inline. */
   extent = -1;
   extentChunks = 0;

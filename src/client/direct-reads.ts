@@ -139,7 +139,7 @@ export class DirectReads<V> {
     this.#session = session;
     this.#cache?.clear();
     this.#isOn = session.reader !== undefined;
-    if (session.reader === undefined) return;
+    if (session.reader === undefined || session.keyBuffer === undefined) return;
     this.#reader = session.reader;
     this.#key = session.keyBuffer;
   }

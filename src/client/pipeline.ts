@@ -239,49 +239,49 @@ export class Pipeline {
   /** Ends the calls whose deadline has passed. */
   expire(): void {
     const now = performance.now();
-    const late = [...this.#inFlight, ...this.#queued.slice(this.#firstQueued)].filter((call) => call.deadline <= now);
+    const late = this.#unsettled().filter((call) => call.deadline <= now);
     const { name } = this.#connection.options;
-    for (const call of late) this.endCall(call, (executed) => timedOut(name, executed));
+    for (const call of late) this.#end(call, (executed) => timedOut(name, executed));
+    if (late.length > 0) this.#dropSettled();
+  }
+
+  #unsettled(): Call[] {
+    return [...this.#inFlight, ...this.#queued.slice(this.#firstQueued)];
   }
 
   #earliestDeadline(): number {
-    let earliest = Infinity;
-    for (const call of this.#inFlight) earliest = Math.min(earliest, call.deadline);
-    for (let i = this.#firstQueued; i < this.#queued.length; i++)
-      earliest = Math.min(earliest, this.#queued[i].deadline);
-    return earliest;
+    return this.#unsettled().reduce((earliest, { deadline }) => Math.min(earliest, deadline), Infinity);
   }
 
   /** Ends a call that nobody waits for any more; if it has completed after all, its result stands. */
   endCall(call: Call, errorOf: (executed: Executed) => KvsError): void {
-    if (call.isSettled) return;
-    if (call.state === 'queued') {
-      this.#reject(call, errorOf('no'));
-      this.#queued = this.#queued.slice(this.#firstQueued).filter((other) => other !== call);
-      this.#firstQueued = 0;
-      return;
-    }
-    this.#endSubmitted(this.#connection.session, call, errorOf);
-    this.#inFlight = this.#inFlight.filter((other) => !other.isSettled);
+    this.#end(call, errorOf);
+    this.#dropSettled();
   }
 
-  #endSubmitted(session: Session, call: Call, errorOf: (executed: Executed) => KvsError): void {
+  /** Leaves the call among the others: of many that end at once, each would walk past all the rest. */
+  #end(call: Call, errorOf: (executed: Executed) => KvsError): void {
+    if (call.state === 'queued') return this.#reject(call, errorOf('no'));
+    if (call.isSettled) return;
+    const { session } = this.#connection;
     const result = session.end(call);
     if (result === 'done') this.#settle(session, call);
     else this.#reject(call, errorOf(result));
   }
 
+  #dropSettled(): void {
+    this.#inFlight = this.#inFlight.filter((call) => !call.isSettled);
+    this.#queued = this.#queued.slice(this.#firstQueued).filter((call) => !call.isSettled);
+    this.#firstQueued = 0;
+  }
+
   /** Ends all calls: the server is gone. */
   readonly #lose = (session: Session): void => {
-    const { name } = this.#connection.options;
     session.lose();
+    const errorOf = (executed: Executed): KvsError => serverGone(this.#connection.options.name, executed);
     // Results that are there stand; what follows up on them ends here too.
-    for (let call = this.#inFlight.shift(); call !== undefined; call = this.#inFlight.shift()) {
-      if (call.isSettled) continue;
-      if (session.isDone(call)) this.#settle(session, call);
-      else this.#endSubmitted(session, call, (executed) => serverGone(name, executed));
-    }
-    for (const call of this.#queued.slice(this.#firstQueued)) this.endCall(call, () => serverGone(name, 'no'));
+    for (let call = this.#inFlight.shift(); call !== undefined; call = this.#inFlight.shift()) this.#end(call, errorOf);
+    for (const call of this.#queued.slice(this.#firstQueued)) this.#end(call, errorOf);
     this.#queued = [];
     this.#firstQueued = 0;
     this.#isArmed = false;

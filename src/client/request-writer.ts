@@ -28,7 +28,7 @@ export class RequestWriter {
   }
 
   /** @returns false when the arena has no room now; nothing is claimed then */
-  write(call: Call, base: number, after: number): boolean {
+  write(call: Call, base: number): boolean {
     const words = this.#words;
     call.use = useOf(call.slot, call.word);
     const offset = this.#reserve(call, base);
@@ -37,7 +37,7 @@ export class RequestWriter {
     words[base + Slot.op] = call.operation.opcode;
     words[base + Slot.extent] = call.extent + 1;
     words[base + Slot.extentChunks] = call.extentChunks;
-    words[base + Slot.after] = after;
+    words[base + Slot.after] = call.after;
     words[base + Slot.isAsync] = call.isAsync ? 1 : 0;
     this.#floats[base / 2 + Slot.argument] = call.argument;
     if (call.items === undefined) this.#writePair(call, base, offset);

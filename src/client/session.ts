@@ -13,7 +13,7 @@ import { SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, RegionState, Slot } from '../memory/layout.js';
+import { ClientRecord, CtlHeader, DataHeader, RegionState, Slot } from '../memory/layout.js';
 import { removeFile } from '../memory/region-files.js';
 import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { add, cas, exchange, load, store } from '../memory/words.js';
@@ -38,7 +38,8 @@ export class Session {
   readonly table: SlotTable;
   /** Over the read-only mapping of the store; undefined: everything goes through the server. */
   readonly reader: Reader | undefined;
-  readonly keyBuffer: KeyBuffer;
+  /** For the keys of direct reads. */
+  readonly keyBuffer: KeyBuffer | undefined;
   readonly #words: Int32Array;
   readonly #client: number;
   /** First word of this client's record. */
@@ -63,8 +64,11 @@ export class Session {
   constructor(region: Region, readsDirectly: boolean) {
     const { ctl, geometry } = region;
     this.region = region;
-    if (readsDirectly) this.reader = new Reader(attachData(region), geometry);
-    this.keyBuffer = new KeyBuffer(ctl.words[CtlHeader.hashSeed], ctl.words[CtlHeader.hashSeed + 1]);
+    if (readsDirectly) {
+      const data = attachData(region);
+      this.reader = new Reader(data, geometry);
+      this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
+    }
     this.#client = claimLease(region);
     this.#words = ctl.words;
     this.#record = clientBase(region, this.#client);
@@ -101,14 +105,16 @@ export class Session {
     }
     const slot = this.#claims.claim();
     if (slot < 0) return 'starved';
-    const base = this.table.base(slot);
     call.slot = slot;
     call.word = this.#claims.word;
-    if (!this.#writer.write(call, base, after)) {
+    call.after = after;
+    if (!this.#writer.write(call, this.table.base(slot))) {
       this.#claims.release(slot, call.word);
       return 'starved';
     }
-    call.word = this.table.submit(slot, call.word);
+    // Garbage in the word makes the step fail; the call then ends like any whose slot was overwritten.
+    this.table.submit(slot, call.word);
+    call.word = withState(call.word, SlotState.submitted);
     call.state = 'submitted';
     if (!isAlone) this.#ordering.note(call);
     // If the ring is damaged or full, the server's sweeper finds the request.
@@ -161,8 +167,7 @@ export class Session {
   }
 
   #cancel(call: Call): boolean {
-    const after = this.#words[this.table.base(call.slot) + Slot.after];
-    if (after < 0 || !this.table.isPending(after)) {
+    if (!this.table.isPending(call.after)) {
       if (!this.table.cancel(call.slot, call.word)) return false;
       this.#ordering.forget(call, false);
       this.#arena.release(call.use, call.extent, call.extentChunks);
@@ -187,8 +192,7 @@ export class Session {
     const { length } = this.#withdrawn;
     if (length === 0) return false;
     this.#withdrawn = this.#withdrawn.filter((call) => {
-      const after = this.#words[this.table.base(call.slot) + Slot.after];
-      if (this.table.isPending(after)) return true;
+      if (this.table.isPending(call.after)) return true;
       this.#arena.release(call.use, call.extent, call.extentChunks);
       this.#claims.release(call.slot, withState(call.word, SlotState.building));
       return false;

@@ -50,7 +50,7 @@ export class BellRinger {
     // A descriptor from an earlier life of the index may point to a FIFO that is gone: open once more.
     for (let attempt = 0; attempt < 2; attempt++) {
       if (this.#fds[client] < 0 && !this.#open(client)) return;
-      if (native.ringDoorbell(this.#fds[client])) return;
+      if (this.#write(client)) return;
       closeSync(this.#fds[client]);
       this.#fds[client] = -1;
     }
@@ -73,6 +73,14 @@ export class BellRinger {
       add(this.#words, CtlHeader.starving, -1);
       this.wake(client);
       return;
+    }
+  }
+
+  #write(client: number): boolean {
+    try {
+      return native.ringDoorbell(this.#fds[client]);
+    } catch {
+      return false; // No FIFO, but a file that somebody put in its place, and it is full.
     }
   }
 

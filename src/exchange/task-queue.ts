@@ -79,6 +79,14 @@ export class TaskQueue {
     return (load(this.#words, this.#cellOf(head)) & this.#cycleMask) !== (head & this.#cycleMask);
   }
 
+  /** Whether the ring holds nothing and takes the next task; false while garbage in it stops either. */
+  isReadyForNext(): boolean {
+    const tail = load(this.#words, CtlHeader.queueTail);
+    const cell = load(this.#words, this.#cellOf(tail));
+    const isWritable = (((cell & this.#cycleMask) + this.#cells) | 0) === (tail & this.#cycleMask);
+    return isWritable && load(this.#words, CtlHeader.queueHead) === tail;
+  }
+
   /** Tasks in the ring now, give or take those in flight. */
   length(): number {
     return (load(this.#words, CtlHeader.queueTail) - load(this.#words, CtlHeader.queueHead)) | 0;

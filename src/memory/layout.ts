@@ -51,7 +51,6 @@ export const CtlHeader = record(PAGE, {
   maxValueBytes: i32,
   maxMemoryBytes: f64,
   regionId: words(2),
-  hashSeed: words(2),
   createdAtMs: f64,
   serverPid: i32,
   bootId: bytes(36),
@@ -150,6 +149,8 @@ export const DataHeader = record(PAGE, {
   magic: i32,
   layoutVersion: i32,
   regionId: words(2),
+  /** Of the keys' hashes. Here, where no client can write: with another one no key would be found. */
+  hashSeed: words(2),
 });
 
 /** Guards the buckets whose hash ends in its index. */

@@ -206,7 +206,6 @@ function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, 
   floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
   const random = randomFillSync(new Int32Array(4));
   words.set(random.subarray(0, 2), CtlHeader.regionId);
-  words.set(random.subarray(2), CtlHeader.hashSeed);
   floats[CtlHeader.createdAtMs] = Date.now();
   words[CtlHeader.serverPid] = process.pid;
   bytes.write(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), CtlHeader.bootId, 36, 'latin1');
@@ -217,6 +216,7 @@ function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, 
   data.words[DataHeader.magic] = DATA_MAGIC;
   data.words[DataHeader.layoutVersion] = LAYOUT_VERSION;
   data.words.set(random.subarray(0, 2), DataHeader.regionId);
+  data.words.set(random.subarray(2), DataHeader.hashSeed);
 }
 
 /**

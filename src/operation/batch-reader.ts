@@ -10,7 +10,6 @@ export class BatchReader {
   valueOffset = 0;
   valueBytes = 0;
   codec = 0;
-  hash = 0;
   readonly #request: RequestView;
   #next = 0;
   #end = 0;
@@ -40,7 +39,11 @@ export class BatchReader {
     // In floating point: a huge length cannot wrap around the check.
     this.#next = this.valueOffset + Math.ceil(this.valueBytes / 4) * 4;
     if (this.#next > this.#end) return -1;
-    this.hash = this.#request.hash(this.keyOffset, this.keyBytes);
     return 1;
+  }
+
+  /** Of the item's key. */
+  hash(): number {
+    return this.#request.hash(this.keyOffset, this.keyBytes);
   }
 }

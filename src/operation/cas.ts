@@ -2,13 +2,12 @@
 import { Status } from '../errors.js';
 import type { Operation } from './operation.js';
 import { prepareEntry } from './prepare-entry.js';
-import type { RequestView } from './request-view.js';
 import type { Store } from '../store/store.js';
 
-/** Under the lock. @returns whether the key is at the version that the request expects */
-function isAtVersion(request: RequestView, store: Store, hash: number): boolean {
-  const granule = store.find(hash, request.source, request.keyOffset, request.keyBytes);
-  return (granule === 0 ? 0 : store.map.versionOf(granule)) === request.argument;
+/** Under the lock. @returns whether the key of a prepared entry is at that version */
+function isAtVersion(store: Store, hash: number, prepared: number, version: number): boolean {
+  const granule = store.findSameKey(hash, prepared);
+  return (granule === 0 ? 0 : store.map.versionOf(granule)) === version;
 }
 
 export const cas: Operation<boolean> = {
@@ -17,14 +16,14 @@ export const cas: Operation<boolean> = {
   scope: 'key',
   apply(request, response, server) {
     const { store } = server;
-    const hash = request.hash();
-    const granule = prepareEntry(request, response, server, hash);
+    const granule = prepareEntry(request, response, server);
     if (granule === 0) return;
+    const hash = store.map.hashOf(granule);
     let old = 0;
     let isSwapped = false;
     store.lock(hash);
     try {
-      isSwapped = isAtVersion(request, store, hash);
+      isSwapped = isAtVersion(store, hash, granule, request.argument);
       if (isSwapped) old = store.put(hash, granule);
     } finally {
       store.unlock(hash);

@@ -7,6 +7,7 @@ import { ASCII_FLAG } from '../codec/text.js';
 import { Status } from '../errors.js';
 import { MAX_NUMBER_BYTES } from '../store/store.js';
 import type { Operation } from './operation.js';
+import { hashPrepared } from './prepare-entry.js';
 
 const DECIMAL = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
@@ -50,17 +51,17 @@ export const incr: Operation<number> = {
   opcode: 8,
   scope: 'key',
   apply(request, response, { store }) {
-    const hash = request.hash();
     const by = request.argument;
     const { source, keyOffset, keyBytes } = request;
     if (keyBytes === 0) return response.status(Status.badRequest);
-    const block = store.prepareNumber(hash, source, keyOffset, keyBytes);
+    const block = store.prepareNumber(0, source, keyOffset, keyBytes);
     if (block === 0) return response.status(Status.outOfMemory);
+    const hash = hashPrepared(request, store, block);
     let old = 0;
     let sum = Number.NaN;
     store.lock(hash);
     try {
-      const found = store.find(hash, source, keyOffset, keyBytes);
+      const found = store.findSameKey(hash, block);
       const tag = withoutFlags(found === 0 ? request.codec : store.map.codecOf(found));
       const value = found === 0 ? readNumber(zeroOf(tag), tag) : readNumber(store.valueView(found), tag);
       sum = value + by;

@@ -12,13 +12,14 @@ export const mdel: Operation<number> = {
     batch.begin();
     for (let more = batch.next(); more !== 0; more = batch.next()) {
       if (more < 0) return response.status(Status.badRequest);
+      const hash = batch.hash();
       let old = 0;
-      store.lock(batch.hash);
+      store.lock(hash);
       try {
-        const granule = store.find(batch.hash, request.source, batch.keyOffset, batch.keyBytes);
-        if (granule !== 0) old = store.remove(batch.hash);
+        const granule = store.find(hash, request.source, batch.keyOffset, batch.keyBytes);
+        if (granule !== 0) old = store.remove(hash);
       } finally {
-        store.unlock(batch.hash);
+        store.unlock(hash);
       }
       store.retire(old);
       if (old !== 0) deleted++;

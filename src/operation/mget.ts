@@ -16,9 +16,10 @@ export const mget: Operation<unknown[]> = {
     batch.begin();
     for (let more = batch.next(); more !== 0; more = batch.next()) {
       if (more < 0) return response.status(Status.badRequest);
-      store.lock(batch.hash);
+      const hash = batch.hash();
+      store.lock(hash);
       try {
-        const granule = store.find(batch.hash, request.source, batch.keyOffset, batch.keyBytes);
+        const granule = store.find(hash, request.source, batch.keyOffset, batch.keyBytes);
         const valueBytes = granule === 0 ? 0 : store.map.valueBytesOf(granule);
         const needed = RESULT_HEADER_BYTES + pad4(valueBytes);
         if (!scratch.reserve(used, needed)) break;
@@ -29,7 +30,7 @@ export const mget: Operation<unknown[]> = {
         used += needed;
         handled++;
       } finally {
-        store.unlock(batch.hash);
+        store.unlock(hash);
       }
     }
     if (!response.reserve(used)) return;

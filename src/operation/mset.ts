@@ -1,6 +1,7 @@
 /** MSET: one hand-off for many SETs. Items take effect one after the other; the answer says how many did. */
 import { Status } from '../errors.js';
 import type { Operation } from './operation.js';
+import { hashPrepared } from './prepare-entry.js';
 
 export const mset: Operation<number> = {
   name: 'mset',
@@ -15,17 +16,18 @@ export const mset: Operation<number> = {
         response.status(more < 0 ? Status.badRequest : Status.tooLarge);
         break;
       }
-      const { hash, keyOffset, keyBytes, valueOffset, valueBytes, codec } = batch;
+      const { keyOffset, keyBytes, valueOffset, valueBytes, codec } = batch;
       const { source } = request;
-      const block = store.prepare(hash, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec);
+      const block = store.prepare(0, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec);
       if (block === 0) {
         response.status(Status.outOfMemory);
         break;
       }
+      const hash = hashPrepared(request, store, block);
       let old = 0;
       store.lock(hash);
       try {
-        store.find(hash, source, keyOffset, keyBytes);
+        store.findSameKey(hash, block);
         old = store.put(hash, block);
       } finally {
         store.unlock(hash);

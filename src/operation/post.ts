@@ -10,15 +10,15 @@ export const post: Operation<boolean> = {
   scope: 'key',
   apply(request, response, server) {
     const { store } = server;
-    const hash = request.hash();
     // A first look saves the copy where the key is taken; the one under the lock below decides.
-    if (isPresent(request, store, hash)) return response.status(Status.no);
-    const granule = prepareEntry(request, response, server, hash);
+    if (isPresent(request, store, request.hash())) return response.status(Status.no);
+    const granule = prepareEntry(request, response, server);
     if (granule === 0) return;
+    const hash = store.map.hashOf(granule);
     let isTaken = false;
     store.lock(hash);
     try {
-      isTaken = store.find(hash, request.source, request.keyOffset, request.keyBytes) !== 0;
+      isTaken = store.findSameKey(hash, granule) !== 0;
       if (!isTaken) store.put(hash, granule);
     } finally {
       store.unlock(hash);

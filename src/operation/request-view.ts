@@ -7,7 +7,7 @@ import type { PayloadArena } from '../exchange/payload-arena.js';
 import type { SlotTable } from '../exchange/slot-table.js';
 import { useOf } from '../exchange/slot-word.js';
 import { pad4 } from '../memory/copy.js';
-import { CHUNK_BYTES, CtlHeader, INLINE_BYTES, MAX_KEY_BYTES, Slot } from '../memory/layout.js';
+import { CHUNK_BYTES, DataHeader, INLINE_BYTES, MAX_KEY_BYTES, Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 
 export class RequestView {
@@ -25,12 +25,12 @@ export class RequestView {
   readonly #seed0: number;
   readonly #seed1: number;
 
-  constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena) {
+  constructor(ctl: SegmentViews, data: SegmentViews, table: SlotTable, arena: PayloadArena) {
     this.source = ctl;
     this.#table = table;
     this.#arena = arena;
-    this.#seed0 = ctl.words[CtlHeader.hashSeed];
-    this.#seed1 = ctl.words[CtlHeader.hashSeed + 1];
+    this.#seed0 = data.words[DataHeader.hashSeed];
+    this.#seed1 = data.words[DataHeader.hashSeed + 1];
   }
 
   /** Reads and checks the request in a slot. @returns false when it is malformed */
@@ -58,8 +58,8 @@ export class RequestView {
     return true;
   }
 
-  /** Hash of the key, or of `bytes` bytes at another place of the request. */
-  hash(offset = this.keyOffset, bytes = this.keyBytes): number {
-    return hashWords(this.source.words, offset / 4, bytes, this.#seed0, this.#seed1);
+  /** Hash of the key, or of `bytes` bytes at another place of the request, or of its copy in another segment. */
+  hash(offset = this.keyOffset, bytes = this.keyBytes, { words } = this.source): number {
+    return hashWords(words, offset / 4, bytes, this.#seed0, this.#seed1);
   }
 }

@@ -9,13 +9,13 @@ export const set: Operation<true> = {
   scope: 'key',
   apply(request, response, server) {
     const { store } = server;
-    const hash = request.hash();
-    const granule = prepareEntry(request, response, server, hash);
+    const granule = prepareEntry(request, response, server);
     if (granule === 0) return;
+    const hash = store.map.hashOf(granule);
     let old = 0;
     store.lock(hash);
     try {
-      store.find(hash, request.source, request.keyOffset, request.keyBytes);
+      store.findSameKey(hash, granule);
       old = store.put(hash, granule);
     } finally {
       store.unlock(hash);

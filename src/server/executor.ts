@@ -83,7 +83,7 @@ export class Executor {
     this.#worker = worker;
     this.#bells = parts.bells;
     this.#parking = new Parking(parts.parked, parts.queue);
-    this.#request = new RequestView(ctl, this.#slots, this.#arena);
+    this.#request = new RequestView(ctl, data, this.#slots, this.#arena);
     this.#response = new ResponseWriter(ctl, this.#slots, this.#arena);
     this.#context = parts.serve(this.#request);
     this.#latency = parts.latency;

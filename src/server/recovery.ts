@@ -61,24 +61,17 @@ export class WorkerRecovery {
     const suspects = new Map<number, number>();
     for (let slot = 0; slot < table.count; slot++) {
       const word = table.word(slot);
-      if (isInExecution(word) && !this.#isNamed(slot)) suspects.set(slot, word);
+      if (isInExecution(word) && !isNamedByWorker(this.#data, this.#geometry, slot)) suspects.set(slot, word);
     }
     if (suspects.size === 0) return;
     const look = (): void => {
       for (const [slot, word] of suspects) {
         const isSame = withState(table.word(slot), SlotState.executing) === withState(word, SlotState.executing);
-        if (isSame && isInExecution(table.word(slot)) && !this.#isNamed(slot)) this.#answer(slot, table.word(slot));
+        if (isSame && isInExecution(table.word(slot)) && !isNamedByWorker(this.#data, this.#geometry, slot))
+          this.#answer(slot, table.word(slot));
       }
     };
     setTimeout(look, ORPHAN_MS).unref();
-  }
-
-  #isNamed(slot: number): boolean {
-    const first = this.#geometry.workersOffset / 4 + WorkerRecord.slot;
-    for (let worker = 0; worker < this.#geometry.workers; worker++) {
-      if (load(this.#data.words, first + (worker * WorkerRecord.sizeBytes) / 4) === slot + 1) return true;
-    }
-    return false;
   }
 
   /** Answers a request whose thread has died, unless it had finished. */
@@ -106,4 +99,13 @@ export class WorkerRecovery {
 
 function isInExecution(word: number): boolean {
   return stateOf(word) === SlotState.executing || stateOf(word) === SlotState.abandoned;
+}
+
+/** Whether a worker's record says that it executes the slot. */
+export function isNamedByWorker({ words }: SegmentViews, { workersOffset, workers }: Geometry, slot: number): boolean {
+  for (let worker = 0; worker < workers; worker++) {
+    if (load(words, (workersOffset + worker * WorkerRecord.sizeBytes) / 4 + WorkerRecord.slot) === slot + 1)
+      return true;
+  }
+  return false;
 }

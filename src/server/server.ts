@@ -10,17 +10,18 @@ import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState, stateOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
-import { CtlHeader, RegionState } from '../memory/layout.js';
+import { RegionState } from '../memory/layout.js';
 import { createRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
-import { store } from '../memory/words.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { Store } from '../store/store.js';
 import { VERSION } from '../version.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { ClientList } from './client-list.js';
+import { HeaderGuard } from './header-guard.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
 import { Reaper } from './reaper.js';
 import { WorkerRecovery } from './recovery.js';
+import { SlotMender } from './slot-mender.js';
 import { createLatencyHistogram, StatisticsReader } from './statistics.js';
 import { Sweeper } from './sweeper.js';
 import { WorkerPool } from './worker-pool.js';
@@ -43,7 +44,9 @@ export class KvsServer {
   readonly #statistics: StatisticsReader;
   readonly #sweeper: Sweeper;
   readonly #reaper: Reaper;
+  readonly #mender: SlotMender;
   readonly #clients: ClientList;
+  readonly #header: HeaderGuard;
   readonly #bells: BellRinger;
   #reapAt = 0;
   #sweepChunksAt = 0;
@@ -66,7 +69,7 @@ export class KvsServer {
       await server.stop();
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
     }
-    store(region.ctl.words, CtlHeader.state, RegionState.ready);
+    server.#header.enter(RegionState.ready);
     server.#keepHouse();
     if (region.replacedStale) onEvent({ type: 'stale-region-replaced' });
     return server;
@@ -77,6 +80,7 @@ export class KvsServer {
     this.name = options.name;
     this.#options = options;
     this.#region = region;
+    this.#header = new HeaderGuard(ctl);
     const queue = new TaskQueue(ctl, geometry);
     queue.reset();
     Store.format(data, geometry);
@@ -88,6 +92,7 @@ export class KvsServer {
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, options.onEvent);
+    this.#mender = new SlotMender(region);
     const recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
     this.#pool = new WorkerPool(region, histograms, recovery, options.onEvent);
   }
@@ -121,13 +126,12 @@ export class KvsServer {
   }
 
   async #stop(): Promise<void> {
-    const { words } = this.#region.ctl;
-    store(words, CtlHeader.state, RegionState.stopping);
+    this.#header.enter(RegionState.stopping);
     const pending = await this.#drain();
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
     clearTimeout(this.#timer);
     this.#pool.expectEnd();
-    store(words, CtlHeader.state, RegionState.stopped);
+    this.#header.enter(RegionState.stopped);
     this.#sweeper.wakeAll(this.#clients.refresh());
     await this.#pool.join(JOIN_TIMEOUT_MS);
     this.#bells.close();
@@ -156,6 +160,7 @@ export class KvsServer {
 
   readonly #keepHouse = (): void => {
     const now = performance.now();
+    this.#header.mend();
     const clients = this.#clients.refresh();
     const isBusy = this.#sweeper.sweep(clients);
     let freed = 0;
@@ -164,7 +169,7 @@ export class KvsServer {
       this.#reapAt = now + REAP_MS;
     }
     if (now >= this.#sweepChunksAt) {
-      freed += this.#reaper.sweepChunks();
+      freed += this.#mender.mend() + this.#reaper.sweepChunks();
       this.#sweepChunksAt = now + SWEEP_CHUNKS_MS;
     }
     if (freed > 0) this.#sweeper.wakeStarving(clients);

@@ -43,7 +43,7 @@ export class Sweeper {
   /** One round. @param clients those in use. @returns false when there was nothing to look at: nobody asks for anything */
   sweep(clients: readonly number[]): boolean {
     const tasksGiven = this.#queue.given();
-    const isStill = this.#isQuiet && tasksGiven === this.#tasksGiven;
+    const isStill = this.#isQuiet && tasksGiven === this.#tasksGiven && this.#queue.isReadyForNext();
     this.#tasksGiven = tasksGiven;
     // All slots were free, and nothing was asked for since.
     if (isStill) return false;

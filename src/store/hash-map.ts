@@ -222,6 +222,11 @@ export class HashMap {
     return size;
   }
 
+  /** Of an entry that is not published yet. */
+  setHash(granule: number, hash: number): void {
+    this.#words[(granule << 2) + Entry.hash] = hash;
+  }
+
   hashOf(granule: number): number {
     return this.#words[(granule << 2) + Entry.hash];
   }

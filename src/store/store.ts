@@ -80,6 +80,19 @@ export class Store {
     this.map.unlock(hash);
   }
 
+  /** What offsets of keys and values are in. */
+  get data(): SegmentViews {
+    return this.#data;
+  }
+
+  /**
+   * The entry under the key of a prepared one, 0 when missing; put() acts on it. Under the lock. By the copy of the key:
+   * the request may say something else by now, and one key would be stored twice.
+   */
+  findSameKey(hash: number, prepared: number): number {
+    return this.map.find(hash, this.#data.words, this.map.keyOffsetOf(prepared) / 4, this.map.keyBytesOf(prepared));
+  }
+
   /** @returns the entry's granule, 0 when missing. Under the lock. */
   find(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
     return this.map.find(hash, key.words, keyOffset / 4, keyBytes);

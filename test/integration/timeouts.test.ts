@@ -121,3 +121,17 @@ test('a blocking call after others have timed out gets its turn', async () => {
     expect(client.sizeSync()).toBe(1);
   }
 });
+
+test('any number of calls may end at the same time, by their deadline or with the server', async () => {
+  const name = regionName();
+  const server = await startServerProcess({ workers: 1 }, name);
+  const client = await connect(name);
+  await freeze(server);
+  // Far more than a walk past all others for each of them would leave time for.
+  const setMany = (timeoutMs: number) =>
+    Promise.all(Array.from({ length: 100_000 }, (_, i) => outcomeOf(() => client.set(`k${i}`, 'v', { timeoutMs }))));
+  expect(new Set(await setMany(100))).toEqual(new Set<Outcome>(['no']));
+  const gone = Promise.allSettled(Array.from({ length: 100_000 }, (_, i) => client.set(`k${i}`, 'v')));
+  await server.kill();
+  for (const outcome of await gone) expect(outcome.status).toBe('rejected');
+});

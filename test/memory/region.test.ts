@@ -4,6 +4,7 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
@@ -19,7 +20,7 @@ import { basename } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
-import { CtlHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
+import { CtlHeader, DataHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
 import {
   attachData,
   attachRegion,
@@ -90,7 +91,7 @@ describe('createRegion', () => {
 
   test('two regions never share identity or hash seed', () => {
     const [one, other] = [createTestRegion(), createTestRegion()];
-    const seedOf = ({ ctl }: OwnedRegion) => [...ctl.words.subarray(CtlHeader.hashSeed, CtlHeader.hashSeed + 2)];
+    const seedOf = ({ data }: OwnedRegion) => [...data.words.subarray(DataHeader.hashSeed, DataHeader.hashSeed + 2)];
     expect(one.regionId).not.toBe(other.regionId);
     expect(seedOf(one)).not.toEqual(seedOf(other));
   });
@@ -391,4 +392,13 @@ describe('removeRegion', () => {
     expect(existsSync(`${SHM}/kvs.${name}.ctl`)).toBe(false);
     expect(() => attachRegion(name, SHM)).toThrow(error('ERR_KVS_NO_REGION', name));
   });
+});
+
+test('what stands under the name of a doorbell and cannot be removed keeps no server from stopping', () => {
+  const name = regionName();
+  const region = createTestRegion(name);
+  mkdirSync(region.paths.bell(7));
+  removeRegion(region);
+  expect(existsSync(region.paths.ctl)).toBe(false);
+  expect(createTestRegion(name).replacedStale).toBe(false);
 });

@@ -1,11 +1,15 @@
 /** Whatever one client writes into shared memory harms itself alone: not the server, not the store. */
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { expect, test } from 'vitest';
 
+import { SlotTable } from '#dist/exchange/slot-table.js';
+import { WorkerBells } from '#dist/exchange/worker-bells.js';
 import { KvsClient } from '#dist/index.js';
-import { INLINE_BYTES } from '#dist/memory/layout.js';
+import { CTL_MAGIC, CtlHeader, INLINE_BYTES, RegionState, Slot } from '#dist/memory/layout.js';
 
-import { Peer } from '../fixtures/processes.js';
-import { regionName } from '../fixtures/region.js';
+import { Peer, until } from '../fixtures/processes.js';
+import { attachTestRegion, regionName } from '../fixtures/region.js';
 import { closing, connect, randomness, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 const KEYS = 60;
@@ -91,4 +95,51 @@ test('a server whose slots are overwritten by anybody goes on, and its store sta
   const reader = closing(await KvsClient.connect({ name: server.name, reads: 'direct' }));
   expect(keys.filter((key) => reader.getSync(key) !== key)).toEqual([]);
   expect(server.size).toBeGreaterThanOrEqual(keys.length);
+});
+
+test('a server whose header is overwritten is found, serves and finds its keys as before', async () => {
+  let died = 0;
+  const server = await startServer({
+    workers: 2,
+    onEvent: ({ type }) => {
+      if (type === 'worker-died') died++;
+    },
+  });
+  const client = await connect(server.name);
+  await client.set('k', 'before');
+  const { ctl } = attachTestRegion(server.name);
+  ctl.words.fill(RegionState.stopped, 0, CtlHeader.epoch);
+  // For workers that look now the region is stopped: they end, and others take their place.
+  new WorkerBells(ctl).ringAll(2);
+  await until(() => died === 2 && ctl.words[CtlHeader.magic] === CTL_MAGIC);
+  for (const reads of ['server', 'direct'] as const) {
+    const other = closing(await KvsClient.connect({ name: server.name, reads, timeoutMs: 60_000 }));
+    expect(await other.get('k')).toBe('before');
+    expect(await other.post('k', 'again')).toBe(false);
+  }
+  expect(await client.set('k', 'after')).toBe(true);
+  expect(await client.get('k')).toBe('after');
+});
+
+test('slots that were overwritten come free again once nobody writes there', async () => {
+  const server = await startServer({ slots: 64 });
+  const client = await connect(server.name);
+  const { ctl, geometry } = attachTestRegion(server.name);
+  const table = new SlotTable(ctl, geometry);
+  // Every state, and owners that do not exist; what is left to the client itself is one of its own.
+  for (let slot = 1; slot < table.count; slot++) {
+    ctl.words[table.base(slot) + Slot.word] = (slot << 14) | ((slot % 2 === 0 ? 2000 : 77) << 3) | (slot % 8);
+  }
+  await statsUntil(client, ({ slots }) => slots.inUse === 1);
+});
+
+test('a request that finds the ring of a quiet server overwritten is executed', async () => {
+  const server = await startServer();
+  const client = await connect(server.name);
+  await client.set('k', 'v');
+  const { ctl, geometry } = attachTestRegion(server.name);
+  // Long enough that the server has seen that nobody asks for anything.
+  await delay(600);
+  ctl.words.fill(-1, geometry.queueOffset / 4, geometry.queueOffset / 4 + geometry.queueCells);
+  expect(await client.set('k', 'w')).toBe(true);
 });
