@@ -249,6 +249,31 @@ test('whatever stands in the segment, nothing outside it is touched, and looking
   for (const found of Object.values(Found)) expect(seen[found]).toBeGreaterThan(0);
 });
 
+test('a length that says too much is not believed', () => {
+  const all = setting(crowded(1));
+  const { data, geometry, keys, reader } = all;
+  const name = Buffer.from('name');
+  keys.set(name, valueOf(1, 20));
+  const { bucketWord, entryWord } = lookUp(all, name);
+  const mask = 2 ** geometry.granuleBits - 1;
+  const findWith = (granule: number, valueBytes: number) => {
+    data.words[(granule << 2) + Entry.valueBytes] = valueBytes;
+    return reader.find(sought(name));
+  };
+  const granule = entryWord & mask;
+  expect(findWith(granule, geometry.maxValueBytes)).toBe(Found.found);
+  for (const bytes of [geometry.maxValueBytes + 1, 0x7fffffff, -1, -0x80000000]) {
+    expect(findWith(granule, bytes)).toBe(Found.missing);
+  }
+  // The same entry in the last 64 bytes of the segment: 28 of them are its header and its key.
+  const last = geometry.dataBytes / 16 - 4;
+  data.words.copyWithin(last << 2, granule << 2, (granule << 2) + 16);
+  data.words[bucketWord] = (entryWord & ~mask) | last;
+  expect(findWith(last, 36)).toBe(Found.found);
+  expect(reader.end).toBe(geometry.dataBytes);
+  expect(findWith(last, 37)).toBe(Found.missing);
+});
+
 test('a chain that bites its tail is given up', () => {
   const { data, geometry, keys, reader } = setting(crowded(1));
   for (let index = 0; index < 100; index++) keys.set(keyOf(index), valueOf(index, 10));
