@@ -79,6 +79,13 @@ export class WorkerBells {
     clearBits(words, CtlHeader.asleep, 1 << worker);
   }
 
+  /** Clears the bits of workers that there are not. */
+  keepOnly(workers: number): void {
+    const others = workers === 32 ? 0 : -1 << workers;
+    clearBits(this.#words, CtlHeader.awake, others);
+    clearBits(this.#words, CtlHeader.asleep, others);
+  }
+
   /** Forgets a worker that died. */
   forget(worker: number): void {
     clearBits(this.#words, CtlHeader.awake, 1 << worker);

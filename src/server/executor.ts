@@ -143,6 +143,8 @@ export class Executor {
     const isLong = operation.scope !== 'key' || this.#request.valueBytes >= LONG_BYTES;
     if (isLong) {
       this.#workerBells.leave(this.#worker);
+      // Who enqueued just before rang nobody: this worker was awake.
+      if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringOne();
       this.#bells.flush();
     }
     try {
@@ -197,6 +199,7 @@ export class Executor {
   /** Queues a request again that has to wait; sleeps a little if there is nothing else to do meanwhile. */
   #pause(slot: number): void {
     const index = this.#slots.base(slot) + Slot.op;
+    this.#bells.flush();
     if (this.#queue.isEmpty()) native.futexWait(this.#ctl, index, this.#ctl[index], PAUSE_MS);
     this.#queue.enqueue(slot);
   }

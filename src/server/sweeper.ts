@@ -63,9 +63,12 @@ export class Sweeper {
       }
       this.#submitted[slot] = isSubmitted ? word : 0;
     }
-    this.#mendQueue(waiting > 0 && tasksTaken === this.#tasksTaken);
+    const isStuck = waiting > 0 && tasksTaken === this.#tasksTaken;
     this.#tasksTaken = tasksTaken;
-    if (!this.#queue.isEmpty() && !this.#workerBells.isAnyAwake) {
+    this.#mendQueue(isStuck);
+    // Whatever the bits say, workers that take nothing are asleep, or busy and not disturbed by a ring.
+    if (isStuck || (!this.#queue.isEmpty() && !this.#workerBells.isAnyAwake)) {
+      this.#workerBells.keepOnly(this.#region.geometry.workers);
       this.#workerBells.ringAll(this.#region.geometry.workers);
     }
     this.#isQuiet = free === this.#table.count;
@@ -93,7 +96,12 @@ export class Sweeper {
   }
 
   #isStarving(client: number): boolean {
-    return load(this.#region.ctl.words, clientBase(this.#region, client) + ClientRecord.starving) !== 0;
+    const { words } = this.#region.ctl;
+    const at = clientBase(this.#region, client) + ClientRecord.starving;
+    const flag = load(words, at);
+    // Nobody would ever clear anything else.
+    if (flag !== 0 && flag !== 1) store(words, at, 0);
+    return flag === 1;
   }
 
   /** Wakes every client that waits for a slot or for room in the arena. */
