@@ -1,14 +1,14 @@
 /**
  * How long to look for something before sleeping for it. Spinning for about as long as a wake-up takes costs at most
  * twice the best possible (A. Karlin et al., "Empirical Studies of Competitive Spinning for a Shared-Memory
- * Multiprocessor", 1991); a sleep costs both sides some 20 to 50 µs. The budget follows what waits turned out to take,
+ * Multiprocessor", 1991); a sleep costs some 50 µs. The budget follows what waits turned out to take,
  * and shrinks while spinning fails: with more runnable threads than CPUs it would only delay whoever is waited for.
  * Now and then a long look finds out whether both sides could do without sleeping again. Private to one thread.
  */
 import { availableParallelism } from 'node:os';
 
 const MIN_MS = 0.004;
-const USUAL_MS = 0.02;
+const USUAL_MS = 0.05;
 const MAX_MS = 0.1;
 /** Every so many failures in a row the look is a long one. */
 const PROBE_FAILURES = 16;
