@@ -74,7 +74,7 @@ test('connecting to a server while it stops either works or says that there is n
 test('a frozen server lets clients connect and answers when it goes on', async () => {
   const name = regionName();
   const server = await startServerProcess({}, name);
-  await freeze(server);
+  freeze(server);
   const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
   const call = client.set('k', 'v');
   server.process.kill('SIGCONT');

@@ -22,7 +22,7 @@ const timeoutMs = 60_000;
 const connectDirect = async (name: string, options: object = {}) =>
   closing(await KvsClient.connect({ name, timeoutMs, ...options }));
 
-const ENDINGS: Readonly<Record<string, (server: Peer) => Promise<unknown>>> = {
+const ENDINGS: Readonly<Record<string, (server: Peer) => unknown>> = {
   SIGSTOPped: freeze,
   SIGKILLed: (server) => server.kill(),
   stopped: (server) => server.tell('stop'),
@@ -56,7 +56,7 @@ test.each(['SIGKILLed', 'stopped'])('without staleReads they end once the server
   const server = await startServerProcess({}, name);
   const client = await connectDirect(name, { staleReads: false });
   await client.mset({ a: 'one', b: 'two' });
-  await freeze(server);
+  freeze(server);
   // It is alive.
   await expectReads(client);
   server.process.kill('SIGCONT');
@@ -136,7 +136,7 @@ test('a read waits for the writes on its key that this client has issued, and fo
   const server = await startServerProcess({ slots: 16 }, name);
   const client = await connectDirect(name);
   await client.mset({ a: '1', b: '2', c: '3', d: '4', e: '5' });
-  await freeze(server);
+  freeze(server);
   const settled: string[] = [];
   const note = (key: string) => client.get(key).then((value) => settled.push(`${key}=${value}`));
   const writes = [client.set('a', 'set'), client.del('b'), client.mset({ c: 'mset', x: 'y' }), client.incr('d', 10)];

@@ -57,7 +57,7 @@ test('a client that waits notices a killed server, whatever way it waits', async
   const client = await connect(name);
   const asker = await Peer.start('service/client', JSON.stringify({ name, timeoutMs: 60_000, reads: 'server' }));
   await client.set('a', '1');
-  await freeze(server);
+  freeze(server);
   const calls = [client.get('a'), client.mget(['a', 'b']), client.submit('del', 'a').wait(), client.size()];
   const blocked = asker.tell('getSync', 'a');
   server.process.kill('SIGKILL');

@@ -32,7 +32,7 @@ test('calls that nobody awaits keep their process alive until they are done', as
 test('a call to a server that stands still keeps its process until the server goes on', async () => {
   const name = regionName();
   const server = await startServerProcess({}, name);
-  await freeze(server);
+  freeze(server);
   let hasEnded = false;
   const lines: string[] = [];
   const ended = play(name, 'frozen', (line) => void lines.push(line)).finally(() => (hasEnded = true));
@@ -49,7 +49,7 @@ test('a call to a server that stands still keeps its process until the server go
 test('a process whose server dies ends by itself once its calls have failed', async () => {
   const name = regionName();
   const server = await startServerProcess({}, name);
-  await freeze(server);
+  freeze(server);
   const lines: string[] = [];
   const ended = play(name, 'lostServer', (line) => void lines.push(line));
   await until(() => lines.length > 0);

@@ -58,7 +58,7 @@ test('writes that time out under a stopped server and are said not to be execute
       }
     };
     issue(CALLS, 'before');
-    await freeze(server);
+    freeze(server);
     issue(CALLS, 'during');
     await Promise.all(calls);
     server.process.kill('SIGCONT');
@@ -92,7 +92,7 @@ test('a key whose writes were all not executed keeps its version, and the order 
   for (let round = 0; round < 10; round++) {
     await client.set('guarded', `round ${round}`);
     const before = await client.getEntry('guarded');
-    await freeze(server);
+    freeze(server);
     const patient = client.get('guarded');
     const late = Array.from({ length: 20 }, (_, i) =>
       outcomeOf(() => client.set('guarded', 'late', { timeoutMs: i % 5 })),
@@ -112,7 +112,7 @@ test('a blocking call after others have timed out gets its turn', async () => {
   const client = await connect(name);
   for (let round = 0; round < 20; round++) {
     const busy = Array.from({ length: 50 }, (_, i) => outcomeOf(() => client.set('key', `${i}`, { timeoutMs: 1 })));
-    await freeze(server);
+    freeze(server);
     expect(await outcomeOf(() => client.setSync('key', 'x', { timeoutMs: 1 }))).not.toBe('done');
     await Promise.all(busy);
     server.process.kill('SIGCONT');
@@ -126,7 +126,7 @@ test('any number of calls may end at the same time, by their deadline or with th
   const name = regionName();
   const server = await startServerProcess({ workers: 1 }, name);
   const client = await connect(name);
-  await freeze(server);
+  freeze(server);
   // Far more than a walk past all others for each of them would leave time for.
   const setMany = (timeoutMs: number) =>
     Promise.all(Array.from({ length: 100_000 }, (_, i) => outcomeOf(() => client.set(`k${i}`, 'v', { timeoutMs }))));
