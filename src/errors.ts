@@ -135,20 +135,3 @@ export function kindOf(value: unknown): string {
   if (typeof value === 'object') return (value.constructor as { name?: string } | undefined)?.name ?? 'object';
   return typeof value === 'number' || typeof value === 'boolean' ? `${typeof value} ${String(value)}` : typeof value;
 }
-
-/** One line for all that a schema found wrong with options: each by name, what was expected and what came. */
-export function describeIssues(issues: readonly SchemaIssue[]): string {
-  return issues
-    .map(({ path, message, input }) => {
-      const where = path === undefined ? 'options' : path.map(({ key }) => String(key)).join('.');
-      return `${where}: ${message}, got ${kindOf(input)}`;
-    })
-    .join('; ');
-}
-
-/** What a schema says about one wrong option. */
-export interface SchemaIssue {
-  readonly path?: readonly { readonly key: unknown }[] | undefined;
-  readonly message: string;
-  readonly input: unknown;
-}

@@ -7,6 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
 
 import { kindOf } from '../errors.js';
+import { oneOf } from '../option-schemas.js';
 import {
   type KvsServerOptions,
   type ResolvedServerOptions,
@@ -137,7 +138,7 @@ export const SETTINGS: readonly Setting[] = [
     variable: 'KVS_LOG_LEVEL',
     argument: '<level>',
     description: `${LOG_LEVELS.join(', ')} (default: info)`,
-    schema: v.picklist(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(', ')}`),
+    schema: oneOf(LOG_LEVELS),
     option: 'logLevel',
   },
 ];

@@ -2,8 +2,17 @@
 import * as v from 'valibot';
 
 import { type Codec, type CodecName, type CustomCodec, resolveCodec } from '../codec/codec.js';
-import { describeIssues, kindOf } from '../errors.js';
-import { defaultShmDir, NAME_PATTERN } from '../memory/region-files.js';
+import { kindOf } from '../errors.js';
+import { defaultShmDir } from '../memory/region-files.js';
+import {
+  directory,
+  milliseconds,
+  oneOf,
+  optionsMessage,
+  parseOptions,
+  regionName,
+  wholeNumber,
+} from '../option-schemas.js';
 
 export interface KvsClientOptions<V = string> {
   /** The server's name. */
@@ -74,54 +83,42 @@ export interface ResolvedClientOptions {
 /** Longer waits than a day are a mistake; setTimeout could not hold one beyond 24 days. */
 const MAX_TIMEOUT_MS = 86_400_000;
 
-const TIMEOUT_MESSAGE = `expected milliseconds from 0 to ${MAX_TIMEOUT_MS}`;
-const timeout = v.optional(
-  v.pipe(v.number(TIMEOUT_MESSAGE), v.minValue(0, TIMEOUT_MESSAGE), v.maxValue(MAX_TIMEOUT_MS, TIMEOUT_MESSAGE)),
-);
-const whole = (max: number) => {
-  const message = `expected a whole number from 0 to ${max}`;
-  return v.optional(v.pipe(v.number(message), v.integer(message), v.minValue(0, message), v.maxValue(max, message)));
-};
-const oneOf = <const T extends readonly string[]>(names: T) =>
-  v.optional(v.picklist(names, `expected one of ${names.join(', ')}`));
-const unknownOr = (what: string) => (issue: { expected: string | null }) =>
-  issue.expected === 'never' ? 'expected no option of that name' : `expected ${what}`;
-const NAME_MESSAGE = 'expected 1 to 64 characters of A-Z a-z 0-9 . _ -';
+const timeout = v.optional(milliseconds(MAX_TIMEOUT_MS));
 const MAX_CACHE_ENTRIES = 2 ** 24;
+const anyWhole = v.optional(wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER }));
+const AUTOSTART = 'true, false or options of the server';
 
 /** Checked by the server that is started. */
 const autostart = v.strictObject(
   {
-    workers: whole(Number.MAX_SAFE_INTEGER),
-    stripes: whole(Number.MAX_SAFE_INTEGER),
-    slots: whole(Number.MAX_SAFE_INTEGER),
-    maxMemory: whole(Number.MAX_SAFE_INTEGER),
-    maxValueBytes: whole(Number.MAX_SAFE_INTEGER),
+    workers: anyWhole,
+    stripes: anyWhole,
+    slots: anyWhole,
+    maxMemory: anyWhole,
+    maxValueBytes: anyWhole,
   },
-  unknownOr('true, false or options of the server'),
+  optionsMessage(AUTOSTART),
 );
 
 const schema = v.strictObject(
   {
-    name: v.pipe(v.string(NAME_MESSAGE), v.regex(NAME_PATTERN, NAME_MESSAGE)),
+    name: regionName,
     codec: v.optional(v.unknown()),
     timeoutMs: timeout,
     connectTimeoutMs: timeout,
-    autostart: v.optional(v.union([v.boolean(), autostart], 'expected true, false or options of the server')),
-    keyEncoding: oneOf(['utf8', 'buffer']),
-    reads: oneOf(['direct', 'server']),
+    autostart: v.optional(v.union([v.boolean(), autostart], `expected ${AUTOSTART}`)),
+    keyEncoding: v.optional(oneOf(['utf8', 'buffer'])),
+    reads: v.optional(oneOf(['direct', 'server'])),
     staleReads: v.optional(v.boolean('expected true or false')),
-    cacheEntries: whole(MAX_CACHE_ENTRIES),
-    shmDir: v.optional(v.pipe(v.string('expected a directory'), v.minLength(1, 'expected a directory'))),
+    cacheEntries: v.optional(wholeNumber({ min: 0, max: MAX_CACHE_ENTRIES })),
+    shmDir: v.optional(directory),
   },
-  unknownOr('an object with the name'),
+  optionsMessage('an object with the name'),
 );
 
 /** Fills in the defaults. @throws TypeError that names each wrong option, what was expected and what came */
 export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedClientOptions {
-  const parsed = v.safeParse(schema, options);
-  if (!parsed.success) throw new TypeError(`invalid client options: ${describeIssues(parsed.issues)}`);
-  const given = parsed.output;
+  const given = parseOptions(schema, options, 'client');
   return {
     name: given.name,
     codec: resolveCodec(options.codec ?? 'utf8'),

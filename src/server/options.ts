@@ -3,10 +3,18 @@ import { availableParallelism } from 'node:os';
 
 import * as v from 'valibot';
 
-import { describeIssues } from '../errors.js';
 import type { RegionShape } from '../memory/layout.js';
-import { defaultShmDir, LIMITS, NAME_PATTERN } from '../memory/region-files.js';
+import { defaultShmDir, LIMITS } from '../memory/region-files.js';
 import { roundUp } from '../memory/record.js';
+import {
+  directory,
+  milliseconds,
+  optionsMessage,
+  parseOptions,
+  powerOfTwo,
+  regionName,
+  wholeNumber,
+} from '../option-schemas.js';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
@@ -48,45 +56,29 @@ export interface ResolvedServerOptions {
   readonly onEvent: (event: ServerEvent) => void;
 }
 
-const between = ({ min, max }: { min: number; max: number }) => {
-  const message = `expected a whole number from ${min} to ${max}`;
-  return v.pipe(v.number(message), v.integer(message), v.minValue(min, message), v.maxValue(max, message));
-};
-const powerOfTwo = ({ min, max }: { min: number; max: number }) => {
-  const message = `expected a power of two from ${min} to ${max}`;
-  const isOne = (n: number): boolean => Number.isInteger(n) && n >= min && n <= max && (n & (n - 1)) === 0;
-  return v.pipe(v.number(message), v.check(isOne, message));
-};
-const milliseconds = (max: number) => {
-  const message = `expected milliseconds from 0 to ${max}`;
-  return v.pipe(v.number(message), v.minValue(0, message), v.maxValue(max, message));
-};
-const NAME_MESSAGE = 'expected 1 to 64 characters of A-Z a-z 0-9 . _ -';
 const MAX_DRAIN_MS = 3_600_000;
 
 /** The options by name, for everything that validates them: the API, the command line, a configuration file. */
 export const serverOptionsSchema = v.strictObject(
   {
-    name: v.pipe(v.string(NAME_MESSAGE), v.regex(NAME_PATTERN, NAME_MESSAGE)),
-    workers: v.optional(between(LIMITS.workers)),
+    name: regionName,
+    workers: v.optional(wholeNumber(LIMITS.workers)),
     stripes: v.optional(powerOfTwo(LIMITS.stripes)),
     slots: v.optional(powerOfTwo(LIMITS.slots)),
-    maxMemory: v.optional(between(LIMITS.maxMemory)),
-    maxValueBytes: v.optional(between(LIMITS.maxValueBytes)),
-    shmDir: v.optional(v.pipe(v.string('expected a directory'), v.minLength(1, 'expected a directory'))),
+    maxMemory: v.optional(wholeNumber(LIMITS.maxMemory)),
+    maxValueBytes: v.optional(wholeNumber(LIMITS.maxValueBytes)),
+    shmDir: v.optional(directory),
     drainTimeoutMs: v.optional(milliseconds(MAX_DRAIN_MS)),
     onEvent: v.optional(
       v.custom<(event: ServerEvent) => void>((given) => typeof given === 'function', 'expected a function'),
     ),
   },
-  (issue) => (issue.expected === 'never' ? 'expected no option of that name' : 'expected an object with the name'),
+  optionsMessage('an object with the name'),
 );
 
 /** Fills in the defaults. @throws TypeError that names each wrong option, what was expected and what came */
 export function resolveServerOptions(options: KvsServerOptions): ResolvedServerOptions {
-  const parsed = v.safeParse(serverOptionsSchema, options);
-  if (!parsed.success) throw new TypeError(`invalid server options: ${describeIssues(parsed.issues)}`);
-  const given = parsed.output;
+  const given = parseOptions(serverOptionsSchema, options, 'server');
   const maxMemoryBytes = roundUp(given.maxMemory ?? 256 * MIB, PAGE);
   const maxValueBytes = given.maxValueBytes ?? Math.min(MIB, maxMemoryBytes / 8);
   if (maxValueBytes > maxMemoryBytes / 4) {
