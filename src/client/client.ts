@@ -63,7 +63,7 @@ export class KvsClient<V = string, K extends Key = string> {
     this.#calls = new Calls<V>(options.codec as Codec<V>, options.timeoutMs, () => this.#runner.maxValueBytes);
   }
 
-  /** @returns the value, undefined when the key is missing */
+  /** @returns the value, undefined when the key is missing. (Runner.read() spelled out: the hottest path, no closures.) */
   get(key: Key, options?: CallOptions): Promise<V | undefined> {
     try {
       this.#runner.checkRead(options);

@@ -40,29 +40,26 @@ export class Ordering {
     if (scope === 'batch') return this.#isAnyPending(classesOf(call)) ? BLOCKED : this.#pending(this.#barrier);
     if (call.key.length === 0) return NONE;
     const last = this.#lastUse[classOfCall(call)];
-    if (last !== NONE && this.#holding.has(last)) return BLOCKED;
-    const pending = this.#pending(last);
-    return pending === NONE ? this.#pending(this.#barrier) : pending;
+    if (this.#holding.has(last)) return BLOCKED;
+    return this.#table.isPending(last) ? last : this.#pending(this.#barrier);
   }
 
   #isAnyPending(classes: Int32Array): boolean {
-    return classes.some((index) => {
-      const use = this.#lastUse[index];
-      return use !== NONE && (this.#holding.has(use) || this.#table.isPending(use));
-    });
+    return classes.some((index) => this.#isClassPending(index));
+  }
+
+  #isClassPending(index: number): boolean {
+    const use = this.#lastUse[index];
+    return this.#holding.has(use) || this.#table.isPending(use);
   }
 
   #pending(use: number): number {
-    return use !== NONE && this.#table.isPending(use) ? use : NONE;
+    return this.#table.isPending(use) ? use : NONE;
   }
 
   /** Whether something of this client on the key is still pending, so that a read must come after it. */
   isPending(key: string | Uint8Array): boolean {
-    const last = this.#lastUse[classOf(key)];
-    return (
-      (last !== NONE && (this.#holding.has(last) || this.#table.isPending(last))) ||
-      this.#pending(this.#barrier) !== NONE
-    );
+    return this.#isClassPending(classOf(key)) || this.#table.isPending(this.#barrier);
   }
 
   /** Remembers a submitted call as the last one of its keys. */
@@ -77,12 +74,12 @@ export class Ordering {
 
   /** The call is settled. `isPending`: it may be executed all the same. */
   forget(call: Call, isPending: boolean): void {
+    if (isPending) {
+      // A blocking call that nothing was in flight beside was not noted.
+      if (!call.isOrdered) this.note(call);
+      this.#abandoned.push(call.use);
+    }
     if (call.next !== undefined) this.#holding.delete(call.use);
-    if (!isPending) return;
-    // A blocking call that nothing was in flight beside was not noted.
-    if (!call.isOrdered) this.note(call);
-    this.#holding.delete(call.use);
-    this.#abandoned.push(call.use);
   }
 }
 

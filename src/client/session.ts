@@ -193,11 +193,15 @@ export class Session {
     if (length === 0) return false;
     this.#withdrawn = this.#withdrawn.filter((call) => {
       if (this.table.isPending(call.after)) return true;
-      this.#arena.release(call.use, call.extent, call.extentChunks);
-      this.#claims.release(call.slot, withState(call.word, SlotState.building));
+      this.#releaseWithdrawn(call);
       return false;
     });
     return this.#withdrawn.length < length;
+  }
+
+  #releaseWithdrawn(call: Call): void {
+    this.#arena.release(call.use, call.extent, call.extentChunks);
+    this.#claims.release(call.slot, withState(call.word, SlotState.building));
   }
 
   /** Queues a submitted call once more: what it waited for has been released by this client, not by a worker. */
@@ -282,10 +286,7 @@ export class Session {
     this.#doorbell?.close();
     this.#ringer.close();
     this.satisfy();
-    for (const call of this.#withdrawn) {
-      this.#arena.release(call.use, call.extent, call.extentChunks);
-      this.table.release(call.slot, withState(call.word, SlotState.building));
-    }
+    for (const call of this.#withdrawn) this.#releaseWithdrawn(call);
     add(this.#words, CtlHeader.clients, -1);
     releaseLease(this.region, this.#client);
     closeSync(this.region.ctlFd);
