@@ -10,8 +10,17 @@ import type { Region } from './region.js';
 import { load, store } from './words.js';
 
 /** Word index of a client's record in the ctl segment. */
-export const clientBase = (region: Region, client: number): number =>
-  (region.geometry.clientsOffset + client * ClientRecord.sizeBytes) / 4;
+export const clientBase = ({ geometry }: Pick<Region, 'geometry'>, client: number): number =>
+  (geometry.clientsOffset + client * ClientRecord.sizeBytes) / 4;
+
+/** The client indices in use, dead clients that are not reaped yet among them. */
+export function clientsInUse(region: Pick<Region, 'ctl' | 'geometry'>): number[] {
+  const clients: number[] = [];
+  for (let client = 0; client < MAX_CLIENTS; client++) {
+    if (load(region.ctl.words, clientBase(region, client) + ClientRecord.inUse) !== 0) clients.push(client);
+  }
+  return clients;
+}
 
 /** @returns the client index. @throws KvsError ERR_KVS_TOO_MANY_CLIENTS */
 export function claimLease(region: Region): number {

@@ -250,6 +250,10 @@ export function geometryOf(shape: RegionShape): Geometry {
   return Object.freeze({ ...shape, ...ctlGeometry(shape), ...dataGeometry(shape) });
 }
 
+/** Word index of a worker's record in the data segment. */
+export const workerBase = ({ workersOffset }: Geometry, worker: number): number =>
+  (workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+
 function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
   const clientsOffset = CtlHeader.sizeBytes;
   const slotsOffset = clientsOffset + MAX_CLIENTS * ClientRecord.sizeBytes;

@@ -2,8 +2,8 @@
  * The client indices in use, for whoever looks at all clients: read from the records when their number has changed, and
  * every so often in any case, so that an idle server does not walk over a thousand records in every round.
  */
-import { clientBase } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';
+import { clientsInUse } from '../memory/client-lease.js';
+import { CtlHeader } from '../memory/layout.js';
 import type { Region } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 
@@ -23,10 +23,7 @@ export class ClientList {
     const { words } = this.#region.ctl;
     const isChanged = load(words, CtlHeader.clients) !== this.#clients.length;
     if (!isChanged && this.#round++ % ROUNDS_PER_SCAN !== 0) return this.#clients;
-    this.#clients = [];
-    for (let client = 0; client < MAX_CLIENTS; client++) {
-      if (load(words, clientBase(this.#region, client) + ClientRecord.inUse) !== 0) this.#clients.push(client);
-    }
+    this.#clients = clientsInUse(this.#region);
     store(words, CtlHeader.clients, this.#clients.length);
     return this.#clients;
   }

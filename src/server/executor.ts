@@ -12,7 +12,7 @@ import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { native } from '../native.js';
-import { CtlHeader, type Geometry, MAX_CLIENTS, Slot, WorkerRecord } from '../memory/layout.js';
+import { CtlHeader, type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { RequestView } from '../operation/request-view.js';
@@ -75,7 +75,7 @@ export class Executor {
     this.#ctl = ctl.words;
     this.#data = data.words;
     this.#counters = data.floats;
-    this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    this.#record = workerBase(geometry, worker);
     this.#slots = new SlotTable(ctl, geometry);
     this.#arena = new PayloadArena(ctl, geometry, MAX_CLIENTS + worker, 'responses');
     this.#queue = parts.queue;

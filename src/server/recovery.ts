@@ -9,7 +9,7 @@ import { ownerOf, SlotState, stateOf, useOf, withState } from '../exchange/slot-
 import { SlotTable } from '../exchange/slot-table.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { native } from '../native.js';
-import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord } from '../memory/layout.js';
+import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { ResponseWriter } from '../operation/response-writer.js';
@@ -37,7 +37,7 @@ export class WorkerRecovery {
 
   /** Sets right what worker `worker`, whose thread has ended, left behind. */
   recover(worker: number): void {
-    const record = (this.#geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    const record = workerBase(this.#geometry, worker);
     this.#workerBells.forget(worker);
     // As the dead thread: what it noted is ours now.
     const heap = new Store(this.#data, this.#geometry, worker).heap;
@@ -102,10 +102,9 @@ function isInExecution(word: number): boolean {
 }
 
 /** Whether a worker's record says that it executes the slot. */
-export function isNamedByWorker({ words }: SegmentViews, { workersOffset, workers }: Geometry, slot: number): boolean {
-  for (let worker = 0; worker < workers; worker++) {
-    if (load(words, (workersOffset + worker * WorkerRecord.sizeBytes) / 4 + WorkerRecord.slot) === slot + 1)
-      return true;
+export function isNamedByWorker({ words }: SegmentViews, geometry: Geometry, slot: number): boolean {
+  for (let worker = 0; worker < geometry.workers; worker++) {
+    if (load(words, workerBase(geometry, worker) + WorkerRecord.slot) === slot + 1) return true;
   }
   return false;
 }

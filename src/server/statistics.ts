@@ -4,9 +4,9 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState, stateOf } from '../exchange/slot-word.js';
-import { CHUNK_BYTES, ClientRecord, CtlHeader, type Geometry, MAX_CLIENTS, WorkerRecord } from '../memory/layout.js';
+import { clientsInUse } from '../memory/client-lease.js';
+import { CHUNK_BYTES, CtlHeader, type Geometry, workerBase, WorkerRecord } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { load } from '../memory/words.js';
 import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { Store } from '../store/store.js';
@@ -58,7 +58,7 @@ export class StatisticsReader {
         movedBytes: usage.movedBytes,
       },
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
-      clients: countClients(this.#ctl, this.#geometry),
+      clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
     };
   }
 
@@ -74,10 +74,9 @@ export class StatisticsReader {
   }
 
   #sum(float: number): number {
-    const first = this.#geometry.workersOffset / 8 + float;
     let sum = 0;
     for (let worker = 0; worker < this.#geometry.workers; worker++) {
-      sum += this.#data.floats[first + (worker * WorkerRecord.sizeBytes) / 8];
+      sum += this.#data.floats[workerBase(this.#geometry, worker) / 2 + float];
     }
     return sum;
   }
@@ -106,12 +105,3 @@ export class StatisticsReader {
 
 /** Nanoseconds with two significant digits; safe to share between threads. */
 export const createLatencyHistogram = (): RecordableHistogram => createHistogram({ figures: 2 });
-
-function countClients(ctl: SegmentViews, geometry: Geometry): number {
-  const first = geometry.clientsOffset / 4 + ClientRecord.inUse;
-  let clients = 0;
-  for (let client = 0; client < MAX_CLIENTS; client++) {
-    if (load(ctl.words, first + (client * ClientRecord.sizeBytes) / 4) !== 0) clients++;
-  }
-  return clients;
-}

@@ -3,7 +3,7 @@
  * Each change is one store under the lock of a class or of the runs. The worker's record names a block from before it
  * is in use until it is free again or the map owns it: a death leaves the block free, or used and noted.
  */
-import { type Geometry, UNIT_BYTES, WorkerRecord } from '../memory/layout.js';
+import { type Geometry, UNIT_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { RunKind, Runs } from './runs.js';
@@ -33,7 +33,7 @@ export class Blocks {
     this.runs = new Runs(data, geometry, worker);
     this.slabs = new Slabs(data, geometry, worker, this.runs);
     this.#words = data.words;
-    this.#pending = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4 + WorkerRecord.pendingBlock;
+    this.#pending = workerBase(geometry, worker) + WorkerRecord.pendingBlock;
   }
 
   /** Makes the heap one free run. Nobody else may use the segment yet. */

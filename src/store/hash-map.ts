@@ -14,6 +14,7 @@ import {
   type Geometry,
   Stripe,
   WorkerRecord,
+  workerBase,
 } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -42,7 +43,7 @@ export class HashMap {
     this.#words = data.words;
     this.#floats = data.floats;
     this.#worker = worker;
-    this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    this.#record = workerBase(geometry, worker);
     this.#firstStripe = geometry.stripesOffset / 4;
     this.#stripeMask = geometry.stripes - 1;
     this.#firstBucket = geometry.bucketsOffset / 4;

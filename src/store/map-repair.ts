@@ -2,7 +2,15 @@
  * Sets the map right after a worker thread died in the middle of a write: decides on which side of its commit it died,
  * recounts the stripes it had locked, and only then unlocks them.
  */
-import { BUCKET_ENTRIES, BUCKET_WORDS, Entry, type Geometry, Stripe, WorkerRecord } from '../memory/layout.js';
+import {
+  BUCKET_ENTRIES,
+  BUCKET_WORDS,
+  Entry,
+  type Geometry,
+  Stripe,
+  WorkerRecord,
+  workerBase,
+} from '../memory/layout.js';
 import { holderOf, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
@@ -10,7 +18,7 @@ import { load, store } from '../memory/words.js';
 /** Leaves the dead worker's `pendingBlock` naming the block that nobody else will free, 0: none. */
 export function repairMap(data: SegmentViews, geometry: Geometry, worker: number): void {
   const { words } = data;
-  const record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+  const record = workerBase(geometry, worker);
   resolveIntent(words, geometry, record);
   for (let stripe = 0; stripe < geometry.stripes; stripe++) {
     const base = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4;

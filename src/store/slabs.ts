@@ -6,7 +6,7 @@
  * A block's granule stands in a word of the worker's record (its note) before its bit is set, and until its bit is
  * clear again: a death leaves the block free, or used and noted.
  */
-import { GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, WorkerRecord } from '../memory/layout.js';
+import { GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, WorkerRecord, workerBase } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
@@ -28,7 +28,7 @@ export class Slabs {
     this.#runs = runs;
     this.#worker = worker;
     this.#classes = geometry.sizeClassesOffset / 4;
-    this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    this.#record = workerBase(geometry, worker);
   }
 
   /** Makes all classes empty. Nobody else may use the segment yet. */

@@ -4,7 +4,7 @@
  * is released, so a lock is held for one lookup and one commit (and for the copy of a value that is read).
  */
 import { copyBytes, pad4 } from '../memory/copy.js';
-import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, WorkerRecord } from '../memory/layout.js';
+import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { Heap, type HeapUsage } from './heap.js';
 import { HashMap } from './hash-map.js';
@@ -22,7 +22,7 @@ export class Store {
   constructor(data: SegmentViews, geometry: Geometry, worker: number) {
     this.#data = data;
     this.#geometry = geometry;
-    this.#record = (geometry.workersOffset + worker * WorkerRecord.sizeBytes) / 4;
+    this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker);
     this.heap = new Heap(data, geometry, worker, this);
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { HeapControl, WorkerRecord } from '#dist/memory/layout.js';
+import { HeapControl, workerBase, WorkerRecord } from '#dist/memory/layout.js';
 import type { SegmentViews } from '#dist/memory/segment.js';
 import { repairMap } from '#dist/store/map-repair.js';
 
@@ -36,7 +36,7 @@ function recover(data: SegmentViews): void {
   const { heap } = new KeyStore(data, geometry, DEAD).store;
   heap.repair(DEAD);
   repairMap(data, geometry, DEAD);
-  const pending = data.words[(geometry.workersOffset + DEAD * WorkerRecord.sizeBytes) / 4 + WorkerRecord.pendingBlock];
+  const pending = data.words[workerBase(geometry, DEAD) + WorkerRecord.pendingBlock];
   if (pending !== 0) expect(heap.free(pending)).toBe(true);
 }
 
