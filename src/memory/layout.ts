@@ -176,6 +176,8 @@ export const WorkerRecord = record(LINE * 5, {
   pendingBlock: i32,
   /** Granule of a spare overflow bucket, 0: none. */
   spareBucket: i32,
+  /** Granule of a block that was replaced last and is kept for the next entry of its size, 0: none. */
+  keptBlock: i32,
   a: align(LINE),
   operations: floats(MAX_OPERATIONS),
   errors: floats(MAX_OPERATIONS),

@@ -28,7 +28,7 @@ export const cas: Operation<boolean> = {
     } finally {
       store.unlock(hash);
     }
-    if (isSwapped) return store.retire(old);
+    if (isSwapped) return store.recycle(old);
     store.discard(granule);
     response.status(Status.no);
   },

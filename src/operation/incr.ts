@@ -78,7 +78,7 @@ export const incr: Operation<number> = {
       response.status(Status.notANumber);
       return;
     }
-    store.retire(old);
+    store.recycle(old);
     response.number(sum);
   },
   decode: (response) => response.number,

@@ -32,7 +32,7 @@ export const mset: Operation<number> = {
       } finally {
         store.unlock(hash);
       }
-      store.retire(old);
+      store.recycle(old);
       done++;
     }
     response.count(done);

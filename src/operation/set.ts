@@ -20,7 +20,7 @@ export const set: Operation<true> = {
     } finally {
       store.unlock(hash);
     }
-    store.retire(old);
+    store.recycle(old);
     response.status(Status.ok);
   },
   decode: () => true,

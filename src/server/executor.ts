@@ -114,6 +114,11 @@ export class Executor {
     this.#forget();
   }
 
+  /** There is nothing to execute for a while. */
+  rest(): void {
+    this.#context.store.rest();
+  }
+
   /**
    * The arena has no room for the answer: the request, of which nothing was done, goes back into the queue until others
    * have taken their answers, or its client gives up. @returns false: the client has

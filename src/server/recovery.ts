@@ -43,8 +43,7 @@ export class WorkerRecovery {
     const heap = new Store(this.#data, this.#geometry, worker).heap;
     heap.repair(worker);
     repairMap(this.#data, this.#geometry, worker);
-    const pending = load(this.#data.words, record + WorkerRecord.pendingBlock);
-    if (pending !== 0) heap.free(pending);
+    heap.freeNoted();
     const slot = load(this.#data.words, record + WorkerRecord.slot) - 1;
     const executing = this.#data.words[record + WorkerRecord.slotWord];
     store(this.#data.words, record + WorkerRecord.slot, 0);

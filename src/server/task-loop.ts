@@ -60,6 +60,7 @@ export class TaskLoop {
       // A ring of garbage looks full and yields nothing: it must not cost a CPU until the sweeper mends it.
       else if (++this.#fruitless > MAX_FRUITLESS) this.#rest();
       if (this.#maySpin && this.#spin.spin(this.#isThereWork)) continue;
+      this.#executor.rest();
       this.#workerBells.sleep(this.#worker, this.#queue, SLEEP_MS);
     }
     this.#workerBells.forget(this.#worker);

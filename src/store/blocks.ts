@@ -113,6 +113,12 @@ export class Blocks {
     return slab >= 0 ? blockBytesOf[this.slabs.classOf(slab)] : this.runs.lengthOf(unit) * UNIT_BYTES;
   }
 
+  /** Size class of the block in use at `granule`; -1: it is a run of its own. */
+  sizeClassAt(granule: number): number {
+    const slab = this.runs.slabAt(this.runs.unitOf(granule));
+    return slab < 0 ? -1 : this.slabs.classOf(slab);
+  }
+
   /** Bytes of the free blocks of all slabs, with their shares of the slabs' headers: an empty slab counts in full. */
   freeSlabBytes(): number {
     let bytes = 0;

@@ -2,7 +2,7 @@
  * The heap: memory of the data segment for entries and overflow buckets, addressed by granule (byte offset / 16).
  * Placing is in blocks.ts (slabs.ts, runs.ts), making room by moving entries in compactor.ts.
  * Order of locks: compaction > stripe > class > run. No lock may be held by a caller of allocate() or free().
- * A death leaves locks held, hints wrong and at most two blocks in use that nobody else knows: those named by the
+ * A death leaves locks held, hints wrong and at most three blocks in use that nobody else knows: those named by the
  * worker's record. repair() sets the first two right; the third is for the caller, by free().
  */
 import { type Geometry, HeapControl, SizeClass, UNIT_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
@@ -43,12 +43,16 @@ export class Heap {
   readonly #control: number;
   readonly #blocks: Blocks;
   readonly #compactor: Compactor;
+  readonly #record: number;
+  /** Size class of the kept block; -1: none is kept. */
+  #keptClass = -1;
 
   constructor(data: SegmentViews, geometry: Geometry, worker: number, relocator: Relocator) {
     this.#words = data.words;
     this.#floats = data.floats;
     this.#geometry = geometry;
     this.#control = geometry.heapControlOffset / 4;
+    this.#record = workerBase(geometry, worker);
     this.#blocks = new Blocks(data, geometry, worker);
     this.#compactor = new Compactor(data, geometry, worker, this.#blocks, relocator);
   }
@@ -63,6 +67,9 @@ export class Heap {
    * @returns the granule of a block of at least `bytes`, named by the record's `pendingBlock`; 0: the heap is full
    */
   allocate(bytes: number): number {
+    if (this.#keptClass >= 0 && bytes <= MAX_SMALL_BYTES && sizeClassOf(bytes) === this.#keptClass) {
+      return this.#takeKept();
+    }
     const granule = this.#blocks.allocate(bytes);
     return granule !== 0 ? granule : this.#allocateCompacting(bytes);
   }
@@ -81,6 +88,38 @@ export class Heap {
     return this.#blocks.free(granule);
   }
 
+  /**
+   * free() for the pending block after a replacement: a small one is kept, because the next entry is likely to be of the
+   * same size, and the block is in the caches and in use already. The one kept before is freed.
+   */
+  recycle(granule: number): void {
+    const sizeClass = this.#blocks.sizeClassAt(granule);
+    if (sizeClass < 0) {
+      this.free(granule);
+      return;
+    }
+    this.releaseKept();
+    // The block is named by either note, or by both.
+    store(this.#words, this.#record + WorkerRecord.keptBlock, granule);
+    store(this.#words, this.#record + WorkerRecord.pendingBlock, 0);
+    this.#keptClass = sizeClass;
+  }
+
+  #takeKept(): number {
+    const granule = load(this.#words, this.#record + WorkerRecord.keptBlock);
+    store(this.#words, this.#record + WorkerRecord.pendingBlock, granule);
+    store(this.#words, this.#record + WorkerRecord.keptBlock, 0);
+    this.#keptClass = -1;
+    return granule;
+  }
+
+  /** Frees the block that recycle() keeps: before the worker rests, or when memory is short. */
+  releaseKept(): void {
+    if (this.#keptClass < 0) return;
+    this.#keptClass = -1;
+    this.free(load(this.#words, this.#record + WorkerRecord.keptBlock));
+  }
+
   isUsed(granule: number): boolean {
     return this.#blocks.isUsed(granule);
   }
@@ -92,6 +131,7 @@ export class Heap {
 
   /** @param bytes 0: an overflow bucket */
   #allocateCompacting(bytes: number): number {
+    this.releaseKept();
     const compactor = this.#compactor;
     const units =
       bytes > MAX_SMALL_BYTES ? unitsOf(bytes) : slabUnitsOf[bytes === 0 ? BUCKET_CLASS : sizeClassOf(bytes)];
@@ -180,10 +220,19 @@ export class Heap {
     }
   }
 
+  /** Frees the blocks that a dead worker's notes name, as that worker, once the map has taken over what is its own. */
+  freeNoted(): void {
+    const pending = load(this.#words, this.#record + WorkerRecord.pendingBlock);
+    const kept = load(this.#words, this.#record + WorkerRecord.keptBlock);
+    if (pending !== 0) this.free(pending);
+    // A block that both name may have a new owner already.
+    if (kept !== 0 && kept !== pending) this.free(kept);
+  }
+
   /** Clears notes of blocks that are not in use, while the lock that guards them keeps everyone from taking them. */
   #dropStaleNotes(worker: number): void {
     const record = workerBase(this.#geometry, worker);
-    for (const note of [WorkerRecord.pendingBlock, WorkerRecord.spareBucket]) {
+    for (const note of [WorkerRecord.pendingBlock, WorkerRecord.spareBucket, WorkerRecord.keptBlock]) {
       const granule = load(this.#words, record + note);
       if (granule !== 0 && !this.#blocks.isUsed(granule)) store(this.#words, record + note, 0);
     }

@@ -214,8 +214,10 @@ export class Slabs {
   forget(granule: number): void {
     const pending = this.#record + WorkerRecord.pendingBlock;
     const spare = this.#record + WorkerRecord.spareBucket;
+    const kept = this.#record + WorkerRecord.keptBlock;
     if (this.#words[pending] === granule) store(this.#words, pending, 0);
     if (this.#words[spare] === granule) store(this.#words, spare, 0);
+    if (this.#words[kept] === granule) store(this.#words, kept, 0);
   }
 
   /** Frees the slab if it is empty, unless it is the only empty one of its class. */

@@ -117,6 +117,16 @@ export class Store {
     if (granule !== 0) this.heap.free(granule);
   }
 
+  /** retire() for an entry that another one took the place of: its memory serves the next. */
+  recycle(granule: number): void {
+    if (granule !== 0) this.heap.recycle(granule);
+  }
+
+  /** The worker has nothing to do: holds nothing back. */
+  rest(): void {
+    this.heap.releaseKept();
+  }
+
   copyValue(granule: number, target: SegmentViews, targetOffset: number): void {
     copyBytes(this.#data, this.map.valueOffsetOf(granule), target, targetOffset, this.map.valueBytesOf(granule));
   }

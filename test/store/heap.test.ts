@@ -159,6 +159,50 @@ test('free() clears the notes of the block, and no other', () => {
   expect(data.words[record + WorkerRecord.pendingBlock]).toBe(0);
 });
 
+test('a recycled block is the next of its class, and nobody else’s', () => {
+  const { heap, data } = new MarkedHeap();
+  const notes = () => [data.words[record + WorkerRecord.pendingBlock], data.words[record + WorkerRecord.keptBlock]];
+  const block = heap.allocate(100);
+  heap.recycle(block);
+  expect(notes()).toEqual([0, block]);
+  expect(heap.isUsed(block)).toBe(true);
+  const large = heap.allocate(3000);
+  expect(large).not.toBe(block);
+  expect(notes()).toEqual([large, block]);
+  heap.free(large);
+  expect(heap.allocate(100)).toBe(block);
+  expect(notes()).toEqual([block, 0]);
+  heap.recycle(block);
+  const other = heap.allocate(3000);
+  heap.recycle(other);
+  expect(heap.isUsed(block)).toBe(false);
+  expect(notes()).toEqual([0, other]);
+  heap.releaseKept();
+  expect(notes()).toEqual([0, 0]);
+  expect(heap.usage().usedBytes).toBe(0);
+});
+
+test('a recycled run of its own is freed: what it holds is not what its class holds', () => {
+  const { heap, data } = new MarkedHeap();
+  heap.recycle(heap.allocate(20_000));
+  expect(heap.usage().usedBytes).toBe(0);
+  expect(data.words[record + WorkerRecord.keptBlock]).toBe(0);
+  // Where no slab fits any more, a small block is a run that is smaller than the blocks of its class.
+  const hole = heap.allocate(15 * UNIT_BYTES);
+  for (let units = 16; units > 8; units--) while (heap.allocate(units * UNIT_BYTES) !== 0) void 0;
+  heap.free(hole);
+  const borrowed = heap.allocate(UNIT_BYTES - 4);
+  expect(heap.capacityOf(borrowed)).toBe(UNIT_BYTES);
+  heap.recycle(borrowed);
+  expect(heap.isUsed(borrowed)).toBe(false);
+});
+
+test('a kept block is given back when memory is short', () => {
+  const { heap } = new MarkedHeap();
+  heap.recycle(heap.allocate(100));
+  expect(heap.allocate(heapBytes)).not.toBe(0);
+});
+
 test('more than the heap holds is refused', () => {
   const { heap } = new MarkedHeap();
   expect(heap.allocate(heapBytes + 1)).toBe(0);
