@@ -2,7 +2,7 @@
  * Operations on many keys: cut into parts that each fit one hand-off, all of them handed over at once. Parts take
  * effect one by one; a batch is not a transaction.
  */
-import { byteLengthOf, itemBytes } from '../codec/batch.js';
+import { itemBytes } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
 import { KvsError, type KvsErrorCode } from '../errors.js';
 import { mdel } from '../operation/mdel.js';
@@ -11,9 +11,12 @@ import { mset } from '../operation/mset.js';
 import type { Operation } from '../operation/operation.js';
 import { type BatchItem, Call } from './call.js';
 
-/** A part ends when it holds this many items or bytes; a single item may be larger. */
-const PART_ITEMS = 1024;
-const PART_BYTES = 128 * 1024;
+/** So many parts keep a worker busy with one while the client writes the next; no part is smaller or larger than this. */
+const USUAL_PARTS = 4;
+const MIN_PART_ITEMS = 16;
+const MAX_PART_ITEMS = 1024;
+/** A part ends before it has more characters and bytes than this, unless a single item has: at most 128 KiB of text. */
+const PART_UNITS = Math.floor((128 * 1024) / 3);
 
 const CALLED_BACK = new Set<KvsErrorCode>([
   'ERR_KVS_TIMEOUT',
@@ -83,6 +86,7 @@ function collectValues(call: Call<unknown[]>): unknown[] {
     if (result.length === 0) throw new KvsError('ERR_KVS_BAD_REQUEST', 'the server answered a batch with nothing');
     const rest = new Call(call.operation, call.codec, call.deadline);
     rest.items = items.slice(values.length);
+    rest.itemUnits = call.itemUnits;
     rest.next = next;
     rest.onFulfilled = call.onFulfilled;
     rest.onRejected = call.onRejected;
@@ -102,18 +106,20 @@ function partsOf<R>(
   deadline: number,
 ): Call<R>[] {
   const parts: Call<R>[] = [];
+  const maxItems = Math.min(MAX_PART_ITEMS, Math.max(MIN_PART_ITEMS, Math.ceil(items.length / USUAL_PARTS)));
   let start = 0;
-  let bytes = 0;
-  items.forEach(({ key, value }, index) => {
-    const size = itemBytes(byteLengthOf(key), byteLengthOf(value));
-    if (index > start && (index - start >= PART_ITEMS || bytes + size > PART_BYTES)) {
-      parts.push(partOf(operation, codec, items.slice(start, index), deadline));
+  let units = 0;
+  for (let index = 0; index < items.length; index++) {
+    const { key, value } = items[index];
+    const size = itemBytes(key.length, value.length);
+    if (index > start && (index - start >= maxItems || units + size > PART_UNITS)) {
+      parts.push(partOf(operation, codec, items.slice(start, index), units, deadline));
       start = index;
-      bytes = 0;
+      units = 0;
     }
-    bytes += size;
-  });
-  if (start < items.length) parts.push(partOf(operation, codec, items.slice(start), deadline));
+    units += size;
+  }
+  if (start < items.length) parts.push(partOf(operation, codec, items.slice(start), units, deadline));
   return parts;
 }
 
@@ -121,9 +127,11 @@ function partOf<R>(
   operation: Operation<R, never>,
   codec: Codec<unknown>,
   items: readonly BatchItem[],
+  units: number,
   deadline: number,
 ): Call<R> {
   const call = new Call(operation, codec, deadline);
   call.items = items;
+  call.itemUnits = units;
   return call;
 }

@@ -22,6 +22,10 @@ export class Call<R = unknown> {
   value: string | Uint8Array = '';
   /** In place of key and value, for batches. */
   items: readonly BatchItem[] | undefined;
+  /** What the items take up in a request if all their text is ASCII. */
+  itemUnits = 0;
+  /** Whether its text has not been found to be anything else. */
+  mayBeAscii = true;
   argument = 0;
   /** performance.now() after which nobody waits any more. */
   deadline: number;

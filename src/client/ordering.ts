@@ -45,7 +45,8 @@ export class Ordering {
   }
 
   #isAnyPending(classes: Int32Array): boolean {
-    return classes.some((index) => this.#isClassPending(index));
+    for (let i = 0; i < classes.length; i++) if (this.#isClassPending(classes[i])) return true;
+    return false;
   }
 
   #isClassPending(index: number): boolean {
@@ -89,8 +90,12 @@ function classOfCall(call: Call): number {
 }
 
 function classesOf(call: Call): Int32Array {
-  call.keyClasses ??= Int32Array.from(call.items ?? [], ({ key }) => classOf(key));
-  return call.keyClasses;
+  if (call.keyClasses !== undefined) return call.keyClasses;
+  const { items = [] } = call;
+  const classes = new Int32Array(items.length);
+  for (let i = 0; i < items.length; i++) classes[i] = classOf(items[i].key);
+  call.keyClasses = classes;
+  return classes;
 }
 
 /** FNV-1a over the bytes of the key, as text or not. */

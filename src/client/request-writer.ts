@@ -1,5 +1,6 @@
 /** Writes a call's request into a slot it has claimed: inline if it fits, else into an extent of the arena. */
 import { byteLengthOf, itemBytes, tagOf, writeData, writeItem } from '../codec/batch.js';
+import { ASCII_SLACK } from '../codec/text.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { useOf } from '../exchange/slot-word.js';
 import { pad4 } from '../memory/copy.js';
@@ -10,20 +11,16 @@ import type { Call } from './call.js';
 /** UTF-8 takes at most three bytes per UTF-16 unit. */
 const MAX_BYTES_PER_UNIT = 3;
 
-/** Room that text or bytes surely fit in, without looking at them. */
-const boundOf = (data: string | Uint8Array): number =>
-  typeof data === 'string' ? data.length * MAX_BYTES_PER_UNIT : data.length;
-
 export class RequestWriter {
+  readonly #ctl: SegmentViews;
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
-  readonly #bytes: Buffer;
   readonly #arena: PayloadArena;
 
   constructor(ctl: SegmentViews, arena: PayloadArena) {
+    this.#ctl = ctl;
     this.#words = ctl.words;
     this.#floats = ctl.floats;
-    this.#bytes = ctl.bytes;
     this.#arena = arena;
   }
 
@@ -31,8 +28,9 @@ export class RequestWriter {
   write(call: Call, base: number): boolean {
     const words = this.#words;
     call.use = useOf(call.slot, call.word);
-    const offset = this.#reserve(call, base);
-    if (offset < 0) return false;
+    call.extent = -1;
+    call.extentChunks = 0;
+    if (!this.#writePayload(call, base)) return false;
     words[base + Slot.waiter] = 0;
     words[base + Slot.op] = call.operation.opcode;
     words[base + Slot.extent] = call.extent + 1;
@@ -40,35 +38,61 @@ export class RequestWriter {
     words[base + Slot.after] = call.after;
     words[base + Slot.isAsync] = call.isAsync ? 1 : 0;
     this.#floats[base / 2 + Slot.argument] = call.argument;
-    if (call.items === undefined) this.#writePair(call, base, offset);
-    else this.#writeItems(call, base, offset);
     return true;
   }
 
-  #writePair(call: Call, base: number, offset: number): void {
-    const keyBytes = writeData(this.#bytes, offset, call.key);
-    const valueBytes = writeData(this.#bytes, offset + pad4(keyBytes), call.value);
+  /** Measures text only where it has to: most is ASCII, and then its length says it all. */
+  #writePayload(call: Call, base: number): boolean {
+    if (call.items === undefined && fitsInline(call)) {
+      this.#writePair(call, base, base * 4 + Slot.request, false);
+      return true;
+    }
+    if (call.mayBeAscii) {
+      const offset = this.#reserve(call, base, unitsOf(call) + ASCII_SLACK);
+      if (offset < 0) return false;
+      if (this.#writeAll(call, base, offset)) return true;
+      call.mayBeAscii = false;
+      this.#arena.release(call.use, call.extent, call.extentChunks);
+      call.extent = -1;
+      call.extentChunks = 0;
+    }
+    const offset = this.#reserve(call, base, bytesOf(call));
+    return offset >= 0 && this.#writeAll(call, base, offset);
+  }
+
+  /** @returns false: there is other text in it than ASCII, and room only for that */
+  #writeAll(call: Call, base: number, offset: number): boolean {
+    return call.items === undefined
+      ? this.#writePair(call, base, offset, call.mayBeAscii)
+      : this.#writeItems(call, base, offset);
+  }
+
+  #writePair(call: Call, base: number, offset: number, mayBeAscii: boolean): boolean {
+    const { bytes } = this.#ctl;
+    const keyBytes = writeData(bytes, offset, call.key, mayBeAscii);
+    if (keyBytes < 0) return false;
+    const valueBytes = writeData(bytes, offset + pad4(keyBytes), call.value, mayBeAscii);
+    if (valueBytes < 0) return false;
     this.#words[base + Slot.keyBytes] = keyBytes;
     this.#words[base + Slot.valueBytes] = valueBytes;
     this.#words[base + Slot.codec] = tagOf(call.codec.tag, call.value, valueBytes);
+    return true;
   }
 
-  #writeItems(call: Call, base: number, offset: number): void {
+  #writeItems({ items = [], codec, mayBeAscii }: Call, base: number, offset: number): boolean {
     let end = offset;
-    for (const { key, value } of call.items ?? []) end = writeItem(this.#bytes, end, key, value, call.codec.tag);
+    for (let i = 0; i < items.length; i++) {
+      end = writeItem(this.#ctl, end, items[i].key, items[i].value, codec.tag, mayBeAscii);
+      if (end < 0) return false;
+    }
     this.#words[base + Slot.keyBytes] = 0;
     this.#words[base + Slot.valueBytes] = end - offset;
-    this.#words[base + Slot.codec] = call.codec.tag;
+    this.#words[base + Slot.codec] = codec.tag;
+    return true;
   }
 
   /** @returns the byte offset to write at, -1: no room */
-  #reserve(call: Call, base: number): number {
-    call.extent = -1;
-    call.extentChunks = 0;
-    if (call.items === undefined && pad4(boundOf(call.key)) + boundOf(call.value) <= INLINE_BYTES) {
-      return base * 4 + Slot.request;
-    }
-    const bytes = requestBytes(call);
+  #reserve(call: Call, base: number, bytes: number): number {
     if (bytes <= INLINE_BYTES) return base * 4 + Slot.request;
     const chunks = PayloadArena.chunksFor(bytes);
     const extent = this.#arena.claim(call.use, chunks);
@@ -79,8 +103,16 @@ export class RequestWriter {
   }
 }
 
+/** Whether a pair fits a slot whatever its characters are. */
+const fitsInline = ({ key, value }: Call): boolean =>
+  pad4(key.length * MAX_BYTES_PER_UNIT) + value.length * MAX_BYTES_PER_UNIT <= INLINE_BYTES;
+
+/** Size of the payload if all text is ASCII. */
+const unitsOf = (call: Call): number =>
+  call.items === undefined ? pad4(call.key.length) + call.value.length : call.itemUnits;
+
 /** Exact size of the payload. */
-function requestBytes(call: Call): number {
-  if (call.items === undefined) return pad4(byteLengthOf(call.key)) + byteLengthOf(call.value);
-  return call.items.reduce((sum, { key, value }) => sum + itemBytes(byteLengthOf(key), byteLengthOf(value)), 0);
+function bytesOf({ items, key, value }: Call): number {
+  if (items === undefined) return pad4(byteLengthOf(key)) + byteLengthOf(value);
+  return items.reduce((sum, item) => sum + itemBytes(byteLengthOf(item.key), byteLengthOf(item.value)), 0);
 }

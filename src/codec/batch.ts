@@ -6,7 +6,7 @@
  *   scanned key:    keyBytes │ key, padded
  */
 import { CodecTag } from './codec.js';
-import { ASCII_FLAG, writeText } from './text.js';
+import { ASCII_FLAG, writeAscii, writeText } from './text.js';
 
 export const ITEM_HEADER_BYTES = 12;
 export const RESULT_HEADER_BYTES = 8;
@@ -22,28 +22,48 @@ export const byteLengthOf = (data: string | Uint8Array): number =>
 export const itemBytes = (keyBytes: number, valueBytes: number): number =>
   ITEM_HEADER_BYTES + pad4(keyBytes) + pad4(valueBytes);
 
-/** Writes one request item. @returns the offset behind it */
+/** Memory that requests are written to: the same bytes as bytes and as words. */
+export interface WritableViews {
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+}
+
+/**
+ * Writes one request item at a multiple of 4.
+ * @param mayBeAscii see writeData()
+ * @returns the offset behind it, -1: there is other text in it
+ */
 export function writeItem(
-  target: Buffer,
+  target: WritableViews,
   offset: number,
   key: string | Uint8Array,
   value: string | Uint8Array,
   tag: number,
+  mayBeAscii: boolean,
 ): number {
+  const { bytes, words } = target;
   const keyStart = offset + ITEM_HEADER_BYTES;
-  const keyBytes = writeData(target, keyStart, key);
+  const keyBytes = writeData(bytes, keyStart, key, mayBeAscii);
+  if (keyBytes < 0) return -1;
   const valueStart = keyStart + pad4(keyBytes);
-  const valueBytes = writeData(target, valueStart, value);
-  target.writeInt32LE(keyBytes, offset);
-  target.writeInt32LE(valueBytes, offset + 4);
-  target.writeInt32LE(tagOf(tag, value, valueBytes), offset + 8);
+  const valueBytes = writeData(bytes, valueStart, value, mayBeAscii);
+  if (valueBytes < 0) return -1;
+  const header = offset / 4;
+  words[header] = keyBytes;
+  words[header + 1] = valueBytes;
+  words[header + 2] = tagOf(tag, value, valueBytes);
   return valueStart + pad4(valueBytes);
 }
 
-/** Writes text or bytes. @returns how many bytes */
-export function writeData(target: Buffer, offset: number, data: string | Uint8Array): number {
-  if (typeof data === 'string') return writeText(target, offset, data);
-  target.set(data, offset);
+/**
+ * Writes text or bytes.
+ * @param mayBeAscii there is room for a byte per unit of the text, and ASCII_SLACK; false: for all of it
+ * @returns how many bytes, -1: there is no room for text that is not ASCII
+ */
+export function writeData(target: Buffer, offset: number, data: string | Uint8Array, mayBeAscii: boolean): number {
+  if (typeof data !== 'string') target.set(data, offset);
+  else if (!mayBeAscii) return writeText(target, offset, data);
+  else if (!writeAscii(target, offset, data)) return -1;
   return data.length;
 }
 

@@ -12,7 +12,7 @@ const START = 4;
 function stored<T>(codec: Codec<T>, value: T) {
   const encoded = codec.encode(value);
   const source = Buffer.from(new SharedArrayBuffer(4096) as unknown as ArrayBuffer).fill(0xee);
-  const bytes = writeData(source, START, encoded);
+  const bytes = writeData(source, START, encoded, false);
   return { source, end: START + bytes, tag: tagOf(codec.tag, encoded, bytes) };
 }
 
