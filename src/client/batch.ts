@@ -35,6 +35,11 @@ export class Batch<R> {
     this.#combine = combine;
   }
 
+  /** All parts have the same deadline. */
+  startClock(now: number): void {
+    for (const call of this.calls) call.startClock(now);
+  }
+
   /** @param results of the calls, in their order */
   combine(results: unknown[]): R {
     return this.#combine(results);
@@ -51,16 +56,16 @@ export class Batch<R> {
   }
 }
 
-export function msetBatch(codec: Codec<unknown>, items: readonly BatchItem[], deadline: number): Batch<true> {
-  return new Batch(partsOf(mset, codec, items, deadline), () => true);
+export function msetBatch(codec: Codec<unknown>, items: readonly BatchItem[], timeoutMs: number): Batch<true> {
+  return new Batch(partsOf(mset, codec, items, timeoutMs), () => true);
 }
 
 export function mdelBatch(
   codec: Codec<unknown>,
   keys: readonly (string | Uint8Array)[],
-  deadline: number,
+  timeoutMs: number,
 ): Batch<number> {
-  const calls = partsOf(mdel, codec, keys.map(itemOfKey), deadline);
+  const calls = partsOf(mdel, codec, keys.map(itemOfKey), timeoutMs);
   return new Batch(calls, (counts) => (counts as number[]).reduce((sum, count) => sum + count, 0));
 }
 
@@ -68,9 +73,9 @@ export function mdelBatch(
 export function mgetBatch<V>(
   codec: Codec<V>,
   keys: readonly (string | Uint8Array)[],
-  deadline: number,
+  timeoutMs: number,
 ): Batch<(V | undefined)[]> {
-  const calls = partsOf(mget, codec as Codec<unknown>, keys.map(itemOfKey), deadline);
+  const calls = partsOf(mget, codec as Codec<unknown>, keys.map(itemOfKey), timeoutMs);
   const values = calls.map((call) => collectValues(call));
   return new Batch(calls, () => values.flat() as (V | undefined)[]);
 }
@@ -84,7 +89,9 @@ function collectValues(call: Call<unknown[]>): unknown[] {
     values.push(...result);
     if (values.length >= items.length) return undefined;
     if (result.length === 0) throw new KvsError('ERR_KVS_BAD_REQUEST', 'the server answered a batch with nothing');
-    const rest = new Call(call.operation, call.codec, call.deadline);
+    const rest = new Call(call.operation, call.codec, call.timeoutMs);
+    call.startClock(performance.now());
+    rest.deadline = call.deadline;
     rest.items = items.slice(values.length);
     rest.itemUnits = call.itemUnits;
     rest.next = next;
@@ -103,7 +110,7 @@ function partsOf<R>(
   operation: Operation<R, never>,
   codec: Codec<unknown>,
   items: readonly BatchItem[],
-  deadline: number,
+  timeoutMs: number,
 ): Call<R>[] {
   const parts: Call<R>[] = [];
   const maxItems = Math.min(MAX_PART_ITEMS, Math.max(MIN_PART_ITEMS, Math.ceil(items.length / USUAL_PARTS)));
@@ -113,13 +120,13 @@ function partsOf<R>(
     const { key, value } = items[index];
     const size = itemBytes(key.length, value.length);
     if (index > start && (index - start >= maxItems || units + size > PART_UNITS)) {
-      parts.push(partOf(operation, codec, items.slice(start, index), units, deadline));
+      parts.push(partOf(operation, codec, items.slice(start, index), units, timeoutMs));
       start = index;
       units = 0;
     }
     units += size;
   }
-  if (start < items.length) parts.push(partOf(operation, codec, items.slice(start), units, deadline));
+  if (start < items.length) parts.push(partOf(operation, codec, items.slice(start), units, timeoutMs));
   return parts;
 }
 
@@ -128,9 +135,9 @@ function partOf<R>(
   codec: Codec<unknown>,
   items: readonly BatchItem[],
   units: number,
-  deadline: number,
+  timeoutMs: number,
 ): Call<R> {
-  const call = new Call(operation, codec, deadline);
+  const call = new Call(operation, codec, timeoutMs);
   call.items = items;
   call.itemUnits = units;
   return call;

@@ -79,7 +79,7 @@ export class BlockingCalls {
 
   /** Waits until the call may be worth another try. @throws KvsError when its time is up or the server is gone */
   #waitForTurn(session: Session, call: Call, rings: number): void {
-    const remaining = call.deadline - performance.now();
+    const remaining = remainingOf(call);
     const { name } = this.#connection.options;
     if (remaining <= 0) throw timedOut(name, 'no');
     this.waitForProgress(session, Math.min(SLICE_MS, remaining), rings);
@@ -106,7 +106,7 @@ export class BlockingCalls {
     for (;;) {
       const word = session.table.word(call.slot);
       if (session.isDone(call)) break;
-      const remaining = call.deadline - performance.now();
+      const remaining = remainingOf(call);
       if (remaining <= 0) return false;
       const sliceMs = session.isUntidy || !this.#pipeline.isIdle ? BUSY_SLICE_MS : SLICE_MS;
       session.sleep(call, word, Math.min(sliceMs, remaining));
@@ -137,4 +137,11 @@ export class BlockingCalls {
       this.#pipeline.expire();
     }
   }
+}
+
+/** Milliseconds until the call's deadline; the first to ask starts its clock. */
+function remainingOf(call: Call): number {
+  const now = performance.now();
+  call.startClock(now);
+  return call.deadline - now;
 }

@@ -27,8 +27,9 @@ export class Call<R = unknown> {
   /** Whether its text has not been found to be anything else. */
   mayBeAscii = true;
   argument = 0;
-  /** performance.now() after which nobody waits any more. */
-  deadline: number;
+  readonly timeoutMs: number;
+  /** performance.now() after which nobody waits any more; 0: not known yet, see startClock(). */
+  deadline = 0;
   isAsync = false;
   state: CallState = 'queued';
 
@@ -56,10 +57,15 @@ export class Call<R = unknown> {
   /** The latest follow-up, once there is one. */
   followUp: Call | undefined;
 
-  constructor(operation: Operation<R>, codec: Codec<unknown>, deadline: number) {
+  constructor(operation: Operation<R>, codec: Codec<unknown>, timeoutMs: number) {
     this.operation = operation;
     this.codec = codec;
-    this.deadline = deadline;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** Most calls are answered before anyone has to look at a clock, which costs as much as a tenth of a call. */
+  startClock(now: number): void {
+    if (this.deadline === 0) this.deadline = now + this.timeoutMs;
   }
 
   get isSettled(): boolean {

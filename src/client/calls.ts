@@ -50,7 +50,7 @@ export class Calls<V> {
 
   /** The answer is how many bytes were copied. */
   getInto(key: Key, target: Uint8Array, options?: CallOptions): Call<number | undefined> {
-    const call = new Call(get as Operation<number | undefined>, new IntoBuffer(target), this.#deadline(options));
+    const call = new Call(get as Operation<number | undefined>, new IntoBuffer(target), this.#timeout(options));
     call.key = checkedKey(key);
     return call;
   }
@@ -125,20 +125,20 @@ export class Calls<V> {
   }
 
   mget(keys: Iterable<Key>, options?: CallOptions): Batch<(V | undefined)[]> {
-    return mgetBatch(this.#codec, checkedKeys(keys), this.#deadline(options));
+    return mgetBatch(this.#codec, checkedKeys(keys), this.#timeout(options));
   }
 
   mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: CallOptions): Batch<true> {
     const items = pairsOf(entries).map(([key, value]) => ({ key: checkedKey(key), value: this.#encode(value) }));
-    return msetBatch(this.#codec, items, this.#deadline(options));
+    return msetBatch(this.#codec, items, this.#timeout(options));
   }
 
   mdel(keys: Iterable<Key>, options?: CallOptions): Batch<number> {
-    return mdelBatch(this.#codec, checkedKeys(keys), this.#deadline(options));
+    return mdelBatch(this.#codec, checkedKeys(keys), this.#timeout(options));
   }
 
   #make<R>(operation: Operation<R, never>, options?: CallOptions): Call<R> {
-    return new Call<R>(operation, this.#codec, this.#deadline(options));
+    return new Call<R>(operation, this.#codec, this.#timeout(options));
   }
 
   #onKey<R>(operation: Operation<R, never>, key: Key, options?: CallOptions): Call<R> {
@@ -166,9 +166,9 @@ export class Calls<V> {
     return encoded;
   }
 
-  #deadline(options: CallOptions | undefined): number {
+  #timeout(options: CallOptions | undefined): number {
     const timeoutMs = options?.timeoutMs;
-    return performance.now() + (timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs));
+    return timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs);
   }
 }
 

@@ -15,6 +15,8 @@ import type { Session } from './session.js';
 const POLL_MS = availableParallelism() > 1 ? 0.05 : 0;
 /** Bounds how late a dead server is noticed, and how long a lost ring delays an answer. */
 const TICK_MS = 50;
+/** Calls with more time than this have their clock started by the next tick: late by that, and without a look at a clock. */
+const LONG_MS = 20 * TICK_MS;
 /** The same while there is no doorbell (no file descriptors left). */
 const NO_BELL_TICK_MS = 2;
 
@@ -61,7 +63,7 @@ export class Pipeline {
     call.isAsync = true;
     if (this.queuedCount === 0 && session.start(call, this.#inFlight.length) === 'started') this.#inFlight.push(call);
     else this.#enqueue(call);
-    this.#watch(call.deadline);
+    this.#watchOver(call);
     if (!this.#isPolling && !this.#isArmed) this.#poll(performance.now() + POLL_MS);
   }
 
@@ -213,6 +215,14 @@ export class Pipeline {
     this.#onIdle?.();
   }
 
+  #watchOver(call: Call): void {
+    if (call.timeoutMs < LONG_MS) call.startClock(performance.now());
+    // The next tick is due within TICK_MS, and looks after all whose time is longer.
+    if (this.#timer === undefined || (call.deadline !== 0 && call.deadline < this.#timerDue)) {
+      this.#watch(call.deadline === 0 ? Infinity : call.deadline);
+    }
+  }
+
   /** Looks after deadlines at `deadline` or at the next tick. */
   #watch(deadline: number): void {
     const due = Math.min(deadline, performance.now() + TICK_MS);
@@ -239,7 +249,9 @@ export class Pipeline {
   /** Ends the calls whose deadline has passed. */
   expire(): void {
     const now = performance.now();
-    const late = this.#unsettled().filter((call) => call.deadline <= now);
+    const unsettled = this.#unsettled();
+    for (const call of unsettled) call.startClock(now);
+    const late = unsettled.filter((call) => call.deadline <= now);
     const { name } = this.#connection.options;
     for (const call of late) this.#end(call, (executed) => timedOut(name, executed));
     if (late.length > 0) this.#dropSettled();

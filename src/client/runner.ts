@@ -58,6 +58,7 @@ export class Runner {
     this.#checkOpen();
     if (options?.signal?.aborted === true) throw aborted(options.signal, 'no');
     if (!(runnable instanceof Batch)) return this.#blocking.run(runnable);
+    runnable.startClock(performance.now());
     try {
       return runnable.combine(runnable.calls.map((call) => this.#blocking.run(call)));
     } catch (error) {
@@ -83,6 +84,7 @@ export class Runner {
     const fail = (error: Error): void => settle({ error: runnable instanceof Batch ? batch.failure(error) : error });
     const results: unknown[] = [];
     let remaining = batch.calls.length;
+    batch.startClock(performance.now());
     try {
       this.#checkOpen();
       if (signal?.aborted === true) throw aborted(signal, 'no');

@@ -17,7 +17,7 @@ function sessionOf(): Session {
 }
 
 function callOf(key: string): Call {
-  const call = new Call(set, resolveCodec('utf8'), performance.now() + 60_000);
+  const call = new Call(set, resolveCodec('utf8'), 60_000);
   call.isAsync = true;
   call.key = key;
   call.value = 'v';
