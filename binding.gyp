@@ -8,6 +8,7 @@
         'native/error.cc',
         'native/futex.cc',
         'native/lease.cc',
+        'native/pages.cc',
         'native/segment.cc',
       ],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],

@@ -6,6 +6,7 @@
 #include "doorbell.h"
 #include "futex.h"
 #include "lease.h"
+#include "pages.h"
 #include "segment.h"
 
 template <auto callback>
@@ -17,6 +18,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<CreateSegment>(exports, "createSegment");
   Export<LinkSegment>(exports, "linkSegment");
   Export<MapSegment>(exports, "mapSegment");
+  Export<GatherPages>(exports, "gatherPages");
   Export<FutexWait>(exports, "futexWait");
   Export<FutexWake>(exports, "futexWake");
   Export<TryLockByte>(exports, "tryLockByte");

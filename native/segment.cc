@@ -9,6 +9,7 @@
 #include <mutex>
 #include <tuple>
 #include "error.h"
+#include "pages.h"
 
 // Found by the loader where the running Node has them, null elsewhere: one binary serves every Node. Node-API's own
 // way came with 22.23.3, 24.16 and 26.1; V8's is for the Nodes before, which all have these symbols.
@@ -48,7 +49,7 @@ Entry* Acquire(Napi::Env env, int fd, size_t bytes, bool writable) {
   const Key key(file.st_dev, file.st_ino, bytes, writable);
   auto entry = mappings.find(key);
   if (entry == mappings.end()) {
-    void* const address = mmap(nullptr, bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+    void* const address = MapAligned(bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd);
     if (address == MAP_FAILED) {
       lock.unlock();  // to make an Error may collect garbage, which may come to Release()
       throw SystemError(env, errno, "mmap");

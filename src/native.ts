@@ -17,6 +17,14 @@ export interface Doorbell {
   close(): void;
 }
 
+/** Work on a thread of the pool. */
+export interface Gathering {
+  /** How many large pages there are now. Never rejects. */
+  readonly done: Promise<number>;
+  /** Ends it within milliseconds. */
+  stop(): void;
+}
+
 export interface NativeAddon {
   /**
    * Creates an unnamed file in `directory` (O_TMPFILE: nothing is left behind if we die), reserves all its pages
@@ -30,6 +38,12 @@ export interface NativeAddon {
    * Unmapped when the last SharedArrayBuffer over it is collected. Writing to a read-only mapping is a SIGSEGV.
    */
   mapSegment(fd: number, bytes: number, writable: boolean): SharedArrayBuffer;
+
+  /**
+   * Gathers the memory of a mapped segment in pages of 2 MiB, as far as the kernel can (Linux 6.1: MADV_COLLAPSE; else
+   * nothing happens). It may be in use; whoever touches what is being moved waits for some milliseconds.
+   */
+  gatherPages(words: Int32Array): Gathering;
 
   /**
    * Sleeps on a 32-bit word (shared futex) while it equals `expected`, at most `timeoutMs` (fractions count).

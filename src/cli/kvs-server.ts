@@ -96,11 +96,12 @@ function logStart(log: Logger, { server: { name, shape, shmDir } }: ServerSettin
 async function serve(settings: ServerSettings): Promise<void> {
   const startedAt = performance.now();
   const toStop = signalToStop();
-  const { name, shmDir, shape, drainTimeoutMs } = settings.server;
+  const { name, shmDir, shape, hugePages, drainTimeoutMs } = settings.server;
   const log = createLog(settings.logLevel, name);
   const server = await KvsServer.start({
     name,
     shmDir,
+    hugePages,
     drainTimeoutMs,
     workers: shape.workers,
     stripes: shape.stripes,

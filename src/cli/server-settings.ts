@@ -36,6 +36,7 @@ const { entries: schemas } = serverOptionsSchema;
 const number = (given: unknown): unknown =>
   typeof given === 'string' && /^\d+(\.\d+)?$/.test(given) ? Number(given) : given;
 const bytes = (given: unknown): unknown => (typeof given === 'string' ? (parseByteSize(given) ?? given) : given);
+const truth = (given: unknown): unknown => (given === 'true' ? true : given === 'false' ? false : given);
 const SIZE_NOTE = ', or a size such as 64k, 512M, 2GiB in this range';
 
 interface Setting {
@@ -121,6 +122,16 @@ export const SETTINGS: readonly Setting[] = [
     description: "where the region's files are (default: /dev/shm)",
     schema: schemas.shmDir,
     option: 'shmDir',
+  },
+  {
+    key: 'hugePages',
+    flag: '--huge-pages',
+    variable: 'KVS_HUGE_PAGES',
+    argument: '<bool>',
+    description: 'gather the store in pages of 2 MiB, true or false (default: true)',
+    schema: schemas.hugePages,
+    convert: truth,
+    option: 'hugePages',
   },
   {
     key: 'drainTimeout',

@@ -42,6 +42,11 @@ export interface KvsServerOptions {
   readonly maxValueBytes?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. Must be a tmpfs to be fast. */
   readonly shmDir?: string | undefined;
+  /**
+   * Whether to gather the store in memory pages of 2 MiB, where the kernel can (Linux 6.1 or newer), from a second after
+   * the start on: some 5 ms of a CPU for each. Lookups miss the TLB less often then. Default true.
+   */
+  readonly hugePages?: boolean | undefined;
   /** How long `stop()` waits for requests in flight. Default 5,000 ms. */
   readonly drainTimeoutMs?: number | undefined;
   /** Called on the thread that started the server. Default: nothing. */
@@ -52,6 +57,7 @@ export interface ResolvedServerOptions {
   readonly name: string;
   readonly shmDir: string;
   readonly shape: RegionShape;
+  readonly hugePages: boolean;
   readonly drainTimeoutMs: number;
   readonly onEvent: (event: ServerEvent) => void;
 }
@@ -68,6 +74,7 @@ export const serverOptionsSchema = v.strictObject(
     maxMemory: v.optional(wholeNumber(LIMITS.maxMemory)),
     maxValueBytes: v.optional(wholeNumber(LIMITS.maxValueBytes)),
     shmDir: v.optional(directory),
+    hugePages: v.optional(v.boolean('expected true or false')),
     drainTimeoutMs: v.optional(milliseconds(MAX_DRAIN_MS)),
     onEvent: v.optional(
       v.custom<(event: ServerEvent) => void>((given) => typeof given === 'function', 'expected a function'),
@@ -96,6 +103,7 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
       maxMemoryBytes,
       maxValueBytes,
     },
+    hugePages: given.hugePages ?? true,
     drainTimeoutMs: given.drainTimeoutMs ?? 5000,
     onEvent: given.onEvent ?? (() => {}),
   };

@@ -11,6 +11,7 @@ import { SlotState, stateOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { RegionState } from '../memory/layout.js';
+import { type Gathering, native } from '../native.js';
 import { createRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { Store } from '../store/store.js';
@@ -33,6 +34,8 @@ const IDLE_ROUND_MS = 250;
 const REAP_MS = 90;
 const SWEEP_CHUNKS_MS = 2000;
 const DRAIN_LOOK_MS = 2;
+/** A server that has lived for so long is worth the effort: some 5 ms of a CPU for each 2 MiB. */
+const GATHER_AFTER_MS = 1000;
 const JOIN_TIMEOUT_MS = 5000;
 
 export class KvsServer {
@@ -51,6 +54,8 @@ export class KvsServer {
   #reapAt = 0;
   #sweepChunksAt = 0;
   #timer: NodeJS.Timeout | undefined;
+  #gatherTimer: NodeJS.Timeout | undefined;
+  #gathering: Gathering | undefined;
   #stopped: Promise<void> | undefined;
 
   /**
@@ -71,6 +76,7 @@ export class KvsServer {
     }
     server.#header.enter(RegionState.ready);
     server.#keepHouse();
+    if (resolved.hugePages) server.#gatherTimer = setTimeout(server.#gatherPages, GATHER_AFTER_MS);
     if (region.replacedStale) onEvent({ type: 'stale-region-replaced' });
     return server;
   }
@@ -130,11 +136,14 @@ export class KvsServer {
     const pending = await this.#drain();
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
     clearTimeout(this.#timer);
+    clearTimeout(this.#gatherTimer);
+    this.#gathering?.stop();
     this.#pool.expectEnd();
     this.#header.enter(RegionState.stopped);
     this.#sweeper.wakeAll(this.#clients.refresh());
     await this.#pool.join(JOIN_TIMEOUT_MS);
     this.#bells.close();
+    await this.#gathering?.done;
     removeRegion(this.#region);
   }
 
@@ -157,6 +166,11 @@ export class KvsServer {
     }
     return pending;
   }
+
+  /** Lookups miss the TLB less often then, and clients map the store with fewer page faults. */
+  readonly #gatherPages = (): void => {
+    this.#gathering = native.gatherPages(this.#region.data.words);
+  };
 
   readonly #keepHouse = (): void => {
     const now = performance.now();
