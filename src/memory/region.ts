@@ -1,8 +1,8 @@
 /**
  * A region of shared memory as one process holds it: the ctl segment with its geometry, and the data segment.
  * The server creates it (createRegion) and holds the lease on byte 0 of the ctl file for life; clients attach.
- * Creation order: both files are made without a name, ctl is locked and filled, then linked (this decides who owns the
- * name), then data; `state` becomes ready last. Death in between leaves a free lease, which the next server replaces.
+ * Creation order: ctl is made without a name, locked and filled, then linked (this decides who owns the name); then data
+ * is made and linked; `state` becomes ready last. Death in between leaves a free lease, which the next server replaces.
  */
 import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
@@ -59,6 +59,8 @@ export interface CreateRegionOptions {
   readonly shmDir: string;
   readonly shape: RegionShape;
   readonly version: string;
+  /** Called when the name is ours, before most of the memory is reserved. */
+  readonly onNamed?: (() => void) | undefined;
 }
 
 const MODE = 0o600;
@@ -126,35 +128,50 @@ function alreadyRunning(name: string, path: string, fd: number): KvsError {
 }
 
 /** @returns undefined when another server took the name first */
-function linkRegion(
-  { name, shmDir, shape, version }: CreateRegionOptions,
-  paths: RegionPaths,
-  replacedStale: boolean,
-): OwnedRegion | undefined {
+function linkRegion(options: CreateRegionOptions, paths: RegionPaths, replacedStale: boolean): OwnedRegion | undefined {
+  const { name, shmDir, shape, onNamed } = options;
   const geometry = geometryOf(shape);
-  const ctl = createSegment(shmDir, geometry.ctlBytes);
-  const fds = [ctl.fd];
+  const { fd, buffer } = createSegment(shmDir, geometry.ctlBytes);
   let ctlFd: number | undefined;
+  let isNamed = false;
   try {
-    const data = createSegment(shmDir, geometry.dataBytes);
-    fds.push(data.fd);
-    ctlFd = openAgain(ctl.fd);
-    const views = { ctl: viewsOf(ctl.buffer), data: viewsOf(data.buffer) };
+    ctlFd = openAgain(fd);
+    const ctl = viewsOf(buffer);
     native.tryLockByte(ctlFd, SERVER_LEASE_BYTE);
-    fillHeaders(views.ctl, views.data, shape, version);
-    if (!linkName(ctl.fd, paths.ctl)) {
+    fillCtlHeader(ctl, options);
+    isNamed = linkName(fd, paths.ctl);
+    if (!isNamed) {
       closeQuietly(ctlFd);
       return undefined;
     }
-    removeFile(paths.data);
-    native.linkSegment(data.fd, paths.data);
-    const regionId = regionIdOf(views.ctl, CtlHeader.regionId);
-    return { name, shmDir, paths, geometry, ...views, ctlFd, regionId, replacedStale };
+    onNamed?.();
+    const data = linkData(options, paths, geometry, ctl);
+    const regionId = regionIdOf(ctl, CtlHeader.regionId);
+    return { name, shmDir, paths, geometry, ctl, data, ctlFd, regionId, replacedStale };
   } catch (error) {
+    if (isNamed) removeFile(paths.ctl);
     if (ctlFd !== undefined) closeQuietly(ctlFd);
     throw error;
   } finally {
-    for (const fd of fds) closeQuietly(fd);
+    closeQuietly(fd);
+  }
+}
+
+function linkData(
+  options: CreateRegionOptions,
+  paths: RegionPaths,
+  geometry: Geometry,
+  ctl: SegmentViews,
+): SegmentViews {
+  const { fd, buffer } = createSegment(options.shmDir, geometry.dataBytes);
+  try {
+    const data = viewsOf(buffer);
+    fillDataHeader(data, ctl);
+    removeFile(paths.data);
+    native.linkSegment(fd, paths.data);
+    return data;
+  } finally {
+    closeQuietly(fd);
   }
 }
 
@@ -195,8 +212,7 @@ function unusable(shmDir: string, cause: unknown): KvsError {
   return new KvsError('ERR_KVS_SHM_DIR', message, { cause });
 }
 
-function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, version: string): void {
-  const { words, floats, bytes } = ctl;
+function fillCtlHeader({ words, floats, bytes }: SegmentViews, { shape, version }: CreateRegionOptions): void {
   words[CtlHeader.magic] = CTL_MAGIC;
   words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
   words[CtlHeader.slots] = shape.slots;
@@ -204,19 +220,20 @@ function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, 
   words[CtlHeader.workers] = shape.workers;
   words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
   floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
-  const random = randomFillSync(new Int32Array(4));
-  words.set(random.subarray(0, 2), CtlHeader.regionId);
+  words.set(randomFillSync(new Int32Array(2)), CtlHeader.regionId);
   floats[CtlHeader.createdAtMs] = Date.now();
   words[CtlHeader.serverPid] = process.pid;
   bytes.write(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), CtlHeader.bootId, 36, 'latin1');
   bytes.write(version, CtlHeader.version, 32, 'latin1');
   words[CtlHeader.state] = RegionState.starting;
   words[CtlHeader.epoch] = 1;
+}
 
-  data.words[DataHeader.magic] = DATA_MAGIC;
-  data.words[DataHeader.layoutVersion] = LAYOUT_VERSION;
-  data.words.set(random.subarray(0, 2), DataHeader.regionId);
-  data.words.set(random.subarray(2), DataHeader.hashSeed);
+function fillDataHeader({ words }: SegmentViews, ctl: SegmentViews): void {
+  words[DataHeader.magic] = DATA_MAGIC;
+  words[DataHeader.layoutVersion] = LAYOUT_VERSION;
+  words.set(ctl.words.subarray(CtlHeader.regionId, CtlHeader.regionId + 2), DataHeader.regionId);
+  words.set(randomFillSync(new Int32Array(2)), DataHeader.hashSeed);
 }
 
 /**

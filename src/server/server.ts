@@ -43,6 +43,7 @@ export class KvsServer {
   readonly #options: ResolvedServerOptions;
   readonly #region: OwnedRegion;
   readonly #pool: WorkerPool;
+  readonly #recovery: WorkerRecovery;
   readonly #store: Store;
   readonly #statistics: StatisticsReader;
   readonly #sweeper: Sweeper;
@@ -66,10 +67,19 @@ export class KvsServer {
   static async start(options: KvsServerOptions): Promise<KvsServer> {
     const resolved = resolveServerOptions(options);
     const { name, shmDir, shape, onEvent } = resolved;
-    const region = createRegion({ name, shmDir, shape, version: VERSION });
-    const server = new KvsServer(resolved, region);
+    const histograms = Array.from({ length: shape.workers }, createLatencyHistogram);
+    const pool = new WorkerPool(histograms, onEvent);
+    let region: OwnedRegion;
     try {
-      await server.#pool.start();
+      region = createRegion({ name, shmDir, shape, version: VERSION, onNamed: () => pool.boot() });
+    } catch (error) {
+      pool.expectEnd();
+      await pool.join(0);
+      throw error;
+    }
+    const server = new KvsServer(resolved, region, histograms, pool);
+    try {
+      await pool.serve(region, server.#recovery);
     } catch (cause) {
       await server.stop();
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
@@ -81,7 +91,12 @@ export class KvsServer {
     return server;
   }
 
-  private constructor(options: ResolvedServerOptions, region: OwnedRegion) {
+  private constructor(
+    options: ResolvedServerOptions,
+    region: OwnedRegion,
+    histograms: readonly RecordableHistogram[],
+    pool: WorkerPool,
+  ) {
     const { ctl, data, geometry, paths } = region;
     this.name = options.name;
     this.#options = options;
@@ -93,14 +108,13 @@ export class KvsServer {
     this.#store = new Store(data, geometry, 0);
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
-    const histograms: RecordableHistogram[] = Array.from({ length: geometry.workers }, createLatencyHistogram);
     this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms);
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, options.onEvent);
     this.#mender = new SlotMender(region);
-    const recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
-    this.#pool = new WorkerPool(region, histograms, recovery, options.onEvent);
+    this.#recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
+    this.#pool = pool;
   }
 
   /** Whether it serves: from start() to stop(). */
