@@ -29,7 +29,7 @@ import { WorkerPool } from './worker-pool.js';
 
 const ROUND_MS = 50;
 /** The same while nobody asks for anything: every wake-up of an idle process costs more than what it does. */
-const IDLE_ROUND_MS = 250;
+const IDLE_ROUND_MS = 500;
 /** At least that long between two looks at leases, and between two looks for orphaned chunks. */
 const REAP_MS = 90;
 const SWEEP_CHUNKS_MS = 2000;
