@@ -24,8 +24,8 @@ async function run(context) {
   const clients = await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
       const client = startClient(program, [server.address]);
-      const [message] = await once(client, 'message');
-      if (message !== 'ready') throw new Error(`a client said ${message}`);
+      const [message] = /** @type {[unknown]} */ (await once(client, 'message'));
+      if (message !== 'ready') throw new Error(`a client said ${String(message)}`);
       return client;
     }),
   );
