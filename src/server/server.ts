@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { KvsError } from '../errors.js';
 import { SlotTable } from '../exchange/slot-table.js';
-import { SlotState, stateOf } from '../exchange/slot-word.js';
+import { SlotState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { RegionState } from '../memory/layout.js';
@@ -172,13 +172,8 @@ export class KvsServer {
   }
 
   #pending(): number {
-    const table = new SlotTable(this.#region.ctl, this.#region.geometry);
-    let pending = 0;
-    for (let slot = 0; slot < table.count; slot++) {
-      const state = stateOf(table.word(slot));
-      if (state === SlotState.submitted || state === SlotState.executing) pending++;
-    }
-    return pending;
+    const isPending = (state: number): boolean => state === SlotState.submitted || state === SlotState.executing;
+    return new SlotTable(this.#region.ctl, this.#region.geometry).countWhere(isPending);
   }
 
   /** Lookups miss the TLB less often then, and clients map the store with fewer page faults. */

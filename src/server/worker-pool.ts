@@ -56,7 +56,8 @@ export class WorkerPool {
 
   #boot(worker: number): void {
     const startedAt = performance.now();
-    const thread = new Worker(new URL('worker.js', import.meta.url), { name: `kvs-worker-${worker}` });
+    // Flags of the process, --input-type or --import say, are for its own program: with some, no thread would start.
+    const thread = new Worker(new URL('worker.js', import.meta.url), { name: `kvs-worker-${worker}`, execArgv: [] });
     this.#threads[worker] = thread;
     let failure: Error | undefined;
     thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));
