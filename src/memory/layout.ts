@@ -18,7 +18,7 @@ export {
   UNIT_BYTES,
 } from './heap-layout.js';
 
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 /** "KVSc" and "KVSd" as little-endian words. */
 export const CTL_MAGIC = 0x6353564b;
 export const DATA_MAGIC = 0x6453564b;
@@ -182,6 +182,13 @@ export const WorkerRecord = record(LINE * 5, {
   operations: floats(MAX_OPERATIONS),
   errors: floats(MAX_OPERATIONS),
 });
+
+/** Words of a worker's record that name blocks in use. */
+export const BLOCK_NOTES: readonly number[] = [
+  WorkerRecord.pendingBlock,
+  WorkerRecord.spareBucket,
+  WorkerRecord.keptBlock,
+];
 
 /** A bucket is one cache line: 15 entry words and the granule of an overflow bucket of the same shape. */
 export const BUCKET_BYTES = 64;
