@@ -7,9 +7,11 @@
         'native/doorbell.cc',
         'native/error.cc',
         'native/futex.cc',
+        'native/guard.cc',
         'native/lease.cc',
         'native/pages.cc',
         'native/segment.cc',
+        'native/view.cc',
       ],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       # Without the last, an exception thrown in a worker thread that is being terminated ends the process.

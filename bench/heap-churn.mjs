@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { geometryOf, UNIT_BYTES } from '../dist/memory/layout.js';
 import { viewsOf } from '../dist/memory/segment.js';
 import { Store } from '../dist/store/store.js';
+import { NO_PINS } from '../dist/store/limbo.js';
 
 const MIB = 2 ** 20;
 const KEY_BYTES = 8;
@@ -98,7 +99,7 @@ class Bench {
     this.data = viewsOf(new SharedArrayBuffer(this.geometry.dataBytes));
     this.source = viewsOf(new SharedArrayBuffer(maxValueBytes + 1024));
     Store.format(this.data, this.geometry);
-    this.store = new Store(this.data, this.geometry, 0);
+    this.store = new Store(this.data, this.geometry, 0, NO_PINS);
     this.random = randomFrom(seed);
     /** Live keys, and the size of each key's value. */
     /** @type {number[]} */

@@ -8,6 +8,7 @@
 #include "lease.h"
 #include "pages.h"
 #include "segment.h"
+#include "view.h"
 
 template <auto callback>
 static void Export(Napi::Object exports, const char* name) {
@@ -19,6 +20,9 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<LinkSegment>(exports, "linkSegment");
   Export<MapSegment>(exports, "mapSegment");
   Export<GatherPages>(exports, "gatherPages");
+  Export<MapViews>(exports, "mapViews");
+  Export<OpenView>(exports, "openView");
+  Export<CloseView>(exports, "closeView");
   Export<FutexWait>(exports, "futexWait");
   Export<FutexWake>(exports, "futexWake");
   Export<TryLockByte>(exports, "tryLockByte");

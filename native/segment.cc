@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
-#include <tuple>
 #include "error.h"
+#include "guard.h"
 #include "pages.h"
 
 // Found by the loader where the running Node has them, null elsewhere: one binary serves every Node. Node-API's own
@@ -22,64 +22,29 @@ __asm__(".weak _ZN2v817SharedArrayBuffer3NewEPNS_7IsolateESt10shared_ptrINS_12Ba
 
 namespace {
 
-/** (device, inode, bytes, writable). The mapping pins the inode: no other file gets its number. */
-using Key = std::tuple<dev_t, ino_t, size_t, bool>;
-
-struct Mapping {
-  void* address;
-  size_t bytes;
-  /** SharedArrayBuffers over it. Whoever makes this 0 unmaps. */
-  size_t references;
-};
-
-using Entry = std::pair<const Key, Mapping>;
-
 /** The process's mappings. Never destroyed: buffers are dropped on background threads while exit() runs destructors. */
 std::mutex& mutex = *new std::mutex;
-std::map<Key, Mapping>& mappings = *new std::map<Key, Mapping>;
+std::map<MappingKey, Mapping>& mappings = *new std::map<MappingKey, Mapping>;
 
-Entry* Acquire(Napi::Env env, int fd, size_t bytes, bool writable) {
-  struct stat file;
-  if (fstat(fd, &file) != 0) throw SystemError(env, errno, "fstat");
-  if (static_cast<size_t>(file.st_size) < bytes) {
-    const std::string most = "bytes: expected at most the file's " + std::to_string(file.st_size);
-    throw Napi::RangeError::New(env, most + ", got " + std::to_string(bytes));
-  }
-  std::unique_lock<std::mutex> lock(mutex);
-  const Key key(file.st_dev, file.st_ino, bytes, writable);
-  auto entry = mappings.find(key);
-  if (entry == mappings.end()) {
-    void* const address = MapAligned(bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd);
-    if (address == MAP_FAILED) {
-      lock.unlock();  // to make an Error may collect garbage, which may come to Release()
-      throw SystemError(env, errno, "mmap");
-    }
-    entry = mappings.emplace(key, Mapping{address, bytes, 0}).first;
-  }
-  entry->second.references++;
-  return &*entry;
-}
-
-void Release(Entry* entry) {
-  const std::lock_guard<std::mutex> lock(mutex);
-  if (--entry->second.references > 0) return;
-  munmap(entry->second.address, entry->second.bytes);
-  mappings.erase(mappings.find(entry->first));
+void* Map(int fd, size_t bytes, Access access) {
+  // A view's pages are those of the file until somebody writes. Not reserved: nobody should.
+  if (access == Access::kView) return MapAligned(bytes, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd);
+  return MapAligned(bytes, PROT_READ | (access == Access::kWrite ? PROT_WRITE : 0), MAP_SHARED, fd);
 }
 
 /** A buffer over the mapping; it takes over one reference. */
-Napi::Value Wrap(Napi::Env env, Entry* entry) {
+Napi::Value Wrap(Napi::Env env, MappingEntry* entry) {
   const Mapping& mapping = entry->second;
   if (node_api_create_external_sharedarraybuffer != nullptr) {
     napi_value buffer;
-    const auto drop = [](void*, void* hint) { Release(static_cast<Entry*>(hint)); };
+    const auto drop = [](void*, void* hint) { ReleaseMapping(static_cast<MappingEntry*>(hint)); };
     const napi_status status =
         node_api_create_external_sharedarraybuffer(env, mapping.address, mapping.bytes, drop, entry, &buffer);
     if (status == napi_ok) return Napi::Value(env, buffer);
-    Release(entry);
+    ReleaseMapping(entry);
     throw Napi::Error::New(env);
   }
-  const auto drop = [](void*, size_t, void* hint) { Release(static_cast<Entry*>(hint)); };
+  const auto drop = [](void*, size_t, void* hint) { ReleaseMapping(static_cast<MappingEntry*>(hint)); };
   const std::shared_ptr<v8::BackingStore> store =
       v8::SharedArrayBuffer::NewBackingStore(mapping.address, mapping.bytes, drop, entry);
   // A napi_value is a v8::Local by another name.
@@ -101,6 +66,46 @@ void Reserve(Napi::Env env, int fd, size_t bytes) {
 
 }  // namespace
 
+MappingEntry* AcquireMapping(Napi::Env env, int fd, size_t bytes, Access access) {
+  struct stat file;
+  if (fstat(fd, &file) != 0) throw SystemError(env, errno, "fstat");
+  if (static_cast<size_t>(file.st_size) < bytes) {
+    const std::string most = "bytes: expected at most the file's " + std::to_string(file.st_size);
+    throw Napi::RangeError::New(env, most + ", got " + std::to_string(bytes));
+  }
+  std::unique_lock<std::mutex> lock(mutex);
+  const MappingKey key(file.st_dev, file.st_ino, bytes, access);
+  auto entry = mappings.find(key);
+  if (entry == mappings.end()) {
+    void* const address = Map(fd, bytes, access);
+    int error = address == MAP_FAILED ? errno : 0;
+    if (error == 0 && access == Access::kView && !Guard(address, bytes)) {
+      munmap(address, bytes);
+      error = ENOMEM;
+    }
+    if (error != 0) {
+      lock.unlock();  // to make an Error may collect garbage, which may come to ReleaseMapping()
+      throw SystemError(env, error, "mmap");
+    }
+    entry = mappings.emplace(key, Mapping{static_cast<char*>(address), bytes, 0}).first;
+  }
+  entry->second.references++;
+  return &*entry;
+}
+
+void KeepMapping(MappingEntry* entry) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  entry->second.references++;
+}
+
+void ReleaseMapping(MappingEntry* entry) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (--entry->second.references > 0) return;
+  if (std::get<Access>(entry->first) == Access::kView) Unguard(entry->second.address);
+  munmap(entry->second.address, entry->second.bytes);
+  mappings.erase(mappings.find(entry->first));
+}
+
 Napi::Value CreateSegment(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string directory = PathArgument(info, 0, "directory");
@@ -113,7 +118,7 @@ Napi::Value CreateSegment(const Napi::CallbackInfo& info) {
     Reserve(env, fd, bytes);
     Napi::Object segment = Napi::Object::New(env);
     segment.Set("fd", Napi::Number::New(env, fd));
-    segment.Set("buffer", Wrap(env, Acquire(env, fd, bytes, true)));
+    segment.Set("buffer", Wrap(env, AcquireMapping(env, fd, bytes, Access::kWrite)));
     return segment;
   } catch (...) {
     close(fd);
@@ -134,5 +139,6 @@ Napi::Value MapSegment(const Napi::CallbackInfo& info) {
   if (napi_get_value_bool(info.Env(), info[2], &writable) != napi_ok) {
     throw TypeMismatch(info, 2, "writable", "a boolean");
   }
-  return Wrap(info.Env(), Acquire(info.Env(), DescriptorArgument(info, 0), bytes, writable));
+  const Access access = writable ? Access::kWrite : Access::kRead;
+  return Wrap(info.Env(), AcquireMapping(info.Env(), DescriptorArgument(info, 0), bytes, access));
 }

@@ -25,6 +25,11 @@ export interface Gathering {
   stop(): void;
 }
 
+/** A mapping for views; unmapped when it and all views over it are collected. */
+export interface ViewMapping {
+  readonly [Symbol.toStringTag]?: never;
+}
+
 export interface NativeAddon {
   /**
    * Creates an unnamed file in `directory` (O_TMPFILE: nothing is left behind if we die), reserves all its pages
@@ -44,6 +49,19 @@ export interface NativeAddon {
    * nothing happens). It may be in use; whoever touches what is being moved waits for some milliseconds.
    */
   gatherPages(words: Int32Array): Gathering;
+
+  /**
+   * Maps `bytes` of an open segment for openView(). Installs a handler of SIGSEGV: a write to a view changes a private
+   * copy of its page and reaches nobody else. Throws where the kernel refuses, or in a Node without the means.
+   */
+  mapViews(fd: number, bytes: number): ViewMapping;
+  /**
+   * An ArrayBuffer over part of the segment, without a copy. What this process wrote to views of the mapping before is
+   * taken back. Only what holds still may be viewed: the caller must not let it change while the view is open.
+   */
+  openView(mapping: ViewMapping, offset: number, bytes: number): ArrayBuffer;
+  /** Detaches the buffer: whoever still holds it, or arrays over it, finds nothing there. */
+  closeView(buffer: ArrayBuffer): void;
 
   /**
    * Sleeps on a 32-bit word (shared futex) while it equals `expected`, at most `timeoutMs` (fractions count).

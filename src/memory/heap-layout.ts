@@ -1,6 +1,6 @@
 /**
- * The heap's part of the layout (layout.ts): its control words, size classes and slabs, all in the data segment.
- * Written by the server's workers under their locks; clients read blocks only, never these.
+ * The heap's part of the layout (layout.ts): its control words, size classes and slabs in the data segment, written by
+ * the server's workers under their locks; and, in the ctl segment, the pins by which clients keep large blocks in place.
  */
 import { align, f64, i32, LINE, record, words } from './record.js';
 
@@ -31,6 +31,11 @@ export const HeapControl = record(LINE * 9, {
   failedSlabBytes: f64,
   compactions: f64,
   movedBytes: f64,
+  /** Granule of the first large block that is free but for a pin (store/limbo.ts), 0: none; and how many there are. */
+  limbo: i32,
+  limboBlocks: i32,
+  /** Large blocks freed since it was last looked whether those are still pinned. */
+  limboFrees: i32,
   c: align(LINE),
   /** Bit per bin: it lists a run. */
   binMap: words(RUN_BINS / 32),
@@ -61,3 +66,12 @@ export const SlabHeader = record(32, {
   /** No word of the bitmap before this one has a free block. */
   hint: i32,
 });
+
+/**
+ * A bit per client that holds pins, then a row per client: each word the granule of an entry that must neither change
+ * nor be reused, 0: none. Written by the client that holds the lease, and by the reaper (memory/pins.ts).
+ */
+export const PINNERS_BYTES = 128;
+export const PINS_PER_CLIENT = 64;
+/** Only values that are as large are pinned: each lies in a run of its own. */
+export const MIN_PINNED_BYTES = 16_384;

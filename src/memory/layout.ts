@@ -2,10 +2,10 @@
  * Every offset of the two segments. Any change here changes LAYOUT_VERSION (a golden test holds both).
  * Words that different processes or threads contend for stand 128 bytes apart (adjacent-line prefetch).
  *
- *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks
+ *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks │ pins
  *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap
  */
-import { HeapControl, MAX_SIZE_CLASSES, SizeClass, UNIT_BYTES } from './heap-layout.js';
+import { HeapControl, MAX_SIZE_CLASSES, PINNERS_BYTES, PINS_PER_CLIENT, SizeClass, UNIT_BYTES } from './heap-layout.js';
 import { align, bytes, f64, floats, i32, LINE, record, roundUp, words } from './record.js';
 
 export {
@@ -230,8 +230,8 @@ export interface Geometry extends RegionShape {
   readonly chunkOwnersOffset: number;
   readonly arenaOffset: number;
   readonly arenaChunks: number;
+  readonly pinsOffset: number;
   readonly ctlBytes: number;
-
   readonly stripesOffset: number;
   readonly workersOffset: number;
   readonly heapControlOffset: number;
@@ -266,8 +266,10 @@ function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
   const largest = roundUp(maxValueBytes + MAX_KEY_BYTES, CHUNK_BYTES);
   const arenaChunks = Math.ceil(Math.max(4 * largest, maxMemoryBytes / 16) / CHUNK_BYTES);
   const arenaOffset = roundUp(chunkOwnersOffset + arenaChunks * 4, PAGE);
-  const ctlBytes = arenaOffset + arenaChunks * CHUNK_BYTES;
-  return { clientsOffset, slotsOffset, queueOffset, queueCells, chunkOwnersOffset, arenaOffset, arenaChunks, ctlBytes };
+  const pinsOffset = arenaOffset + arenaChunks * CHUNK_BYTES;
+  const ctlBytes = pinsOffset + PINNERS_BYTES + MAX_CLIENTS * PINS_PER_CLIENT * 4;
+  const arena = { chunkOwnersOffset, arenaOffset, arenaChunks };
+  return { clientsOffset, slotsOffset, queueOffset, queueCells, ...arena, pinsOffset, ctlBytes };
 }
 
 function dataGeometry({ stripes, workers, maxMemoryBytes }: RegionShape) {

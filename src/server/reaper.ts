@@ -6,8 +6,9 @@ import { PayloadArena } from '../exchange/payload-arena.js';
 import { generationOf, ownerOf, SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { native } from '../native.js';
-import { CLIENT_LEASE_BYTE, ClientRecord } from '../memory/layout.js';
+import { CLIENT_LEASE_BYTE, ClientRecord, MAX_CLIENTS } from '../memory/layout.js';
 import { clientBase } from '../memory/client-lease.js';
+import { Pins } from '../memory/pins.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 import type { ServerEvent } from './options.js';
@@ -19,12 +20,14 @@ export class Reaper {
   readonly #region: OwnedRegion;
   readonly #table: SlotTable;
   readonly #arena: PayloadArena;
+  readonly #pins: Pins;
   readonly #onEvent: (event: ServerEvent) => void;
 
   constructor(region: OwnedRegion, onEvent: (event: ServerEvent) => void) {
     this.#region = region;
     this.#table = new SlotTable(region.ctl, region.geometry);
     this.#arena = new PayloadArena(region.ctl, region.geometry, 0);
+    this.#pins = new Pins(region.ctl, region.geometry);
     this.#onEvent = onEvent;
   }
 
@@ -38,6 +41,7 @@ export class Reaper {
       const byte = CLIENT_LEASE_BYTE + client;
       if (!native.tryLockByte(this.#region.ctlFd, byte)) continue;
       const slots = this.#reclaimSlots(client);
+      this.#pins.clear(client);
       const pid = words[base + ClientRecord.pid];
       store(words, base + ClientRecord.armed, 0);
       store(words, base + ClientRecord.starving, 0);
@@ -56,6 +60,19 @@ export class Reaper {
       const word = this.#table.word(slot);
       return stateOf(word) === SlotState.free || useOf(slot, word) !== use;
     });
+  }
+
+  /** Clears pins of clients that do not exist: somebody has written them there. */
+  sweepPins(): void {
+    const { ctl, ctlFd } = this.#region;
+    for (let client = 0; client < MAX_CLIENTS; client++) {
+      if (!this.#pins.isPinner(client)) continue;
+      if (load(ctl.words, clientBase(this.#region, client) + ClientRecord.inUse) !== 0) continue;
+      const byte = CLIENT_LEASE_BYTE + client;
+      if (!native.tryLockByte(ctlFd, byte)) continue;
+      this.#pins.clear(client);
+      native.unlockByte(ctlFd, byte);
+    }
   }
 
   #reclaimSlots(client: number): number {

@@ -10,6 +10,7 @@ import { SlotTable } from '../exchange/slot-table.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { native } from '../native.js';
 import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
+import { Pins } from '../memory/pins.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { ResponseWriter } from '../operation/response-writer.js';
@@ -40,7 +41,7 @@ export class WorkerRecovery {
     const record = workerBase(this.#geometry, worker);
     this.#workerBells.forget(worker);
     // As the dead thread: what it noted is ours now.
-    const heap = new Store(this.#data, this.#geometry, worker).heap;
+    const { heap } = new Store(this.#data, this.#geometry, worker, new Pins(this.#ctl, this.#geometry));
     heap.repair(worker);
     repairMap(this.#data, this.#geometry, worker);
     heap.freeNoted();

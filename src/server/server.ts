@@ -12,6 +12,7 @@ import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { RegionState } from '../memory/layout.js';
 import { type Gathering, native } from '../native.js';
+import { Pins } from '../memory/pins.js';
 import { createRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { Store } from '../store/store.js';
@@ -105,7 +106,7 @@ export class KvsServer {
     const queue = new TaskQueue(ctl, geometry);
     queue.reset();
     Store.format(data, geometry);
-    this.#store = new Store(data, geometry, 0);
+    this.#store = new Store(data, geometry, 0, new Pins(ctl, geometry));
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
     this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms);
@@ -193,6 +194,7 @@ export class KvsServer {
     }
     if (now >= this.#sweepChunksAt) {
       freed += this.#mender.mend() + this.#reaper.sweepChunks();
+      this.#reaper.sweepPins();
       this.#sweepChunksAt = now + SWEEP_CHUNKS_MS;
     }
     if (freed > 0) this.#sweeper.wakeStarving(clients);

@@ -6,6 +6,7 @@ import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import type { Geometry } from '../memory/layout.js';
 import { regionPaths } from '../memory/region-files.js';
+import { Pins } from '../memory/pins.js';
 import { viewsOf } from '../memory/segment.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
@@ -41,7 +42,7 @@ function run(input: WorkerInput): void {
   const { name, geometry, worker, histograms } = input;
   const ctl = viewsOf(input.ctl);
   const data = viewsOf(input.data);
-  const store = new Store(data, geometry, worker);
+  const store = new Store(data, geometry, worker, new Pins(ctl, geometry));
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);

@@ -6,6 +6,7 @@
 import { type Geometry, UNIT_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
+import { Limbo, type PinnedBlocks } from './limbo.js';
 import { RunKind, Runs } from './runs.js';
 import {
   BUCKET_CLASS,
@@ -26,12 +27,16 @@ export const unitsOf = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES);
 export class Blocks {
   readonly runs: Runs;
   readonly slabs: Slabs;
+  readonly limbo: Limbo;
+  readonly pins: PinnedBlocks;
   readonly #words: Int32Array;
   readonly #pending: number;
 
-  constructor(data: SegmentViews, geometry: Geometry, worker: number) {
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks) {
     this.runs = new Runs(data, geometry, worker);
     this.slabs = new Slabs(data, geometry, worker, this.runs);
+    this.limbo = new Limbo(data, geometry, worker, this.runs, pins);
+    this.pins = pins;
     this.#words = data.words;
     this.#pending = workerBase(geometry, worker) + WorkerRecord.pendingBlock;
   }
@@ -80,18 +85,38 @@ export class Blocks {
     }
   }
 
-  /** Frees the block at `granule` and clears its notes. @returns false, and changes nothing, if none in use starts there */
+  /**
+   * Frees the block at `granule` and clears its notes; one that a client has pinned stays as it is until it is let go.
+   * The map does not name it. @returns false, and changes nothing, if none in use starts there
+   */
   free(granule: number): boolean {
     const unit = this.runs.unitOf(granule);
     if (unit < 0) return false;
     const slab = this.runs.slabAt(unit);
-    if (slab >= 0) return this.slabs.free(slab, granule);
+    return slab >= 0 ? this.slabs.free(slab, granule) : this.#freeRun(unit, granule);
+  }
+
+  #freeRun(unit: number, granule: number): boolean {
+    const isPinned = this.pins.isPinned(granule);
     this.runs.lock();
     try {
       if (!this.#isLarge(unit, granule)) return false;
-      this.runs.free(unit);
+      if (isPinned) this.limbo.add(granule);
+      else this.runs.free(unit);
       this.slabs.forget(granule);
+      this.limbo.settle();
       return true;
+    } finally {
+      this.runs.unlock();
+    }
+  }
+
+  /** Frees what was kept back for clients that have let go of it. No block is pending. @returns whether there was any */
+  reclaim(): boolean {
+    if (this.limbo.isEmpty) return false;
+    this.runs.lock();
+    try {
+      return this.limbo.reclaim();
     } finally {
       this.runs.unlock();
     }

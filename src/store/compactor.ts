@@ -51,6 +51,8 @@ export class Compactor {
   /** Runs that could not be emptied for the request in hand. */
   readonly #avoided = new Int32Array(ATTEMPTS);
   #avoidedCount = 0;
+  /** What clients had pinned when the request came. */
+  readonly #pinned = new Set<number>();
   /** Of the search in hand. */
   #best = -1;
   #bestEnd = 0;
@@ -105,6 +107,8 @@ export class Compactor {
    */
   makeRoom(units: number): boolean {
     this.#avoidedCount = 0;
+    this.#pinned.clear();
+    this.#blocks.pins.collect(this.#pinned);
     while (this.#avoidedCount < ATTEMPTS && this.#openWindow(units)) {
       if (this.#emptyWindow()) {
         this.#floats[this.#control / 2 + HeapControl.compactions]++;
@@ -198,7 +202,7 @@ export class Compactor {
     if (kind === RunKind.free) return 0;
     for (let index = 0; index < this.#avoidedCount; index++) if (this.#avoided[index] === run) return BLOCKED;
     const units = runs.lengthOf(run);
-    if (kind === RunKind.large) return units > this.#longestFree ? BLOCKED : units * UNIT_BYTES;
+    if (kind === RunKind.large) return this.#canMove(run, units) ? units * UNIT_BYTES : BLOCKED;
     const sizeClass = slabs.classOf(run);
     const used = slabs.usedBlocksOf(run);
     if (used === 0) return 0;
@@ -206,6 +210,10 @@ export class Compactor {
     const freeElsewhere = slabs.freeBlocksOf(sizeClass) - (slabBlocksOf[sizeClass] - used);
     // Without room in the other slabs of its class, emptying it costs another slab.
     return freeElsewhere < used ? units * UNIT_BYTES : used * blockBytesOf[sizeClass];
+  }
+
+  #canMove(run: number, units: number): boolean {
+    return units <= this.#longestFree && !this.#pinned.has(this.#blocks.runs.granuleOf(run));
   }
 
   /** @returns whether all of the window is free now, and set aside for this thread */
@@ -234,7 +242,7 @@ export class Compactor {
     for (let pass = 0; pass < PASSES; pass++) {
       const kind = runs.kindOf(run);
       if (kind === RunKind.free) return true;
-      const hasRoom = kind === RunKind.slab ? this.#emptySlab(run) : this.#moveBlock(runs.granuleOf(run));
+      const hasRoom = kind === RunKind.slab ? this.#emptySlab(run) : this.#moveLarge(runs.granuleOf(run));
       if (!hasRoom) return false;
       if (runs.kindOf(run) === RunKind.free) return true;
       // Sleeps, because nobody wakes a sleeper on a lock that we hold; or looks again at once if others want the lock.
@@ -254,6 +262,11 @@ export class Compactor {
       granule = slabs.nextUsed(slab, next);
     }
     return true;
+  }
+
+  /** As #moveBlock(); what has been pinned meanwhile stays, or there would be two of it. */
+  #moveLarge(from: number): boolean {
+    return !this.#blocks.pins.isPinned(from) && this.#moveBlock(from);
   }
 
   /** Moves an entry; one that is not published stays. @returns false if there is no room elsewhere */

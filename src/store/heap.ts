@@ -12,6 +12,7 @@ import { load, store } from '../memory/words.js';
 import { BLOCK_NOTES } from './block-notes.js';
 import { Blocks, unitsOf } from './blocks.js';
 import { Compactor, type Relocator } from './compactor.js';
+import { NO_PINS, type PinnedBlocks } from './limbo.js';
 import { RunKind } from './runs.js';
 import { BUCKET_CLASS, blockBytesOf, MAX_SMALL_BYTES, SIZE_CLASSES, sizeClassOf, slabUnitsOf } from './size-class.js';
 
@@ -28,6 +29,8 @@ export interface HeapUsage {
   readonly largeBlocks: number;
   readonly compactions: number;
   readonly movedBytes: number;
+  /** Freed, and in use only because clients have pinned them. */
+  readonly pinnedBlocks: number;
 }
 
 /** A block in use. */
@@ -48,19 +51,19 @@ export class Heap {
   /** Size class of the kept block; -1: none is kept. */
   #keptClass = -1;
 
-  constructor(data: SegmentViews, geometry: Geometry, worker: number, relocator: Relocator) {
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, relocator: Relocator, pins: PinnedBlocks) {
     this.#words = data.words;
     this.#floats = data.floats;
     this.#geometry = geometry;
     this.#control = geometry.heapControlOffset / 4;
     this.#record = workerBase(geometry, worker);
-    this.#blocks = new Blocks(data, geometry, worker);
+    this.#blocks = new Blocks(data, geometry, worker, pins);
     this.#compactor = new Compactor(data, geometry, worker, this.#blocks, relocator);
   }
 
   /** Makes all of it free. Nobody else may use the segment yet. */
   static format(data: SegmentViews, geometry: Geometry): void {
-    new Blocks(data, geometry, 0).format();
+    new Blocks(data, geometry, 0, NO_PINS).format();
   }
 
   /**
@@ -84,7 +87,10 @@ export class Heap {
     return granule !== 0 ? granule : this.#allocateCompacting(0);
   }
 
-  /** Frees a block and clears the worker's note of it. @returns false, and changes nothing, if none in use starts there */
+  /**
+   * Frees a block that the map does not name and clears the worker's note of it; a pinned one when it is let go.
+   * @returns false, and changes nothing, if none in use starts there
+   */
   free(granule: number): boolean {
     return this.#blocks.free(granule);
   }
@@ -136,6 +142,10 @@ export class Heap {
     const compactor = this.#compactor;
     const units =
       bytes > MAX_SMALL_BYTES ? unitsOf(bytes) : slabUnitsOf[bytes === 0 ? BUCKET_CLASS : sizeClassOf(bytes)];
+    if (this.#blocks.reclaim()) {
+      const granule = this.#place(bytes);
+      if (granule !== 0) return granule;
+    }
     if (compactor.isHopeless(units)) return this.#blocks.borrow(bytes);
     compactor.lock();
     try {
@@ -173,6 +183,7 @@ export class Heap {
       largeBlocks: words[this.#control + HeapControl.largeRuns],
       compactions: this.#floats[floats + HeapControl.compactions],
       movedBytes: this.#floats[floats + HeapControl.movedBytes],
+      pinnedBlocks: words[this.#control + HeapControl.limboBlocks],
     };
   }
 
@@ -205,6 +216,7 @@ export class Heap {
     if (holderOf(words, runLock) === deadWorker) {
       runs.rebuild();
       this.#dropStaleNotes(deadWorker);
+      this.#repairLimbo(deadWorker);
       unlock(words, runLock);
     }
     const isCompactorDead = this.#compactor.isHeldBy(deadWorker);
@@ -228,6 +240,20 @@ export class Heap {
     if (pending !== 0) this.free(pending);
     // A block that both name may have a new owner already.
     if (kept !== 0 && kept !== pending) this.free(kept);
+  }
+
+  /** Clears a note of what is in limbo already, while the run lock keeps everyone from taking it out. */
+  #repairLimbo(worker: number): void {
+    const { limbo } = this.#blocks;
+    const pending = workerBase(this.#geometry, worker) + WorkerRecord.pendingBlock;
+    const granules = [...limbo.granules()];
+    this.#words[this.#control + HeapControl.limboBlocks] = granules.length;
+    if (granules.includes(load(this.#words, pending))) store(this.#words, pending, 0);
+  }
+
+  /** Freed blocks that stay in use for clients that have pinned them; exact while nobody frees. */
+  pinnedBlocks(): number[] {
+    return [...this.#blocks.limbo.granules()];
   }
 
   /** Clears notes of blocks that are not in use, while the lock that guards them keeps everyone from taking them. */

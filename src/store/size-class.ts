@@ -4,6 +4,7 @@
  * 8, 9, 10, … equal blocks without a rest, so that neither rounding up nor a slab's end wastes more than an eighth.
  * A slab is as short as it can be with 8 blocks: every class has one that is partly used, which a small heap feels.
  */
+import { MIN_PINNED_BYTES } from '../memory/heap-layout.js';
 import { BUCKET_BYTES, GRANULE_BYTES, MAX_SIZE_CLASSES, SLAB_UNITS, SlabHeader, UNIT_BYTES } from '../memory/layout.js';
 import { roundUp } from '../memory/record.js';
 
@@ -44,6 +45,7 @@ export const slabBytesPerBlock = Float64Array.from(shapes, (shape) => (shape.uni
 export const firstBlockOf = Int32Array.from(slabBlocksOf, slabHeaderBytes);
 /** The largest block that lives in a slab. */
 export const MAX_SMALL_BYTES = largestIn(SLAB_UNITS);
+if (MAX_SMALL_BYTES >= MIN_PINNED_BYTES) throw new Error('what is pinned must not lie in a slab');
 
 const classOfGranules = Uint8Array.from({ length: MAX_SMALL_BYTES / GRANULE_BYTES + 1 }, (_, granules) =>
   shapes.findIndex((shape, index) => index !== BUCKET_CLASS && shape.blockBytes >= granules * GRANULE_BYTES),

@@ -8,6 +8,7 @@ import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, WorkerRecord, workerBa
 import type { SegmentViews } from '../memory/segment.js';
 import { Heap, type HeapUsage } from './heap.js';
 import { HashMap } from './hash-map.js';
+import type { PinnedBlocks } from './limbo.js';
 
 /** Room for any number as text, or in binary. */
 export const MAX_NUMBER_BYTES = 32;
@@ -19,12 +20,13 @@ export class Store {
   readonly #geometry: Geometry;
   readonly #record: number;
 
-  constructor(data: SegmentViews, geometry: Geometry, worker: number) {
+  /** @param pins what clients keep in place (memory/pins.ts) */
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks) {
     this.#data = data;
     this.#geometry = geometry;
     this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker);
-    this.heap = new Heap(data, geometry, worker, this);
+    this.heap = new Heap(data, geometry, worker, this, pins);
   }
 
   /** Makes an empty store of a zeroed data segment. */

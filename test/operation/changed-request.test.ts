@@ -10,6 +10,7 @@ import { ResponseWriter } from '#dist/operation/response-writer.js';
 import { Scratch } from '#dist/operation/scratch.js';
 import { OPERATIONS } from '#dist/operation/table.js';
 import { Store } from '#dist/store/store.js';
+import { NO_PINS } from '#dist/store/limbo.js';
 
 import { createTestRegion } from '../fixtures/region.js';
 
@@ -21,7 +22,7 @@ describe.each(WRITES)('%s', (name) => {
     const { ctl, data, geometry } = createTestRegion();
     data.words.set([1, 2], DataHeader.hashSeed);
     Store.format(data, geometry);
-    const store = new Store(data, geometry, 0);
+    const store = new Store(data, geometry, 0, NO_PINS);
     const table = new SlotTable(ctl, geometry);
     const arena = new PayloadArena(ctl, geometry, 0);
     const request = new RequestView(ctl, data, table, arena);

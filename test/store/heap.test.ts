@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 
 import { GRANULE_BYTES, UNIT_BYTES, WorkerRecord } from '#dist/memory/layout.js';
 import { Heap } from '#dist/store/heap.js';
+import { NO_PINS } from '#dist/store/limbo.js';
 import { MAX_SMALL_BYTES } from '#dist/store/size-class.js';
 
 import { auditHeap } from '../fixtures/store/audit.js';
@@ -22,7 +23,7 @@ interface Block {
 class MarkedHeap {
   readonly data = newSegment(geometry);
   readonly blocks = new Map<number, Block>();
-  readonly heap = new Heap(this.data, geometry, 0, this);
+  readonly heap = new Heap(this.data, geometry, 0, this, NO_PINS);
   #nextMark = 1;
 
   bytesOf(granule: number): number {
