@@ -23,6 +23,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<MapViews>(exports, "mapViews");
   Export<OpenView>(exports, "openView");
   Export<CloseView>(exports, "closeView");
+  Export<DetachBuffer>(exports, "detachBuffer");
   Export<FutexWait>(exports, "futexWait");
   Export<FutexWake>(exports, "futexWake");
   Export<TryLockByte>(exports, "tryLockByte");

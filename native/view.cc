@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <v8.h>
 #include <memory>
+#include <vector>
 #include "error.h"
 #include "guard.h"
 #include "segment.h"
@@ -13,6 +14,35 @@ __asm__(".weak _ZN2v811ArrayBuffer3NewEPNS_7IsolateESt10shared_ptrINS_12BackingS
 
 namespace {
 
+constexpr double kMaxViews = 65536;
+
+/** The views that one thread has open, by index. */
+struct Views {
+  MappingEntry* entry;
+  /** Weak: a buffer that nobody holds is collected. Null: closed. */
+  std::vector<napi_ref> open;
+};
+
+Views* ViewsArgument(const Napi::CallbackInfo& info) {
+  if (!info[0].IsExternal()) throw TypeMismatch(info, 0, "views", "what mapViews returned");
+  return info[0].As<Napi::External<Views>>().Data();
+}
+
+napi_ref& ViewArgument(const Napi::CallbackInfo& info, Views* views) {
+  const double last = static_cast<double>(views->open.size()) - 1;
+  return views->open[static_cast<size_t>(IntegerArgument(info, 1, "index", 0, last))];
+}
+
+void Close(Napi::Env env, napi_ref& view) {
+  if (view == nullptr) return;
+  napi_value buffer;
+  // Without a buffer it was collected.
+  if (napi_get_reference_value(env, view, &buffer) == napi_ok && buffer != nullptr)
+    napi_detach_arraybuffer(env, buffer);
+  napi_delete_reference(env, view);
+  view = nullptr;
+}
+
 bool HasArrayBuffers() {
   return dlsym(RTLD_DEFAULT, "_ZN2v811ArrayBuffer15NewBackingStoreEPvmPFvS1_mS1_ES1_") != nullptr;
 }
@@ -23,28 +53,38 @@ Napi::Value MapViews(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int fd = DescriptorArgument(info, 0);
   const size_t bytes = static_cast<size_t>(IntegerArgument(info, 1, "bytes", 1, kMaxSafeInteger));
+  const size_t count = static_cast<size_t>(IntegerArgument(info, 2, "count", 1, kMaxViews));
   if (!HasArrayBuffers()) throw SystemError(env, ENOTSUP, "v8::ArrayBuffer::NewBackingStore");
-  MappingEntry* const entry = AcquireMapping(env, fd, bytes, Access::kView);
-  return Napi::External<MappingEntry>::New(env, entry, [](Napi::Env, MappingEntry* held) { ReleaseMapping(held); });
+  Views* const views = new Views{AcquireMapping(env, fd, bytes, Access::kView), std::vector<napi_ref>(count)};
+  return Napi::External<Views>::New(env, views, [](Napi::Env, Views* dropped) {
+    ReleaseMapping(dropped->entry);
+    delete dropped;
+  });
 }
 
 Napi::Value OpenView(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsExternal()) throw TypeMismatch(info, 0, "mapping", "what mapViews returned");
-  MappingEntry* const entry = info[0].As<Napi::External<MappingEntry>>().Data();
-  const Mapping& mapping = entry->second;
-  const double end = static_cast<double>(mapping.bytes);
-  const double offset = IntegerArgument(info, 1, "offset", 0, end);
-  const size_t bytes = static_cast<size_t>(IntegerArgument(info, 2, "bytes", 0, end - offset));
+  Views* const views = ViewsArgument(info);
+  napi_ref& view = ViewArgument(info, views);
+  const Mapping& mapping = views->entry->second;
+  const double offset = IntegerArgument(info, 2, "offset", 0, static_cast<double>(mapping.bytes));
+  const double most = static_cast<double>(mapping.bytes) - offset;
+  const size_t bytes = static_cast<size_t>(IntegerArgument(info, 3, "bytes", 0, most));
+  Close(env, view);
   Restore(mapping.address);
-  KeepMapping(entry);
-  const auto drop = [](void*, size_t, void* held) { ReleaseMapping(static_cast<MappingEntry*>(held)); };
+  KeepMapping(views->entry);
+  const auto drop = [](void*, size_t, void* entry) { ReleaseMapping(static_cast<MappingEntry*>(entry)); };
   const std::shared_ptr<v8::BackingStore> store =
-      v8::ArrayBuffer::NewBackingStore(mapping.address + static_cast<size_t>(offset), bytes, drop, entry);
-  return Napi::Value(env, reinterpret_cast<napi_value>(*v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), store)));
+      v8::ArrayBuffer::NewBackingStore(mapping.address + static_cast<size_t>(offset), bytes, drop, views->entry);
+  // A napi_value is a v8::Local by another name.
+  const napi_value buffer = reinterpret_cast<napi_value>(*v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), store));
+  if (napi_create_reference(env, buffer, 0, &view) != napi_ok) throw Napi::Error::New(env);
+  return Napi::Value(env, buffer);
 }
 
-void CloseView(const Napi::CallbackInfo& info) {
+void CloseView(const Napi::CallbackInfo& info) { Close(info.Env(), ViewArgument(info, ViewsArgument(info))); }
+
+void DetachBuffer(const Napi::CallbackInfo& info) {
   if (!info[0].IsArrayBuffer()) throw TypeMismatch(info, 0, "buffer", "an ArrayBuffer");
   napi_detach_arraybuffer(info.Env(), info[0]);
 }

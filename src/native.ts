@@ -25,10 +25,8 @@ export interface Gathering {
   stop(): void;
 }
 
-/** A mapping for views; unmapped when it and all views over it are collected. */
-export interface ViewMapping {
-  readonly [Symbol.toStringTag]?: never;
-}
+/** A mapping for views, and the views that are open; unmapped when it and all buffers over it are collected. */
+export type MappedViews = object;
 
 export interface NativeAddon {
   /**
@@ -51,17 +49,20 @@ export interface NativeAddon {
   gatherPages(words: Int32Array): Gathering;
 
   /**
-   * Maps `bytes` of an open segment for openView(). Installs a handler of SIGSEGV: a write to a view changes a private
-   * copy of its page and reaches nobody else. Throws where the kernel refuses, or in a Node without the means.
+   * Maps `bytes` of an open segment for up to `count` open views of the calling thread. Installs a handler of SIGSEGV:
+   * a write to a view changes a private copy of its page and reaches nobody else. Throws where the kernel refuses, or in
+   * a Node without the means.
    */
-  mapViews(fd: number, bytes: number): ViewMapping;
+  mapViews(fd: number, bytes: number, count: number): MappedViews;
   /**
-   * An ArrayBuffer over part of the segment, without a copy. What this process wrote to views of the mapping before is
-   * taken back. Only what holds still may be viewed: the caller must not let it change while the view is open.
+   * An ArrayBuffer over part of the segment, without a copy; open until it is closed by its index. What this process
+   * wrote to views of the mapping before is taken back. The caller must not let that part change while it is open.
    */
-  openView(mapping: ViewMapping, offset: number, bytes: number): ArrayBuffer;
-  /** Detaches the buffer: whoever still holds it, or arrays over it, finds nothing there. */
-  closeView(buffer: ArrayBuffer): void;
+  openView(views: MappedViews, index: number, offset: number, bytes: number): ArrayBuffer;
+  /** Detaches the buffer: whoever still holds it, or arrays over it, finds nothing there. Idempotent. */
+  closeView(views: MappedViews, index: number): void;
+  /** The same for any buffer. */
+  detachBuffer(buffer: ArrayBuffer): void;
 
   /**
    * Sleeps on a 32-bit word (shared futex) while it equals `expected`, at most `timeoutMs` (fractions count).

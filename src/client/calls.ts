@@ -26,6 +26,7 @@ import type { Batch } from './batch.js';
 import { mdelBatch, mgetBatch, msetBatch } from './batch.js';
 import { Call } from './call.js';
 import { type CallOptions, checkTimeout } from './options.js';
+import { getView, type View } from './view.js';
 
 /** A key: text, or 1 to 1,024 bytes. */
 export type Key = string | Uint8Array;
@@ -57,6 +58,11 @@ export class Calls<V> {
 
   getEntry(key: Key, options?: CallOptions): Call<VersionedValue<V> | undefined> {
     return this.#onKey(getEntry as Operation<VersionedValue<V> | undefined>, key, options);
+  }
+
+  /** The answer is a view of a copy. */
+  getView(key: Key, options?: CallOptions): Call<View | undefined> {
+    return this.#onKey(getView, key, options);
   }
 
   set(key: Key, value: V, options?: CallOptions): Call<true> {
@@ -187,6 +193,10 @@ function pairsOf<V>(entries: Iterable<readonly [Key, V]> | Readonly<Record<strin
   });
 }
 
+/** What can be walked more than once. @throws TypeError, as checkedKeys() does */
+export const listOf = (keys: Iterable<Key>): readonly Key[] =>
+  Array.isArray(keys) ? (keys as Key[]) : checkedKeys(keys);
+
 export function checkedKeys(keys: Iterable<Key>): Key[] {
   if (typeof keys === 'string' || !isIterable(keys))
     throw new TypeError(`keys must be an iterable of keys, got ${kindOf(keys)}`);
@@ -194,7 +204,7 @@ export function checkedKeys(keys: Iterable<Key>): Key[] {
 }
 
 /** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 0 to 1,024 bytes */
-function checkedPrefix(key: Key, what = 'prefix'): Key {
+export function checkedPrefix(key: Key, what = 'prefix'): Key {
   if (typeof key === 'string') {
     checkText(key, what);
     if (key.length > SAFE_UNITS && Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(Buffer.byteLength(key));

@@ -1,10 +1,9 @@
 /**
- * The client: every operation three ways. `await client.get(k)` hands over and lets the event loop go on;
+ * The client: every operation three ways (those that only read a key are in reading.ts). `await client.get(k)` hands over and lets the event loop go on;
  * `client.getSync(k)` blocks; `client.submit('get', k)` gives a Task to collect later. All share one order per key.
  */
 import type { Codec, CodecName, CodecTypes, CustomCodec } from '../codec/codec.js';
 import { kindOf } from '../errors.js';
-import type { VersionedValue } from '../operation/get.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { type Key, Calls } from './calls.js';
 import { Connection } from './connection.js';
@@ -15,7 +14,8 @@ import {
   type ResolvedClientOptions,
   resolveClientOptions,
 } from './options.js';
-import { DirectReads, NOT_READ } from './direct-reads.js';
+import { DirectReads } from './direct-reads.js';
+import { ReadingClient } from './reading.js';
 import { type Runnable, Runner } from './runner.js';
 import { ValueCache } from './value-cache.js';
 import { Task, type TaskArguments, type TaskName, type TaskResult } from './task.js';
@@ -24,7 +24,7 @@ import { Task, type TaskArguments, type TaskName, type TaskResult } from './task
 export type Entries<V> = Iterable<readonly [Key, V]> | Readonly<Record<string, V>>;
 type CustomOptions<T> = KvsClientOptions<T> & { codec: CustomCodec<T> };
 
-export class KvsClient<V = string, K extends Key = string> {
+export class KvsClient<V = string, K extends Key = string> extends ReadingClient<V> {
   readonly name: string;
   readonly #options: ResolvedClientOptions;
   readonly #calls: Calls<V>;
@@ -54,65 +54,17 @@ export class KvsClient<V = string, K extends Key = string> {
   }
 
   private constructor(options: ResolvedClientOptions, connection: Connection) {
+    const runner = new Runner(connection);
+    const codec = options.codec as Codec<V>;
+    const cache = options.cacheEntries > 0 ? new ValueCache<V>(options.cacheEntries) : undefined;
+    const reads = new DirectReads<V>(runner.pipeline, codec, cache);
+    const calls = new Calls<V>(codec, options.timeoutMs, () => runner.maxValueBytes);
+    super(runner, reads, calls);
     this.name = options.name;
     this.#options = options;
-    this.#runner = new Runner(connection);
-    const { codec, cacheEntries } = options;
-    const cache = cacheEntries > 0 ? new ValueCache<V>(cacheEntries) : undefined;
-    this.#reads = new DirectReads<V>(this.#runner.pipeline, codec as Codec<V>, cache);
-    this.#calls = new Calls<V>(options.codec as Codec<V>, options.timeoutMs, () => this.#runner.maxValueBytes);
-  }
-
-  /** @returns the value, undefined when the key is missing. (Runner.read() spelled out: the hottest path, no closures.) */
-  get(key: Key, options?: CallOptions): Promise<V | undefined> {
-    try {
-      this.#runner.checkRead(options);
-      const value = this.#reads.get(key);
-      if (value !== NOT_READ) return this.#runner.turns.resolve(value);
-    } catch (error) {
-      return this.#runner.turns.reject(error);
-    }
-    return this.#runner.async(() => this.#calls.get(key, options), options);
-  }
-  getSync(key: Key, options?: CallOptions): V | undefined {
-    this.#runner.checkRead(options);
-    const value = this.#reads.get(key);
-    return value === NOT_READ ? this.#runner.blocking(this.#calls.get(key, options), options) : value;
-  }
-
-  /**
-   * Copies the value's bytes to the start of `target`, without allocating. @returns how many, undefined when the key is
-   * missing. @throws RangeError when there is too little room
-   */
-  getInto(key: Key, target: Uint8Array, options?: CallOptions): Promise<number | undefined> {
-    return this.#runner.read(
-      () => this.#reads.getInto(key, target),
-      () => this.#calls.getInto(key, target, options),
-      options,
-    );
-  }
-  getIntoSync(key: Key, target: Uint8Array, options?: CallOptions): number | undefined {
-    return this.#runner.readSync(
-      () => this.#reads.getInto(key, target),
-      () => this.#calls.getInto(key, target, options),
-      options,
-    );
-  }
-
-  /** @returns the value with its version, for cas(); versions of a key rise and never repeat, even after del() */
-  getEntry(key: Key, options?: CallOptions): Promise<VersionedValue<V> | undefined> {
-    return this.#runner.read(
-      () => this.#reads.getEntry(key),
-      () => this.#calls.getEntry(key, options),
-      options,
-    );
-  }
-  getEntrySync(key: Key, options?: CallOptions): VersionedValue<V> | undefined {
-    return this.#runner.readSync(
-      () => this.#reads.getEntry(key),
-      () => this.#calls.getEntry(key, options),
-      options,
-    );
+    this.#runner = runner;
+    this.#reads = reads;
+    this.#calls = calls;
   }
 
   /** Inserts or replaces. */
@@ -147,21 +99,6 @@ export class KvsClient<V = string, K extends Key = string> {
     return this.#runner.blocking(this.#calls.del(key, options), options);
   }
 
-  exists(key: Key, options?: CallOptions): Promise<boolean> {
-    return this.#runner.read(
-      () => this.#reads.exists(key),
-      () => this.#calls.exists(key, options),
-      options,
-    );
-  }
-  existsSync(key: Key, options?: CallOptions): boolean {
-    return this.#runner.readSync(
-      () => this.#reads.exists(key),
-      () => this.#calls.exists(key, options),
-      options,
-    );
-  }
-
   /** Removes. @returns the value that was removed, undefined when the key was missing */
   getdel(key: Key, options?: CallOptions): Promise<V | undefined> {
     return this.#runner.async(() => this.#calls.getdel(key, options), options);
@@ -179,22 +116,6 @@ export class KvsClient<V = string, K extends Key = string> {
   }
   incrSync(key: Key, by?: number, options?: CallOptions): number {
     return this.#runner.blocking(this.#calls.incr(key, by, options), options);
-  }
-
-  /** @returns a value or undefined for each key, in their order */
-  mget(keys: Iterable<Key>, options?: CallOptions): Promise<(V | undefined)[]> {
-    return this.#runner.read(
-      () => this.#reads.mget(keys),
-      () => this.#calls.mget(keys, options),
-      options,
-    );
-  }
-  mgetSync(keys: Iterable<Key>, options?: CallOptions): (V | undefined)[] {
-    return this.#runner.readSync(
-      () => this.#reads.mget(keys),
-      () => this.#calls.mget(keys, options),
-      options,
-    );
   }
 
   /** Sets many keys, one after the other; not a transaction. */
@@ -215,7 +136,8 @@ export class KvsClient<V = string, K extends Key = string> {
 
   /**
    * The keys that start with `prefix`, in no order. A key that is there from beginning to end comes exactly once; one
-   * that comes or goes meanwhile may or may not. The deadline holds for each page.
+   * that comes or goes meanwhile may or may not. Reads the store directly, some hundred keys per turn of the event loop;
+   * through the server, the deadline holds for each page.
    */
   keys(prefix: Key = '', options?: CallOptions): AsyncGenerator<K, void, undefined> {
     return iterateKeys(this.#walk(prefix, options));
@@ -285,9 +207,9 @@ export class KvsClient<V = string, K extends Key = string> {
     return this.#runner.isClosed;
   }
 
-  /** Refuses new calls, lets those in flight finish, and gives everything back. Idempotent. */
+  /** Refuses new calls, lets those in flight finish, releases all views, and gives everything back. Idempotent. */
   close(): Promise<void> {
-    return this.#runner.close();
+    return this.#runner.close(() => this.#reads.releaseViews());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -295,6 +217,7 @@ export class KvsClient<V = string, K extends Key = string> {
   }
 
   #walk(prefix: Key, options: CallOptions | undefined): Walk<V> {
-    return { calls: this.#calls, runner: this.#runner, encoding: this.#options.keyEncoding, prefix, options };
+    const encoding = this.#options.keyEncoding;
+    return { calls: this.#calls, runner: this.#runner, reads: this.#reads, encoding, prefix, options };
   }
 }

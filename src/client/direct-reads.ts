@@ -9,9 +9,12 @@ import type { KeyBuffer } from '../codec/key-buffer.js';
 import type { VersionedValue } from '../operation/get.js';
 import { Found, type Reader } from '../store/reader.js';
 import { checkedKey, type Key } from './calls.js';
+import { type DirectPage, DirectScan } from './direct-scan.js';
+import { PinnedViews } from './pinned-views.js';
 import type { Pipeline } from './pipeline.js';
 import type { Session } from './session.js';
 import type { CachedValue, ValueCache } from './value-cache.js';
+import type { View } from './view.js';
 
 /** The server must be asked. */
 export const NOT_READ = Symbol('not read');
@@ -28,6 +31,7 @@ export class DirectReads<V> {
   readonly #isForeign: boolean;
   /** Whether values may be objects, which callers then share. */
   readonly #freezes: boolean;
+  readonly #views = new PinnedViews();
   #session: Session | undefined;
   /** Whether the session has the store mapped. */
   #isOn = false;
@@ -61,11 +65,9 @@ export class DirectReads<V> {
   }
 
   /** All of them, or NOT_READ; each is linearizable by itself. */
-  mget(keys: Iterable<Key>): (V | undefined)[] | NotRead {
-    // What can be walked only once must be left for the server.
-    if (!Array.isArray(keys)) return NOT_READ;
+  mget(keys: readonly Key[]): (V | undefined)[] | NotRead {
     const values: (V | undefined)[] = [];
-    for (const key of keys as readonly Key[]) {
+    for (const key of keys) {
       const value = this.get(key);
       if (value === NOT_READ) return NOT_READ;
       values.push(value);
@@ -93,6 +95,41 @@ export class DirectReads<V> {
     const into = new IntoBuffer(target);
     if (!this.#prepare(key)) return NOT_READ;
     return this.#read(checkedKey(key), (reader) => into.decode(reader.bytes, reader.start, reader.end));
+  }
+
+  getView(key: Key): View | undefined | NotRead {
+    if (!this.#prepare(key) || this.#session === undefined) return NOT_READ;
+    this.#key.take(checkedKey(key));
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const found = this.#reader.find(this.#key);
+      if (found === Found.missing) return undefined;
+      if (found === Found.unstable) return NOT_READ;
+      const view = this.#views.open(this.#reader, this.#session.views);
+      if (view !== undefined) return view;
+    }
+    return NOT_READ;
+  }
+
+  /**
+   * What walks over all entries whose key begins so; NOT_READ while anything that this client issued is on its way.
+   * @param hasValues else the values are not looked at, and undefined
+   */
+  scan(prefix: Buffer, cursor: number, hasValues: boolean): DirectPage<V | undefined> | NotRead {
+    const session = this.#pipeline.sessionForReading();
+    if (session !== this.#session) this.#attach(session);
+    if (!this.#isOn || !this.#pipeline.isIdle || !session.mayRead(undefined, 0)) return NOT_READ;
+    if (!hasValues) return pageOf(new DirectScan(this.#reader, prefix, () => undefined), cursor);
+    const codec = this.#codec;
+    if (!this.#isForeign)
+      return pageOf(new DirectScan<V>(this.#reader, prefix, (reader) => valueOf(reader, codec)), cursor);
+    const page = pageOf(new DirectScan(this.#reader, prefix, storedOf), cursor);
+    if (page === NOT_READ) return page;
+    const values = page.values.map(({ value, bytes, tag }) => codec.decode(value, 0, bytes, tag));
+    return { ...page, values };
+  }
+
+  releaseViews(): void {
+    this.#views.releaseAll();
   }
 
   #readForeign(key: Key, cache?: ValueCache<V>): CachedValue<V> | undefined | NotRead {
@@ -143,6 +180,12 @@ export class DirectReads<V> {
     this.#reader = session.reader;
     this.#key = session.keyBuffer;
   }
+}
+
+/** @returns NOT_READ: the first bucket changes too fast */
+function pageOf<T>(scan: DirectScan<T>, cursor: number): DirectPage<T> | NotRead {
+  const page = scan.read(cursor);
+  return page.cursor === cursor ? NOT_READ : page;
 }
 
 function valueOf<V>(reader: Reader, codec: Codec<V>): V {

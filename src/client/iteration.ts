@@ -1,15 +1,19 @@
 /**
- * Walks over all keys with a prefix, page by page. A key stays in its bucket as long as it is there, and each bucket is
- * read once, so a key that is there throughout comes exactly once.
+ * Walks over all keys with a prefix, page by page: in the store itself (direct-scan.ts) or, where that cannot be, through
+ * the server. A key stays in its bucket as long as it is there, and each bucket is read once, so a key that is there
+ * throughout comes exactly once. Both kinds of pages begin at a bucket, so they can take turns.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { KvsError } from '../errors.js';
-import type { Calls, Key } from './calls.js';
+import { type Calls, checkedPrefix, type Key } from './calls.js';
+import { type DirectReads, NOT_READ, type NotRead } from './direct-reads.js';
+import { END } from './direct-scan.js';
 import type { CallOptions } from './options.js';
 import type { Runner } from './runner.js';
 
 type KeyEncoding = 'utf8' | 'buffer';
 
-const END = -1;
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function keysOf<K>(raw: readonly Buffer[], encoding: KeyEncoding): K[] {
@@ -26,58 +30,91 @@ function keysOf<K>(raw: readonly Buffer[], encoding: KeyEncoding): K[] {
 export interface Walk<V> {
   readonly calls: Calls<V>;
   readonly runner: Runner;
+  readonly reads: DirectReads<V>;
   readonly encoding: KeyEncoding;
   readonly prefix: Key;
   readonly options: CallOptions | undefined;
 }
 
-async function* pages<V>({ calls, runner, prefix, options }: Walk<V>): AsyncGenerator<Buffer[], void, undefined> {
-  let cursor = 0;
-  while (cursor !== END) {
-    const from = cursor;
-    const page = await runner.async(() => calls.scan(prefix, from, options), options);
-    yield page.keys;
-    cursor = page.cursor;
-  }
+interface Page<V> {
+  readonly keys: readonly Buffer[];
+  readonly values: readonly (V | undefined)[];
+  readonly cursor: number;
 }
 
-function* pagesSync<V>({ calls, runner, prefix, options }: Walk<V>): Generator<Buffer[], void, undefined> {
-  let cursor = 0;
-  while (cursor !== END) {
-    const page = runner.blocking(calls.scan(prefix, cursor, options), options);
-    yield page.keys;
-    cursor = page.cursor;
+/** The next pages of a walk. Of values that went between the two hand-offs of a server's page nothing is left. */
+class Pages<V> {
+  readonly #walk: Walk<V>;
+  readonly #prefix: Buffer;
+  readonly #hasValues: boolean;
+  #cursor = 0;
+
+  constructor(walk: Walk<V>, hasValues: boolean) {
+    this.#walk = walk;
+    const prefix = checkedPrefix(walk.prefix);
+    this.#prefix = typeof prefix === 'string' ? Buffer.from(prefix) : Buffer.from(prefix);
+    this.#hasValues = hasValues;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#cursor === END;
+  }
+
+  async next(): Promise<Page<V>> {
+    const { calls, runner, options } = this.#walk;
+    // Never two direct pages in one turn of the event loop.
+    if (this.#cursor !== 0) await nextTurn();
+    const direct = this.#direct();
+    if (direct !== NOT_READ) return this.#turnTo(direct);
+    const { keys, cursor } = await runner.async(() => calls.scan(this.#prefix, this.#cursor, options), options);
+    const values = this.#hasValues ? await runner.async(() => calls.mget(keys, options), options) : [];
+    return this.#turnTo({ keys, values, cursor });
+  }
+
+  nextSync(): Page<V> {
+    const { calls, runner, options } = this.#walk;
+    const direct = this.#direct();
+    if (direct !== NOT_READ) return this.#turnTo(direct);
+    const { keys, cursor } = runner.blocking(calls.scan(this.#prefix, this.#cursor, options), options);
+    const values = this.#hasValues ? runner.blocking(calls.mget(keys, options), options) : [];
+    return this.#turnTo({ keys, values, cursor });
+  }
+
+  #direct(): Page<V> | NotRead {
+    const { runner, reads, options } = this.#walk;
+    runner.checkRead(options);
+    return reads.scan(this.#prefix, this.#cursor, this.#hasValues);
+  }
+
+  #turnTo(page: Page<V>): Page<V> {
+    this.#cursor = page.cursor;
+    return page;
   }
 }
 
 export async function* iterateKeys<K, V>(walk: Walk<V>): AsyncGenerator<K, void, undefined> {
-  for await (const keys of pages(walk)) yield* keysOf<K>(keys, walk.encoding);
+  const pages = new Pages(walk, false);
+  while (!pages.isAtEnd) yield* keysOf<K>((await pages.next()).keys, walk.encoding);
 }
 
 export function* iterateKeysSync<K, V>(walk: Walk<V>): Generator<K, void, undefined> {
-  for (const keys of pagesSync(walk)) yield* keysOf<K>(keys, walk.encoding);
+  const pages = new Pages(walk, false);
+  while (!pages.isAtEnd) yield* keysOf<K>(pages.nextSync().keys, walk.encoding);
 }
 
-/** Keys that went between the two hand-offs of a page are left out. */
-function* pairsOf<K, V>(keys: readonly K[], values: readonly (V | undefined)[]): Generator<[K, V], void, undefined> {
-  for (const [index, key] of keys.entries()) {
+function* pairsOf<K, V>({ keys, values }: Page<V>, encoding: KeyEncoding): Generator<[K, V], void, undefined> {
+  for (const [index, key] of keysOf<K>(keys, encoding).entries()) {
     const value = values[index];
     if (value !== undefined) yield [key, value];
   }
 }
 
 export async function* iterateEntries<K, V>(walk: Walk<V>): AsyncGenerator<[K, V], void, undefined> {
-  const { calls, runner, encoding, options } = walk;
-  for await (const keys of pages(walk)) {
-    const values = await runner.async(() => calls.mget(keys, options), options);
-    yield* pairsOf(keysOf<K>(keys, encoding), values);
-  }
+  const pages = new Pages(walk, true);
+  while (!pages.isAtEnd) yield* pairsOf<K, V>(await pages.next(), walk.encoding);
 }
 
 export function* iterateEntriesSync<K, V>(walk: Walk<V>): Generator<[K, V], void, undefined> {
-  const { calls, runner, encoding, options } = walk;
-  for (const keys of pagesSync(walk)) {
-    const values = runner.blocking(calls.mget(keys, options), options);
-    yield* pairsOf(keysOf<K>(keys, encoding), values);
-  }
+  const pages = new Pages(walk, true);
+  while (!pages.isAtEnd) yield* pairsOf<K, V>(pages.nextSync(), walk.encoding);
 }

@@ -152,10 +152,11 @@ export class Runner {
   }
 
   /** Refuses new calls, waits for those in flight (each has its deadline), then gives up the lease. */
-  close(): Promise<void> {
+  close(beforeLeaving: () => void): Promise<void> {
     this.#isClosed = true;
     this.#closed ??= new Promise((resolve) => {
       this.pipeline.whenIdle(() => {
+        beforeLeaving();
         this.#connection.session.close();
         resolve();
       });

@@ -14,6 +14,7 @@ import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
 import { ClientRecord, CtlHeader, DataHeader, RegionState, Slot } from '../memory/layout.js';
+import { PinRow } from '../memory/pins.js';
 import { removeFile } from '../memory/region-files.js';
 import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { add, cas, exchange, load, store } from '../memory/words.js';
@@ -22,6 +23,7 @@ import { ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
 import { BLOCKED, Ordering } from './ordering.js';
+import type { ViewGround } from './pinned-views.js';
 import { RequestWriter } from './request-writer.js';
 import { SlotClaims } from './slot-claims.js';
 
@@ -40,6 +42,7 @@ export class Session {
   readonly reader: Reader | undefined;
   /** For the keys of direct reads. */
   readonly keyBuffer: KeyBuffer | undefined;
+  readonly views: ViewGround;
   readonly #words: Int32Array;
   readonly #client: number;
   /** First word of this client's record. */
@@ -64,12 +67,13 @@ export class Session {
   constructor(region: Region, readsDirectly: boolean) {
     const { ctl, geometry } = region;
     this.region = region;
-    if (readsDirectly) {
-      const data = attachData(region);
+    const data = readsDirectly ? attachData(region) : undefined;
+    if (data !== undefined) {
       this.reader = new Reader(data, geometry);
       this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
     }
     this.#client = claimLease(region);
+    this.views = { pins: new PinRow(ctl, geometry, this.#client), mapped: data?.views };
     this.#words = ctl.words;
     this.#record = clientBase(region, this.#client);
     this.table = new SlotTable(ctl, geometry);
@@ -123,9 +127,9 @@ export class Session {
     return 'started';
   }
 
-  /** Whether nothing of this client on the key is pending, so that it may read the store itself. */
-  mayRead(key: string | Uint8Array, inFlight: number): boolean {
-    return this.#ordering.isIdle(inFlight) || !this.#ordering.isPending(key);
+  /** Whether nothing of this client on the key (or on any) is pending, so that it may read the store itself. */
+  mayRead(key: string | Uint8Array | undefined, inFlight: number): boolean {
+    return this.#ordering.isIdle(inFlight) || (key !== undefined && !this.#ordering.isPending(key));
   }
 
   /** SYNC: the look at DONE; pairs with the worker's step to it. */
@@ -278,7 +282,7 @@ export class Session {
     this.disarm();
   }
 
-  /** Gives up the lease. Calls that were abandoned are finished and freed by the server. */
+  /** Gives up the lease, once no view needs it any more. Calls that were abandoned are finished and freed by the server. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -288,7 +292,9 @@ export class Session {
     this.satisfy();
     for (const call of this.#withdrawn) this.#releaseWithdrawn(call);
     add(this.#words, CtlHeader.clients, -1);
-    releaseLease(this.region, this.#client);
-    closeSync(this.region.ctlFd);
+    this.views.pins.whenEmpty(() => {
+      releaseLease(this.region, this.#client);
+      closeSync(this.region.ctlFd);
+    });
   }
 }

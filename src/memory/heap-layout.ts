@@ -74,4 +74,4 @@ export const SlabHeader = record(32, {
 export const PINNERS_BYTES = 128;
 export const PINS_PER_CLIENT = 64;
 /** Only values that are as large are pinned: each lies in a run of its own. */
-export const MIN_PINNED_BYTES = 16_384;
+export const MIN_PINNED_BYTES = 8192;

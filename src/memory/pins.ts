@@ -82,6 +82,8 @@ export class PinRow {
   readonly #bit: number;
   readonly #row: number;
   /** Indices of words that are not in use; the last one is taken next. */
+  /** Called when the last one is let go. */
+  #onEmpty: (() => void) | undefined;
   readonly #free: number[] = Array.from({ length: PINS_PER_CLIENT }, (_, index) => PINS_PER_CLIENT - 1 - index);
 
   /** Begins without any. */
@@ -93,8 +95,14 @@ export class PinRow {
     new Pins(ctl, geometry).clear(client);
   }
 
-  get isEmpty(): boolean {
+  get #isEmpty(): boolean {
     return this.#free.length === PINS_PER_CLIENT;
+  }
+
+  /** Calls back when no pin is left: now, if there is none. */
+  whenEmpty(callback: () => void): void {
+    if (this.#isEmpty) callback();
+    else this.#onEmpty = callback;
   }
 
   /**
@@ -114,6 +122,8 @@ export class PinRow {
     // SYNC: whatever was read of the entry was read before.
     store(this.#words, this.#row + index, 0);
     this.#free.push(index);
-    if (this.isEmpty) clearBits(this.#words, this.#pinners, this.#bit);
+    if (!this.#isEmpty) return;
+    clearBits(this.#words, this.#pinners, this.#bit);
+    this.#onEmpty?.();
   }
 }

@@ -8,7 +8,8 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 
 import { KvsError } from '../errors.js';
-import { native } from '../native.js';
+import { type MappedViews, native } from '../native.js';
+import { PINS_PER_CLIENT } from './heap-layout.js';
 import {
   CTL_MAGIC,
   CtlHeader,
@@ -255,8 +256,13 @@ export function attachRegion(name: string, shmDir: string): Region {
   }
 }
 
+export interface AttachedData extends SegmentViews {
+  /** For views of parts of it; undefined: the system refuses. */
+  readonly views: MappedViews | undefined;
+}
+
 /** Maps the data segment of an attached region, read-only. @throws KvsError ERR_KVS_CORRUPT, ERR_KVS_NOT_OURS */
-export function attachData(region: Region): SegmentViews {
+export function attachData(region: Region): AttachedData {
   const path = region.paths.data;
   const fd = openRegionFile(path, false);
   if (fd === undefined) throw corrupt(path, 'is missing beside its ctl file');
@@ -269,9 +275,18 @@ export function attachData(region: Region): SegmentViews {
     if (data.words[DataHeader.magic] !== DATA_MAGIC || regionIdOf(data, DataHeader.regionId) !== region.regionId) {
       throw corrupt(path, 'belongs to another region than its ctl file');
     }
-    return data;
+    return { ...data, views: mapViews(fd, size) };
   } finally {
     closeQuietly(fd);
+  }
+}
+
+function mapViews(fd: number, bytes: number): MappedViews | undefined {
+  try {
+    return native.mapViews(fd, bytes, PINS_PER_CLIENT);
+  } catch {
+    // No address space, or too many mappings: values are copied instead.
+    return undefined;
   }
 }
 

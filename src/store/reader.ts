@@ -23,7 +23,7 @@ import { exchange, load } from '../memory/words.js';
 const KEY_BYTES_MASK = 0xffff;
 const CODEC_SHIFT = 16;
 /** Overflow buckets followed before a chain is taken for garbage. */
-const MAX_CHAIN = 1024;
+export const MAX_CHAIN = 1024;
 /** Looks at one bucket word that is being written again and again. */
 const MAX_TRIES = 64;
 /** Earlier loads may pass later ones: a read-modify-write of private memory keeps them apart. */
@@ -46,6 +46,10 @@ export class Reader {
   end = 0;
   codec = 0;
   version = 0;
+  /** After look() only. */
+  hash = 0;
+  keyStart = 0;
+  keyBytes = 0;
   /** Where the entry hangs, and what hung there: what isCurrent() compares later. */
   bucketWord = 0;
   entryWord = 0;
@@ -123,13 +127,17 @@ export class Reader {
     if (words[entry + Entry.hash] !== key.hash) return false;
     const shape = words[entry + Entry.shape];
     if ((shape & KEY_BYTES_MASK) !== key.byteLength) return false;
-    const valueBytes = words[entry + Entry.valueBytes];
-    this.start = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES + pad4(key.byteLength);
+    return this.#measure(granule, shape, key.byteLength) && this.#isKeyAt(entry + ENTRY_HEADER_WORDS, key);
+  }
+
+  /** Reads the rest of a header. @returns whether the value can lie where it says */
+  #measure(granule: number, shape: number, keyBytes: number): boolean {
+    const valueBytes = this.#words[(granule << 2) + Entry.valueBytes];
+    this.start = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES + pad4(keyBytes);
     this.end = this.start + valueBytes;
-    if (valueBytes < 0 || valueBytes > this.#maxValueBytes || this.end > this.#dataBytes) return false;
     this.codec = shape >>> CODEC_SHIFT;
     this.version = this.#floats[granule * 2 + Entry.version];
-    return this.#isKeyAt(entry + ENTRY_HEADER_WORDS, key);
+    return valueBytes >= 0 && valueBytes <= this.#maxValueBytes && this.end <= this.#dataBytes;
   }
 
   #isKeyAt(first: number, key: SoughtKey): boolean {
@@ -140,6 +148,42 @@ export class Reader {
     return tailBits === 0 || ((words[first + whole] ^ key.words[whole]) & ((1 << tailBits) - 1)) === 0;
   }
 
+  /** Word index of a bucket. */
+  bucketAt(index: number): number {
+    return this.#firstBucket + index * BUCKET_WORDS;
+  }
+
+  get bucketCount(): number {
+    return this.#bucketMask + 1;
+  }
+
+  /** The overflow bucket that follows a bucket, 0: none. */
+  overflowOf(bucket: number): number {
+    const overflow = load(this.#words, bucket + BUCKET_ENTRIES);
+    return overflow < this.#firstGranule || overflow > this.#lastOverflow ? 0 : overflow << 2;
+  }
+
+  /**
+   * Looks at whatever the bucket word `at` names; its key is between `keyStart` and `start`, padded. True only if
+   * isStillThere() says so after it was used, the answer that it cannot be read (unstable) too.
+   */
+  look(at: number): Found {
+    const words = this.#words;
+    const word = load(words, at);
+    this.bucketWord = at;
+    this.entryWord = word;
+    const { granule } = this;
+    if (granule < this.#firstGranule || granule > this.#lastEntry) return word === 0 ? Found.missing : Found.unstable;
+    const entry = granule << 2;
+    // SYNC: first of all; pairs with put().
+    this.#incarnation = load(words, entry + Entry.incarnation);
+    this.hash = words[entry + Entry.hash];
+    const shape = words[entry + Entry.shape];
+    this.keyBytes = shape & KEY_BYTES_MASK;
+    this.keyStart = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES;
+    return this.#measure(granule, shape, this.keyBytes) ? Found.found : Found.unstable;
+  }
+
   /** Whether the entry looked at last is still the published one. SYNC: last of all; pairs with put(). */
   isStillThere(): boolean {
     const words = this.#words;
@@ -147,6 +191,11 @@ export class Reader {
     if (load(words, this.bucketWord) !== this.entryWord) return false;
     const incarnation = load(words, ((this.entryWord & this.#granuleMask) << 2) + Entry.incarnation);
     return incarnation === this.#incarnation && (incarnation & 1) === 0;
+  }
+
+  /** Of the entry looked at last. */
+  get granule(): number {
+    return this.entryWord & this.#granuleMask;
   }
 
   /** Whether a bucket word still names the publication of an entry that had this version. */
