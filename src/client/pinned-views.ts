@@ -23,6 +23,12 @@ const dropped = new FinalizationRegistry<PinnedBytes>((bytes) => bytes.release()
 
 export class PinnedViews {
   readonly #open = new Set<PinnedBytes>();
+  readonly #minBytes: number;
+
+  /** @param minBytes of values that are shown in place */
+  constructor(minBytes = MIN_PINNED_BYTES) {
+    this.#minBytes = minBytes;
+  }
 
   /**
    * A view of the entry that the reader has just found, in place if that pays.
@@ -30,7 +36,7 @@ export class PinnedViews {
    */
   open(reader: Reader, { pins, mapped }: ViewGround): View | undefined {
     const { start, end, version } = reader;
-    const index = mapped === undefined || end - start < MIN_PINNED_BYTES ? -1 : pins.pin(reader.granule);
+    const index = mapped === undefined || end - start < this.#minBytes ? -1 : pins.pin(reader.granule);
     if (mapped === undefined || index < 0) {
       const copy = View.ofCopy(reader.bytes, start, end, version);
       return reader.isStillThere() ? copy : undefined;

@@ -73,7 +73,7 @@ export class Session {
       this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
     }
     this.#client = claimLease(region);
-    this.views = { pins: new PinRow(ctl, geometry, this.#client), mapped: data?.views };
+    this.views = { pins: PinRow.begin(ctl, geometry, this.#client), mapped: data?.views };
     this.#words = ctl.words;
     this.#record = clientBase(region, this.#client);
     this.table = new SlotTable(ctl, geometry);

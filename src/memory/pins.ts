@@ -86,13 +86,17 @@ export class PinRow {
   #onEmpty: (() => void) | undefined;
   readonly #free: number[] = Array.from({ length: PINS_PER_CLIENT }, (_, index) => PINS_PER_CLIENT - 1 - index);
 
-  /** Begins without any. */
+  /** The row of a client that has just taken its lease, without any. */
+  static begin(ctl: SegmentViews, geometry: Geometry, client: number): PinRow {
+    new Pins(ctl, geometry).clear(client);
+    return new PinRow(ctl, geometry, client);
+  }
+
   constructor(ctl: SegmentViews, geometry: Geometry, client: number) {
     this.#words = ctl.words;
     this.#pinners = geometry.pinsOffset / 4 + (client >> 5);
     this.#bit = 1 << (client & 31);
     this.#row = rowBase(geometry, client);
-    new Pins(ctl, geometry).clear(client);
   }
 
   get #isEmpty(): boolean {

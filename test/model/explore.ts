@@ -45,7 +45,14 @@ export interface Model<Ghost> {
   readonly actors: readonly Actor<Ghost>[];
   readonly ghost: Ghost;
   readonly maxDeaths?: number;
-  /** Sees every access of every actor. Throws when it must not be. */
+  /**
+   * Stores reach the words later, in their order, as on x64: each actor's wait in a buffer, from which it loads itself, and
+   * which a read-modify-write empties first. (P. Sewell et al., "x86-TSO", CACM 2010.) Else all happens at once.
+   */
+  readonly hasStoreBuffers?: boolean;
+  /** Words whose accesses are no steps: nobody changes them. */
+  isConstant?(index: number): boolean;
+  /** Sees every access of every actor, a buffered store when it reaches the words. Throws when it must not be. */
   observe?(access: Access, ghost: Ghost, actor: string, words: Int32Array): void;
   /** Whether the system is at rest. Every state must have a way to rest without another death. */
   isAtRest(words: Int32Array, ghost: Ghost, actors: readonly Snapshot[]): boolean;
@@ -66,6 +73,8 @@ interface Running {
   /** What the accesses of the operation so far returned, and the first of them. */
   results: number[];
   first: string;
+  /** Index and value in turn, of stores that nobody else sees yet. Even the dead's come through. */
+  buffer: readonly number[];
 }
 
 interface State<Ghost> {
@@ -94,7 +103,7 @@ let intercepted: OnAccess | undefined;
 /** One access of one's own making, indivisible as those of Atomics: for stand-ins of system calls. */
 export function atomically(index: number, perform: () => number): number {
   if (intercepted === undefined) throw new Error('nothing is being explored');
-  return intercepted('futex', index, perform);
+  return intercepted('futex', index, perform, 0);
 }
 
 export interface Explored {
@@ -128,11 +137,11 @@ class Explorer<Ghost> {
     words.fill(0);
     setUp();
     words.forEach((word, index) => word !== 0 && this.#touch(index));
-    const idle = { isDead: false, operation: '', results: [], first: '' };
+    const idle = { isDead: false, operation: '', results: [], first: '', buffer: [] };
     const start = actors.map(({ start: local }) => ({ ...idle, local: { ...local } }));
     this.#visit({ memory: this.#memory(), actors: start, ghost, deaths: 0 }, -1, 'start', false);
     checkInterception(words);
-    const restore = intercept((kind, index, perform) => this.#onAccess(kind, index, perform), words);
+    const restore = intercept((kind, index, perform, stored) => this.#onAccess(kind, index, perform, stored), words);
     try {
       for (let top = this.#stack.pop(); top !== undefined; top = this.#stack.pop()) this.#expand(top.id, top.state);
     } finally {
@@ -146,12 +155,13 @@ class Explorer<Ghost> {
     const isDead = (name: string) => state.actors[this.#model.actors.findIndex((actor) => actor.name === name)].isDead;
     for (const [index, actor] of this.#model.actors.entries()) {
       const running = state.actors[index];
+      if (running.buffer.length > 0) this.#drain(id, state, index);
       if (running.isDead) continue;
       const choices = actor.choices(running.local, state.ghost, isDead);
       const isFinished = running.operation === '' && choices.length === 0;
       if (actor.mayDie === true && !isFinished && state.deaths < (this.#model.maxDeaths ?? 0)) {
         // Nobody sees any more what it knew.
-        const dead = { local: { pc: -1 }, isDead: true, operation: '', results: [], first: '' };
+        const dead = { ...running, local: { pc: -1 }, isDead: true, operation: '', results: [], first: '' };
         const actors = state.actors.with(index, dead);
         this.#visit({ ...state, actors, deaths: state.deaths + 1 }, id, `${actor.name} dies`, true);
       }
@@ -159,6 +169,25 @@ class Explorer<Ghost> {
         if (['', operation.name].includes(running.operation)) this.#step(id, state, index, operation);
       }
     }
+  }
+
+  /** Lets the oldest store of an actor reach the words. */
+  #drain(id: number, state: State<Ghost>, index: number): void {
+    const { name } = this.#model.actors[index];
+    const [at, value, ...buffer] = state.actors[index].buffer;
+    this.#restore(state.memory);
+    const ghost = copyOf(state.ghost);
+    const before = this.#model.words[at];
+    const step = `${name}: its store reaches [${at}] ${before}→${value}`;
+    this.#touch(at);
+    this.#model.words[at] = value;
+    try {
+      this.#model.observe?.({ kind: 'store', index: at, before, value }, ghost, name, this.#model.words);
+    } catch (error) {
+      throw this.#violation(error, id, step);
+    }
+    const actors = state.actors.with(index, { ...state.actors[index], buffer });
+    this.#visit({ memory: this.#memory(), actors, ghost, deaths: state.deaths }, id, step, false);
   }
 
   /** Lets an actor make one access. */
@@ -171,16 +200,17 @@ class Explorer<Ghost> {
     let next: Running;
     let label = operation.name;
     try {
-      const { results, first, access, isDone } = this.#access(operation, local, running);
+      const { results, first, access, buffer, isDone } = this.#access(operation, local, running);
       if (access !== undefined) {
         label += ` ${access.kind} [${access.index}] ${access.before}→${access.value}`;
-        this.#model.observe?.(access, ghost, name, this.#model.words);
+        const isBuffered = buffer.length > running.buffer.length;
+        if (!isBuffered) this.#model.observe?.(access, ghost, name, this.#model.words);
       }
       if (isDone) {
         operation.after?.(local, ghost);
-        next = { local, isDead: false, operation: '', results: [], first: '' };
+        next = { local, isDead: false, operation: '', results: [], first: '', buffer };
       } else {
-        next = { ...running, operation: operation.name, results, first };
+        next = { ...running, operation: operation.name, results, first, buffer };
       }
     } catch (error) {
       if (error instanceof Blocked) return;
@@ -195,13 +225,20 @@ class Explorer<Ghost> {
     let { first } = running;
     let replayed = 0;
     let access: Access | undefined;
-    this.#onAccess = (kind, at, perform) => {
+    let { buffer } = running;
+    this.#onAccess = (kind, at, perform, stored) => {
+      if (this.#model.isConstant?.(at) === true) return perform();
       if (replayed < results.length) return results[replayed++];
       if (access !== undefined) throw PAUSE;
       this.#touch(at);
       const before = this.#model.words[at];
-      const result = perform();
-      access = { kind, index: at, before, value: this.#model.words[at] };
+      let result: number;
+      if (this.#model.hasStoreBuffers !== true) result = perform();
+      else if (kind === 'store') [result, buffer] = [stored, [...buffer, at, stored]];
+      else if (kind === 'load') result = inBuffer(buffer, at) ?? perform();
+      else if (buffer.length === 0) result = perform();
+      else throw new Blocked();
+      access = { kind, index: at, before, value: kind === 'store' ? stored : this.#model.words[at] };
       if (results.length === 0) first = `${kind} ${at}`;
       else if (operation.isLoop === true && `${kind} ${at}` === first) results.length = 0;
       results.push(result);
@@ -210,10 +247,10 @@ class Explorer<Ghost> {
     };
     try {
       operation.run(local);
-      return { results, first, access, isDone: true };
+      return { results, first, access, buffer, isDone: true };
     } catch (error) {
       if (!(error instanceof Pause)) throw error;
-      return { results, first, access, isDone: false };
+      return { results, first, access, buffer, isDone: false };
     } finally {
       this.#onAccess = (_, __, perform) => perform();
     }
@@ -234,7 +271,8 @@ class Explorer<Ghost> {
         isDead,
         isBusy: operation !== '',
       }));
-      if (this.#model.isAtRest(this.#model.words, state.ghost, snapshots)) this.#resting.push(id);
+      const isStored = state.actors.every(({ buffer }) => buffer.length === 0);
+      if (isStored && this.#model.isAtRest(this.#model.words, state.ghost, snapshots)) this.#resting.push(id);
     }
     if (parent >= 0 && !isDeath) this.#nodes[id].from.push(parent);
   }
@@ -284,8 +322,9 @@ class Explorer<Ghost> {
 /** Equal for equal states: all of it is plain data, made in the same order each time. */
 function keyOf<Ghost>({ memory, actors, ghost, deaths }: State<Ghost>): string {
   let key = `${deaths}|${memory.join(' ')}`;
-  for (const { local, isDead, operation, results } of actors) {
+  for (const { local, isDead, operation, results, buffer } of actors) {
     key += isDead ? '|dead' : `|${Object.values(local).join(' ')} ${operation} ${results.join(' ')}`;
+    if (buffer.length > 0) key += ` then ${buffer.join(' ')}`;
   }
   return `${key}|${JSON.stringify(ghost)}`;
 }
@@ -297,21 +336,28 @@ function copyOf<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item)])) as T;
 }
 
-type OnAccess = (kind: Access['kind'], index: number, perform: () => number) => number;
+/** What an actor has stored last at an index, undefined: nothing that waits. */
+function inBuffer(buffer: readonly number[], index: number): number | undefined {
+  for (let i = buffer.length - 2; i >= 0; i -= 2) if (buffer[i] === index) return buffer[i + 1];
+  return undefined;
+}
+
+/** `stored` counts for stores only. */
+type OnAccess = (kind: Access['kind'], index: number, perform: () => number, stored: number) => number;
 
 /** Sends the Atomics that are used on `words` through `onAccess`. @returns what undoes it */
 function intercept(onAccess: OnAccess, words: Int32Array): () => void {
   const { load, store, add, exchange, compareExchange, or, and } = Atomics;
   intercepted = onAccess;
   Object.assign(Atomics, {
-    load: (_: Int32Array, i: number) => onAccess('load', i, () => load(words, i)),
-    store: (_: Int32Array, i: number, v: number) => onAccess('store', i, () => store(words, i, v)),
-    add: (_: Int32Array, i: number, v: number) => onAccess('add', i, () => add(words, i, v)),
-    exchange: (_: Int32Array, i: number, v: number) => onAccess('exchange', i, () => exchange(words, i, v)),
-    or: (_: Int32Array, i: number, v: number) => onAccess('or', i, () => or(words, i, v)),
-    and: (_: Int32Array, i: number, v: number) => onAccess('and', i, () => and(words, i, v)),
+    load: (_: Int32Array, i: number) => onAccess('load', i, () => load(words, i), 0),
+    store: (_: Int32Array, i: number, v: number) => onAccess('store', i, () => store(words, i, v), v),
+    add: (_: Int32Array, i: number, v: number) => onAccess('add', i, () => add(words, i, v), 0),
+    exchange: (_: Int32Array, i: number, v: number) => onAccess('exchange', i, () => exchange(words, i, v), 0),
+    or: (_: Int32Array, i: number, v: number) => onAccess('or', i, () => or(words, i, v), 0),
+    and: (_: Int32Array, i: number, v: number) => onAccess('and', i, () => and(words, i, v), 0),
     compareExchange: (_: Int32Array, i: number, e: number, v: number) =>
-      onAccess('cas', i, () => compareExchange(words, i, e, v)),
+      onAccess('cas', i, () => compareExchange(words, i, e, v), 0),
   });
   return () => {
     intercepted = undefined;

@@ -61,14 +61,16 @@ const isShared = (index: number) =>
 
 export class StoreWords {
   readonly geometry: Geometry;
-  readonly #shared = viewsOf(new SharedArrayBuffer(DATA_BYTES));
+  readonly #shared: SegmentViews;
   readonly #own = viewsOf(new SharedArrayBuffer(DATA_BYTES));
   readonly #ownWords: Int32Array;
   readonly #map: HashMap;
   #history = new Map<number, Snapshot>();
   #blocks: (Key | undefined)[] = [];
 
-  constructor() {
+  /** @param moreBytes behind the store's, in the same words */
+  constructor(moreBytes = 0) {
+    this.#shared = viewsOf(new SharedArrayBuffer(DATA_BYTES + moreBytes));
     const shape = { slots: 16, stripes: 2, workers: 1, maxValueBytes: 8, maxMemoryBytes: 4 * 2 ** 20 };
     this.geometry = {
       ...geometryOf(shape),
@@ -79,6 +81,7 @@ export class StoreWords {
       heapOffset: HEAP_OFFSET,
       dataBytes: DATA_BYTES,
       granuleBits: 7,
+      pinsOffset: DATA_BYTES,
     };
     // Loads come from the copy; stores go there, and on.
     this.#ownWords = new Proxy(this.#own.words, {
@@ -94,6 +97,10 @@ export class StoreWords {
 
   get words(): Int32Array {
     return this.#shared.words;
+  }
+
+  get shared(): SegmentViews {
+    return this.#shared;
   }
 
   /** What a reader is given: plain loads are steps too. */
@@ -209,5 +216,5 @@ export class StoreWords {
   }
 }
 
-const granuleOf = (block: number) => HEAP_OFFSET / 16 + block * BLOCK_GRANULES;
+export const granuleOf = (block: number) => HEAP_OFFSET / 16 + block * BLOCK_GRANULES;
 const blockOf = (granule: number) => (granule - HEAP_OFFSET / 16) / BLOCK_GRANULES;

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 
 import { HeapControl } from '#dist/memory/layout.js';
-import type { SegmentViews } from '#dist/memory/segment.js';
+import { PinRow, Pins } from '#dist/memory/pins.js';
+import { type SegmentViews, viewsOf } from '#dist/memory/segment.js';
+import { NO_PINS, type PinnedBlocks } from '#dist/store/limbo.js';
 import { repairMap } from '#dist/store/map-repair.js';
 
 import { auditStore } from '../fixtures/store/audit.js';
-import { KeyStore, keyOf, newSegment, smallGeometry, valueOf } from '../fixtures/store/key-store.js';
+import { hashOf, KeyStore, keyOf, newSegment, smallGeometry, valueOf } from '../fixtures/store/key-store.js';
 import { Mortal } from '../fixtures/store/mortal.js';
 
 const geometry = smallGeometry({ maxMemoryBytes: 2 ** 20, maxValueBytes: 2 ** 18 });
@@ -32,8 +34,8 @@ function scene(prepare: (keys: KeyStore, set: (index: number, bytes: number) => 
 }
 
 /** What whoever cleans up after the worker does: heap, map, then what the dead one's notes name. */
-function recover(data: SegmentViews): void {
-  const { heap } = new KeyStore(data, geometry, DEAD).store;
+function recover(data: SegmentViews, pins: PinnedBlocks): void {
+  const { heap } = new KeyStore(data, geometry, DEAD, hashOf, pins).store;
   heap.repair(DEAD);
   repairMap(data, geometry, DEAD);
   heap.freeNoted();
@@ -45,15 +47,18 @@ function expectEachDeathIsRepaired(
   act: (keys: KeyStore) => void,
   touched: number,
   stride = 1,
+  pins: PinnedBlocks = NO_PINS,
+  check = () => {},
 ): number {
   const mortal = new Mortal(data);
   for (let lastWrite = 0; ; lastWrite += lastWrite < 300 ? 1 : stride) {
     data.bytes.set(snapshot);
-    const keys = new KeyStore(mortal.views, geometry, DEAD);
+    const keys = new KeyStore(mortal.views, geometry, DEAD, hashOf, pins);
     const isAlive = mortal.live(() => act(keys), lastWrite);
-    if (!isAlive) recover(data);
+    if (!isAlive) recover(data, pins);
     auditStore(data, geometry);
-    const survivor = new KeyStore(data, geometry, 0);
+    check();
+    const survivor = new KeyStore(data, geometry, 0, hashOf, pins);
     for (const [index, bytes] of live) {
       if (index === touched) continue;
       const isIntact = survivor.get(keyOf(index))?.equals(valueOf(index, bytes));
@@ -164,4 +169,65 @@ test('a death in a failing search for room', () => {
     for (let index = 1000; set(index, 700); index++);
   });
   expectEachDeathIsRepaired(full, (keys) => void keys.set(keyOf(9001), valueOf(9001, 40_000)), 9001, 3);
+});
+
+/** What is pinned, and what it showed before. */
+function pinned(row: PinRow, { data }: Scene, granules: readonly number[]): () => void {
+  const shown = granules.map((granule) => {
+    row.pin(granule);
+    const valueAt = granule * 16 + 40;
+    const before = Buffer.from(data.bytes.subarray(valueAt, valueAt + 9000));
+    return { now: data.bytes.subarray(valueAt, valueAt + 9000), before };
+  });
+  return () => {
+    for (const { now, before } of shown) expect(now.equals(before)).toBe(true);
+  };
+}
+
+const largeBlocks = ({ data }: Scene): number[] =>
+  [...new KeyStore(data, geometry).store.heap.usedBlocks()].filter(({ bytes }) => bytes > 9000).map((it) => it.granule);
+
+test('a death while a pinned value is replaced or deleted, beside others that wait to be let go', () => {
+  const ctl = viewsOf(new SharedArrayBuffer(geometry.ctlBytes));
+  const pins = new Pins(ctl, geometry);
+  const row = new PinRow(ctl, geometry, 3);
+  const before = scene((keys, set) => {
+    for (let index = 0; index < 5; index++) set(index, 10_000);
+    keys.delete(keyOf(9));
+  });
+  const check = pinned(row, before, largeBlocks(before));
+  const waiting = new KeyStore(before.data, geometry, 0, hashOf, pins);
+  for (const index of [0, 1]) waiting.delete(keyOf(index));
+  const { heap } = waiting.store;
+  expect(heap.usage().pinnedBlocks).toBe(2);
+  const live = new Map([2, 3, 4].map((index) => [index, 10_000]));
+  const held: Scene = { data: before.data, snapshot: Buffer.from(before.data.bytes), live };
+  expectEachDeathIsRepaired(held, (keys) => void keys.set(keyOf(3), valueOf(3, 11_000)), 3, 1, pins, check);
+  expectEachDeathIsRepaired(held, (keys) => void keys.delete(keyOf(3)), 3, 1, pins, check);
+});
+
+test('a death while blocks that were let go of are freed', () => {
+  const ctl = viewsOf(new SharedArrayBuffer(geometry.ctlBytes));
+  const pins = new Pins(ctl, geometry);
+  const row = new PinRow(ctl, geometry, 3);
+  const before = scene((_keys, set) => {
+    for (let index = 0; index < 8; index++) set(index, 10_000);
+  });
+  const granules = largeBlocks(before);
+  const indices = granules.map((granule) => row.pin(granule));
+  const waiting = new KeyStore(before.data, geometry, 0, hashOf, pins);
+  for (let index = 0; index < 6; index++) waiting.delete(keyOf(index));
+  for (const [i, at] of indices.entries()) if (i % 3 !== 1) row.unpin(at);
+  before.data.words[geometry.heapControlOffset / 4 + HeapControl.limboFrees] = 100;
+  const held: Scene = {
+    data: before.data,
+    snapshot: Buffer.from(before.data.bytes),
+    live: new Map([
+      [6, 10_000],
+      [7, 10_000],
+    ]),
+  };
+  const writes = expectEachDeathIsRepaired(held, (keys) => void keys.delete(keyOf(7)), 7, 1, pins);
+  expect(writes).toBeGreaterThan(30);
+  expect(waiting.store.heap.usage().pinnedBlocks).toBe(3);
 });
