@@ -63,9 +63,12 @@ void Install() {
 
 }  // namespace
 
-bool Guard(void* address, size_t bytes) {
+void StartGuarding() {
   static std::once_flag installed;
   std::call_once(installed, Install);
+}
+
+bool Guard(void* address, size_t bytes) {
   for (Range& range : ranges) {
     if (range.start != 0) continue;
     range.bytes = bytes;

@@ -6,6 +6,8 @@
 #pragma once
 #include <cstddef>
 
+/** Installs the handler, once. Before the first write can come. */
+void StartGuarding();
 /** The mapping's owner must call Unguard() before it unmaps. False: no room for one more. */
 bool Guard(void* address, size_t bytes);
 void Unguard(void* address);

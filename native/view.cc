@@ -33,14 +33,19 @@ napi_ref& ViewArgument(const Napi::CallbackInfo& info, Views* views) {
   return views->open[static_cast<size_t>(IntegerArgument(info, 1, "index", 0, last))];
 }
 
-void Close(Napi::Env env, napi_ref& view) {
-  if (view == nullptr) return;
+/** False: the buffer was transferred away, and whoever has it now can look on. */
+bool Close(Napi::Env env, napi_ref& view) {
+  if (view == nullptr) return true;
   napi_value buffer;
+  bool isAway = false;
   // Without a buffer it was collected.
-  if (napi_get_reference_value(env, view, &buffer) == napi_ok && buffer != nullptr)
-    napi_detach_arraybuffer(env, buffer);
+  if (napi_get_reference_value(env, view, &buffer) == napi_ok && buffer != nullptr) {
+    napi_is_detached_arraybuffer(env, buffer, &isAway);
+    if (!isAway) napi_detach_arraybuffer(env, buffer);
+  }
   napi_delete_reference(env, view);
   view = nullptr;
+  return !isAway;
 }
 
 bool HasArrayBuffers() {
@@ -71,6 +76,7 @@ Napi::Value OpenView(const Napi::CallbackInfo& info) {
   const double most = static_cast<double>(mapping.bytes) - offset;
   const size_t bytes = static_cast<size_t>(IntegerArgument(info, 3, "bytes", 0, most));
   Close(env, view);
+  StartGuarding();
   Restore(mapping.address);
   KeepMapping(views->entry);
   const auto drop = [](void*, size_t, void* entry) { ReleaseMapping(static_cast<MappingEntry*>(entry)); };
@@ -82,7 +88,9 @@ Napi::Value OpenView(const Napi::CallbackInfo& info) {
   return Napi::Value(env, buffer);
 }
 
-void CloseView(const Napi::CallbackInfo& info) { Close(info.Env(), ViewArgument(info, ViewsArgument(info))); }
+Napi::Value CloseView(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), Close(info.Env(), ViewArgument(info, ViewsArgument(info))));
+}
 
 void DetachBuffer(const Napi::CallbackInfo& info) {
   if (!info[0].IsArrayBuffer()) throw TypeMismatch(info, 0, "buffer", "an ArrayBuffer");

@@ -8,5 +8,5 @@
 
 Napi::Value MapViews(const Napi::CallbackInfo& info);
 Napi::Value OpenView(const Napi::CallbackInfo& info);
-void CloseView(const Napi::CallbackInfo& info);
+Napi::Value CloseView(const Napi::CallbackInfo& info);
 void DetachBuffer(const Napi::CallbackInfo& info);

@@ -49,18 +49,21 @@ export interface NativeAddon {
   gatherPages(words: Int32Array): Gathering;
 
   /**
-   * Maps `bytes` of an open segment for up to `count` open views of the calling thread. Installs a handler of SIGSEGV:
-   * a write to a view changes a private copy of its page and reaches nobody else. Throws where the kernel refuses, or in
-   * a Node without the means.
+   * Maps `bytes` of an open segment for up to `count` open views of the calling thread. Throws where the kernel refuses,
+   * or in a Node without the means.
    */
   mapViews(fd: number, bytes: number, count: number): MappedViews;
   /**
-   * An ArrayBuffer over part of the segment, without a copy; open until it is closed by its index. What this process
-   * wrote to views of the mapping before is taken back. The caller must not let that part change while it is open.
+   * An ArrayBuffer over part of the segment, without a copy; open until it is closed by its index. A write to it changes
+   * a private copy of its page and reaches nobody else (the first view installs a handler of SIGSEGV for that), and is
+   * taken back when another is opened. The caller must not let that part change while it is open.
    */
   openView(views: MappedViews, index: number, offset: number, bytes: number): ArrayBuffer;
-  /** Detaches the buffer: whoever still holds it, or arrays over it, finds nothing there. Idempotent. */
-  closeView(views: MappedViews, index: number): void;
+  /**
+   * Detaches the buffer: whoever still holds it, or arrays over it, finds nothing there. Idempotent.
+   * @returns false: it had been transferred away, to somebody who may still look at it
+   */
+  closeView(views: MappedViews, index: number): boolean;
   /** The same for any buffer. */
   detachBuffer(buffer: ArrayBuffer): void;
 

@@ -3,8 +3,6 @@
  * which all arrays over it keep alive: when that is collected, nobody can look any more, and the pin comes back even if
  * nobody has released the view.
  */
-import { markAsUntransferable } from 'node:worker_threads';
-
 import { MIN_PINNED_BYTES } from '../memory/heap-layout.js';
 import type { PinRow } from '../memory/pins.js';
 import { type MappedViews, native } from '../native.js';
@@ -49,7 +47,6 @@ export class PinnedViews {
     const bytes = new PinnedBytes(pins, mapped, index, this.#open);
     try {
       const buffer = native.openView(mapped, index, start, end - start);
-      markAsUntransferable(buffer);
       dropped.register(buffer, bytes, bytes);
       return new View(buffer, version, bytes);
     } catch (error) {
@@ -84,7 +81,7 @@ class PinnedBytes implements Hold {
   release(): void {
     if (!this.#open.delete(this)) return;
     dropped.unregister(this);
-    native.closeView(this.#mapped, this.#index);
-    this.#pins.unpin(this.#index);
+    // What was transferred away stays in place, and its pin keeps the lease, for as long as the process lives.
+    if (native.closeView(this.#mapped, this.#index)) this.#pins.unpin(this.#index);
   }
 }

@@ -46,7 +46,10 @@ const CHANGED = -2;
 let lookAgain = () => {};
 beforeAll(() => {
   vi.spyOn(native, 'openView').mockImplementation(() => new ArrayBuffer(8));
-  vi.spyOn(native, 'closeView').mockImplementation(() => lookAgain());
+  vi.spyOn(native, 'closeView').mockImplementation(() => {
+    lookAgain();
+    return true;
+  });
 });
 
 function view(local: Local): void {
