@@ -8,13 +8,6 @@ import { startOwnServer, stopProcess } from './processes.mjs';
 const MIB = 2 ** 20;
 let lastNumber = 0;
 
-/**
- * Methods that this version may not have yet; they are measured as soon as they are there.
- * @typedef {object} Planned
- * @property {(key: string) => unknown} [getView]
- * @property {(key: string, target: Buffer) => unknown} [getInto]
- */
-
 /** @type {Peer} */
 export const shmKvs = {
   id: 'shm-kvs',
@@ -62,19 +55,16 @@ function storeOf(client) {
   // The methods themselves, not wrappers that would cost a promise more.
   store.get = client.get.bind(client);
   store.set = client.set.bind(client);
-  const planned = /** @type {Planned} */ (client);
-  if (planned.getView !== undefined) store.view = (key) => viewOf(planned.getView?.(key));
-  if (planned.getInto !== undefined) store.into = (key, target) => planned.getInto?.(key, target);
+  store.view = (key) => viewOf(client.getViewSync(key));
+  store.into = (key, target) => client.getInto(key, target);
   return store;
 }
 
 /**
- * @param {unknown} found bytes that can be disposed of, or an object that holds them
+ * @param {import('shm-kvs').View | undefined} view
  * @returns {View}
  */
-function viewOf(found) {
-  const holder = /** @type {{ bytes?: Uint8Array, release?: () => void, [Symbol.dispose]?: () => void }} */ (found);
-  const bytes = found instanceof Uint8Array ? found : holder.bytes;
-  if (bytes === undefined) throw new Error('getView gave no bytes');
-  return { bytes, release: () => (holder[Symbol.dispose] ?? holder.release)?.call(holder) };
+function viewOf(view) {
+  if (view === undefined) throw new Error('getView found nothing');
+  return { bytes: view.bytes, release: () => view.release() };
 }

@@ -1,7 +1,14 @@
 /** The types of the public API: what each codec makes of values, and what each operation answers. */
 import { expectTypeOf, test } from 'vitest';
 
-import { KvsClient, type KvsServer, type KvsStatistics, type Task, type VersionedValue } from '#dist/index.js';
+import {
+  KvsClient,
+  type KvsServer,
+  type KvsStatistics,
+  type Task,
+  type VersionedValue,
+  type View,
+} from '#dist/index.js';
 
 import { closing, shareServer } from '../fixtures/service.js';
 
@@ -38,6 +45,12 @@ test('operations answer with their own types, in all three ways', async () => {
   const client = closing(await KvsClient.connect<User>({ name, codec: 'json' }));
   const user: User = { id: 1, name: 'a' };
   expectTypeOf(client.getEntrySync('k')).toEqualTypeOf<VersionedValue<User> | undefined>();
+  expectTypeOf(client.getView('k')).resolves.toEqualTypeOf<View | undefined>();
+  expectTypeOf(client.getViewSync('k')).toEqualTypeOf<View | undefined>();
+  expectTypeOf<View>().toExtend<Disposable>();
+  expectTypeOf<View['bytes']>().toExtend<Uint8Array>();
+  expectTypeOf<View>().toHaveProperty('version').toBeNumber();
+  expectTypeOf(client.submit('getView', 'k')).toEqualTypeOf<Task<View | undefined>>();
   expectTypeOf(client.setSync('k', user)).toEqualTypeOf<true>();
   expectTypeOf(client.post('k', user)).resolves.toEqualTypeOf<boolean>();
   expectTypeOf(client.cas('k', 0, user)).resolves.toEqualTypeOf<boolean>();
@@ -64,6 +77,10 @@ test('wrong uses do not compile', async () => {
     () => client.set('k', 'text'),
     // @ts-expect-error no such operation
     () => client.submit('nonsense', 'k'),
+    // @ts-expect-error nobody makes views
+    () => client.setView('k'),
+    // @ts-expect-error the bytes of a view are given
+    () => ((client.getViewSync('k') as View).bytes = Buffer.of(1)),
     // @ts-expect-error a missing value
     () => client.submit('set', 'k'),
     // @ts-expect-error a key that is no key

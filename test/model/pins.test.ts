@@ -6,7 +6,7 @@
  * died, no block is kept back.
  * Seen to fail when: isPinned() looks without a fence before; pin() is a plain store; open() does not look again after it
  * has pinned, or looks before; the worker does not look at the pins; release() lets go before the bytes are taken away;
- * a pin does not set its client's bit first; nobody clears the pins of the dead.
+ * a pin does not set its client's bit; nobody clears the pins of the dead.
  */
 import './atomic-words.js';
 
