@@ -9,7 +9,6 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, st
 
 import { KvsError } from '../errors.js';
 import { type MappedViews, native } from '../native.js';
-import { PINS_PER_CLIENT } from './heap-layout.js';
 import {
   CTL_MAGIC,
   CtlHeader,
@@ -35,7 +34,7 @@ import {
   removeBells,
   removeFile,
 } from './region-files.js';
-import { type SegmentViews, viewsOf } from './segment.js';
+import { mapViews, type SegmentViews, viewsOf } from './segment.js';
 import { load } from './words.js';
 
 export interface Region {
@@ -278,15 +277,6 @@ export function attachData(region: Region): AttachedData {
     return { ...data, views: mapViews(fd, size) };
   } finally {
     closeQuietly(fd);
-  }
-}
-
-function mapViews(fd: number, bytes: number): MappedViews | undefined {
-  try {
-    return native.mapViews(fd, bytes, PINS_PER_CLIENT);
-  } catch {
-    // No address space, or too many mappings: values are copied instead.
-    return undefined;
   }
 }
 

@@ -77,8 +77,6 @@ test('wrong uses do not compile', async () => {
     () => client.set('k', 'text'),
     // @ts-expect-error no such operation
     () => client.submit('nonsense', 'k'),
-    // @ts-expect-error nobody makes views
-    () => client.setView('k'),
     // @ts-expect-error the bytes of a view are given
     () => ((client.getViewSync('k') as View).bytes = Buffer.of(1)),
     // @ts-expect-error a missing value
