@@ -73,5 +73,6 @@ export const SlabHeader = record(32, {
  */
 export const PINNERS_BYTES = 128;
 export const PINS_PER_CLIENT = 64;
+export const PINS_BYTES = PINNERS_BYTES + PINNERS_BYTES * 8 * PINS_PER_CLIENT * 4;
 /** Only values that are as large are pinned: each lies in a run of its own. */
 export const MIN_PINNED_BYTES = 8192;

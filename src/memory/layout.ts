@@ -5,7 +5,7 @@
  *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks │ pins
  *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap
  */
-import { HeapControl, MAX_SIZE_CLASSES, PINNERS_BYTES, PINS_PER_CLIENT, SizeClass, UNIT_BYTES } from './heap-layout.js';
+import { HeapControl, MAX_SIZE_CLASSES, PINS_BYTES, SizeClass, UNIT_BYTES } from './heap-layout.js';
 import { align, bytes, f64, floats, i32, LINE, record, roundUp, words } from './record.js';
 
 export {
@@ -24,7 +24,6 @@ export const CTL_MAGIC = 0x6353564b;
 export const DATA_MAGIC = 0x6453564b;
 
 const PAGE = 4096;
-
 export const MAX_CLIENTS = 1024;
 /** One bit each in `CtlHeader.awake` and `CtlHeader.asleep`. */
 export const MAX_WORKERS = 32;
@@ -95,7 +94,6 @@ export const ClientRecord = record(LINE, {
 
 /** Bytes that a request or a response can carry without an arena extent. */
 export const INLINE_BYTES = 960;
-
 /**
  * One request and its response. Line 0 is written by the client (its `word` by both sides), line 1 by the worker.
  *
@@ -267,9 +265,9 @@ function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
   const arenaChunks = Math.ceil(Math.max(4 * largest, maxMemoryBytes / 16) / CHUNK_BYTES);
   const arenaOffset = roundUp(chunkOwnersOffset + arenaChunks * 4, PAGE);
   const pinsOffset = arenaOffset + arenaChunks * CHUNK_BYTES;
-  const ctlBytes = pinsOffset + PINNERS_BYTES + MAX_CLIENTS * PINS_PER_CLIENT * 4;
-  const arena = { chunkOwnersOffset, arenaOffset, arenaChunks };
-  return { clientsOffset, slotsOffset, queueOffset, queueCells, ...arena, pinsOffset, ctlBytes };
+  const ctlBytes = pinsOffset + PINS_BYTES;
+  const queue = { queueOffset, queueCells, chunkOwnersOffset };
+  return { clientsOffset, slotsOffset, ...queue, arenaOffset, arenaChunks, pinsOffset, ctlBytes };
 }
 
 function dataGeometry({ stripes, workers, maxMemoryBytes }: RegionShape) {

@@ -46,7 +46,7 @@ test('a missing key has no view', async () => {
 });
 
 test('bytes are those of the value whatever the codec, custom ones too', async () => {
-  const text = await connect({ codec: 'utf8' });
+  const text = closing(await KvsClient.connect({ name }));
   await text.set('t', 'ü'.repeat(10_000));
   using view = found(await text.getView('t'));
   expect(view.bytes.toString()).toBe('ü'.repeat(10_000));

@@ -74,7 +74,7 @@ test('views are taken and held while the server is stopped, dead and replaced', 
 
 test('what clients held that were killed is used again', async () => {
   const { name } = await startServer({ maxMemory: 16 * MIB });
-  const client = await connectBuffers(name);
+  const [client, observer] = [await connectBuffers(name), await connect(name)];
   const keys = Array.from({ length: 60 }, (_, i) => `k${i}`);
   const replaceAll = async (what: string): Promise<void> => {
     for (const key of keys) await client.set(key, Buffer.alloc(LARGE, what));
@@ -85,17 +85,18 @@ test('what clients held that were killed is used again', async () => {
     const viewers = await Promise.all(
       [1, 2].map(() => Peer.start('service/viewer', JSON.stringify({ name, keys: 1 }))),
     );
-    for (const viewer of viewers) expect(await viewer.tell('hold', keys)).toBe(keys.length);
+    for (const viewer of viewers) expect(await viewer.tell('hold', keys.length)).toBe(keys.length);
     await replaceAll(`life ${life}`);
     const { memory } = await client.stats();
     expect(memory.usedBytes).toBeGreaterThan(before.usedBytes + (keys.length - 1) * LARGE);
     for (const viewer of viewers) expect(await viewer.tell('areSame')).toBe(true);
     await Promise.all(viewers.map((viewer) => viewer.kill()));
-    await statsUntil(client, ({ clients }) => clients === 1);
+    await statsUntil(observer, ({ clients }) => clients === 2);
     // Noticed with the next values that are freed: after as many as are kept.
     await replaceAll('again');
     await replaceAll('and again');
-    expect((await client.stats()).memory.usedBytes).toBe(before.usedBytes);
+    // But for the small blocks that workers keep for themselves.
+    expect((await client.stats()).memory.usedBytes).toBeLessThan(before.usedBytes + LARGE / 2);
   }
 });
 

@@ -75,6 +75,7 @@ class Scene {
       this.set(999_999, MIN_PINNED_BYTES);
       this.keys.delete(keyOf(999_999));
     }
+    this.keys.store.rest();
     this.audit();
     expect(this.pinnedBlocks).toBe(0);
     expect(this.keys.store.usage().usedBytes).toBe(this.#baseBytes);
