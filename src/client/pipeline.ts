@@ -239,7 +239,7 @@ export class Pipeline {
     this.#timer = undefined;
     this.advance();
     const { session } = this.#connection;
-    if (!this.isIdle && !session.isServing) this.#lose(session);
+    if (!this.isIdle && session.isGone) this.#lose(session);
     this.expire();
     if (this.isIdle) return this.#rest();
     this.#watch(this.#earliestDeadline());

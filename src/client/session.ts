@@ -13,7 +13,7 @@ import { SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, DataHeader, RegionState, Slot } from '../memory/layout.js';
+import { ClientRecord, CtlHeader, DataHeader, isOpen, RegionState, Slot } from '../memory/layout.js';
 import { removeFile } from '../memory/region-files.js';
 import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { add, cas, exchange, load, store } from '../memory/words.js';
@@ -21,12 +21,17 @@ import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
+import type { ResolvedClientOptions } from './options.js';
 import { BLOCKED, Ordering } from './ordering.js';
 import { RequestWriter } from './request-writer.js';
 import { SlotClaims } from './slot-claims.js';
 
 const BELL_FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 const BELL_MODE = 0o600;
+
+const NEVER = -1;
+
+export type SessionOptions = Pick<ResolvedClientOptions, 'reads' | 'reconnectTimeoutMs'>;
 
 export type StartResult = 'started' | 'blocked' | 'starved';
 
@@ -59,12 +64,16 @@ export class Session {
   #isHeld = false;
   #isClosed = false;
   #isLost = false;
+  readonly #reconnectTimeoutMs: number;
+  /** performance.now() when the server was first seen to be gone. */
+  #aloneSince = NEVER;
 
   /** Takes a lease of an attached region. @throws KvsError ERR_KVS_TOO_MANY_CLIENTS */
-  constructor(region: Region, readsDirectly: boolean) {
+  constructor(region: Region, { reads, reconnectTimeoutMs }: SessionOptions) {
     const { ctl, geometry } = region;
     this.region = region;
-    if (readsDirectly) {
+    this.#reconnectTimeoutMs = reconnectTimeoutMs;
+    if (reads === 'direct') {
       const data = attachData(region);
       this.reader = new Reader(data, geometry);
       this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
@@ -84,14 +93,29 @@ export class Session {
     add(this.#words, CtlHeader.clients, 1);
   }
 
-  /** Whether new calls can be submitted, by the region's own word; a killed server shows only by isServerAlive. */
+  /** Whether new calls can be submitted, by the region's own word: to its server, or to the next one. */
   get isReady(): boolean {
-    return !this.#isLost && load(this.#words, CtlHeader.state) === RegionState.ready;
+    return !this.#isLost && isOpen(load(this.#words, CtlHeader.state));
   }
 
-  /** Whether answers can still come: asks the kernel for the server's lease. */
+  /** Whether a server is there, by its lease: asks the kernel. */
   get isServing(): boolean {
-    return !this.#isLost && regionState(this.region) < RegionState.stopped && isServerAlive(this.region);
+    return !this.#isLost && regionState(this.region) !== RegionState.stopped && isServerAlive(this.region);
+  }
+
+  /**
+   * Whether answers can no longer come: the region has ended, or its server has, and for `reconnectTimeoutMs` since
+   * that was first seen here no other has taken it over. Asks the kernel.
+   */
+  get isGone(): boolean {
+    if (this.isServing) {
+      this.#aloneSince = NEVER;
+      return false;
+    }
+    if (this.#isLost || regionState(this.region) === RegionState.stopped) return true;
+    const now = performance.now();
+    if (this.#aloneSince === NEVER) this.#aloneSince = now;
+    return now - this.#aloneSince >= this.#reconnectTimeoutMs;
   }
 
   /** Claims a slot, writes the request and hands it over. `inFlight`: asynchronous calls not yet finished. */
@@ -268,7 +292,7 @@ export class Session {
     native.makeFifo(path, BELL_MODE);
     const fd = openSync(path, BELL_FLAGS);
     // SYNC: a server says that it is stopped before it removes the bells of its region; one made later is ours to remove.
-    if (regionState(this.region) >= RegionState.stopped) removeFile(path);
+    if (regionState(this.region) === RegionState.stopped) removeFile(path);
     return native.watchDoorbell(fd, onRing);
   }
 

@@ -18,7 +18,7 @@ export {
   UNIT_BYTES,
 } from './heap-layout.js';
 
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 /** "KVSc" and "KVSd" as little-endian words. */
 export const CTL_MAGIC = 0x6353564b;
 export const DATA_MAGIC = 0x6453564b;
@@ -31,12 +31,23 @@ export const MAX_WORKERS = 32;
 export const MAX_KEY_BYTES = 1024;
 export const MAX_OPERATIONS = 32;
 
-/** Lease bytes in the ctl file: one for the server, one per client index. */
+/** Lease bytes in the ctl file: one for the server, one for whoever asks it to hand over, one per client index. */
 export const SERVER_LEASE_BYTE = 0;
+export const TAKEOVER_LEASE_BYTE = 1;
 export const CLIENT_LEASE_BYTE = 64;
 
-/** Life of a region, in `CtlHeader.state`. Only the server writes it. */
-export const RegionState = { starting: 0, ready: 1, stopping: 2, stopped: 3 } as const;
+/**
+ * Life of a region, in `CtlHeader.state`. Only the server writes it. `stopped` is the end; from `kept`, and from `ready`
+ * or `stopping` when the server has died, a successor goes on by way of `recovering`.
+ */
+export const RegionState = { starting: 0, ready: 1, stopping: 2, stopped: 3, recovering: 4, kept: 5 } as const;
+
+/** Whether the server is leaving the region: its workers take nothing more. */
+export const isLeft = (state: number): boolean => state === RegionState.stopped || state === RegionState.kept;
+
+/** Whether requests may be submitted: they are executed, if need be by the next server. */
+export const isOpen = (state: number): boolean =>
+  state === RegionState.ready || state === RegionState.recovering || state === RegionState.kept;
 
 /**
  * Opens both segments. Static from `magic` to `version` once the state is `ready`; each later group has its own line.
@@ -51,13 +62,15 @@ export const CtlHeader = record(PAGE, {
   maxValueBytes: i32,
   maxMemoryBytes: f64,
   regionId: words(2),
-  createdAtMs: f64,
+  /** When the server of the present epoch started. */
+  startedAtMs: f64,
   serverPid: i32,
   bootId: bytes(36),
   version: bytes(32),
   a: align(LINE),
   /** RegionState. */
   state: i32,
+  /** Servers that the region has had. */
   epoch: i32,
   b: align(LINE),
   queueHead: i32,
@@ -107,7 +120,7 @@ export const INLINE_BYTES = 960;
  *  +--------+--------+--------+--------+-----------------------------------+ 64
  *  | status | codec  | length | extent | chunks | count  | number (f64)    |
  *  +--------+--------+--------+--------+--------+--------+-----------------+
- *  | version (f64)   |                                                     |
+ *  | version (f64)   | replay | done   | effects|                          |
  *  +-----------------+-----------------------------------------------------+ 128
  *  | request inline (960) ... | response inline (960) ...                  | 2048
  */
@@ -137,6 +150,11 @@ export const Slot = record(2048, {
   count: i32,
   number: f64,
   version: f64,
+  /** Use | replays << 30 of a request that a dead server had begun (server/in-flight.ts); 0: none. */
+  replay: i32,
+  /** What had been done of it then, as in WorkerRecord. */
+  replayDone: i32,
+  replayEffects: i32,
   b: align(128),
   request: bytes(INLINE_BYTES),
   response: bytes(INLINE_BYTES),
@@ -151,6 +169,8 @@ export const DataHeader = record(PAGE, {
   regionId: words(2),
   /** Of the keys' hashes. Here, where no client can write: with another one no key would be found. */
   hashSeed: words(2),
+  /** Servers in a row that took the region over and have not come to serve it. */
+  recoveries: i32,
 });
 
 /** Guards the buckets whose hash ends in its index. */
@@ -168,10 +188,17 @@ export const WorkerRecord = record(LINE * 5, {
   slot: i32,
   /** The slot's word while executing. */
   slotWord: i32,
+  /** How much of the request has taken effect for good: 1 of a single one, items of a batch, 1 + buckets of a flush. */
+  done: i32,
+  /** How many bucket words it has replaced. */
+  effects: i32,
   /** Bucket word (index into the data segment's words) about to be replaced, 0: none. */
   bucketWord: i32,
   oldWord: i32,
   newWord: i32,
+  /** What `done` and `effects` are once it is replaced. */
+  nextDone: i32,
+  nextEffects: i32,
   /** Granule of a block allocated and not yet published, 0: none. */
   pendingBlock: i32,
   /** Granule of a spare overflow bucket, 0: none. */
@@ -270,10 +297,11 @@ function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
   return { clientsOffset, slotsOffset, queueOffset, queueCells, chunkOwnersOffset, arenaOffset, arenaChunks, ctlBytes };
 }
 
-function dataGeometry({ stripes, workers, maxMemoryBytes }: RegionShape) {
+function dataGeometry({ stripes, maxMemoryBytes }: RegionShape) {
   const stripesOffset = DataHeader.sizeBytes;
   const workersOffset = stripesOffset + stripes * Stripe.sizeBytes;
-  const heapControlOffset = workersOffset + workers * WorkerRecord.sizeBytes;
+  // Room for all that there can be: the next server of the region may have another number of them.
+  const heapControlOffset = workersOffset + MAX_WORKERS * WorkerRecord.sizeBytes;
   const sizeClassesOffset = heapControlOffset + HeapControl.sizeBytes;
   const bucketsOffset = roundUp(sizeClassesOffset + MAX_SIZE_CLASSES * SizeClass.sizeBytes, PAGE);
   // A sixteenth of the memory, rounded down to a power of two: 15 entry words per 1 to 2 KiB of heap.

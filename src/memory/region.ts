@@ -1,11 +1,10 @@
 /**
  * A region of shared memory as one process holds it: the ctl segment with its geometry, and the data segment.
- * The server creates it (createRegion) and holds the lease on byte 0 of the ctl file for life; clients attach.
- * Creation order: both files are made without a name, ctl is locked and filled, then linked (this decides who owns the
- * name), then data; `state` becomes ready last. Death in between leaves a free lease, which the next server replaces.
+ * The server creates it, or takes over a dead one's (region-claim.ts), and holds the lease on byte 0 of the ctl file for
+ * life; clients attach. Creation order: both files are made without a name, ctl is locked and filled, then linked (this
+ * decides who owns the name), then data; `state` becomes ready last. Death in between leaves a free lease.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
@@ -22,10 +21,13 @@ import {
   SERVER_LEASE_BYTE,
 } from './layout.js';
 import {
+  BOOT_ID_BYTES,
+  bootId,
   checkTrust,
   closeQuietly,
   corrupt,
   noRegion,
+  openAgain,
   openRegionFile,
   readCtlHeader,
   type RegionPaths,
@@ -35,7 +37,7 @@ import {
   removeFile,
 } from './region-files.js';
 import { type SegmentViews, viewsOf } from './segment.js';
-import { load } from './words.js';
+import { add, load } from './words.js';
 
 export interface Region {
   readonly name: string;
@@ -48,10 +50,17 @@ export interface Region {
   readonly regionId: string;
 }
 
+/** How a server came by its region. */
+export type Origin =
+  | { readonly kind: 'new' }
+  /** A dead server's, or one that was kept: it has to be recovered before it is served. */
+  | { readonly kind: 'taken-over' }
+  /** Another was found that could not be used; `archive` is where its ctl file is now, undefined: it was removed. */
+  | { readonly kind: 'replaced'; readonly reason: string; readonly archive: string | undefined };
+
 export interface OwnedRegion extends Region {
   readonly data: SegmentViews;
-  /** Whether the region of a dead server was found and replaced. */
-  readonly replacedStale: boolean;
+  readonly origin: Origin;
 }
 
 export interface CreateRegionOptions {
@@ -62,75 +71,17 @@ export interface CreateRegionOptions {
 }
 
 const MODE = 0o600;
-const MAX_ATTEMPTS = 100;
+const VERSION_BYTES = 32;
 
 /**
- * Creates the region and takes the server's lease, replacing the region of a dead server.
- * @throws KvsError ERR_KVS_ALREADY_RUNNING, ERR_KVS_NO_SPACE, ERR_KVS_NOT_OURS
+ * Creates the region and takes the server's lease. @returns undefined when another server took the name first
+ * @throws KvsError ERR_KVS_NO_SPACE, ERR_KVS_SHM_DIR
  */
-export function createRegion(options: CreateRegionOptions): OwnedRegion {
-  const paths = regionPaths(options.name, options.shmDir);
-  let replacedStale = false;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const found = retireStale(options, paths);
-    if (found === 'changed') continue;
-    replacedStale ||= found === 'retired';
-    const region = linkRegion(options, paths, replacedStale);
-    if (region !== undefined) return region;
-  }
-  throw new KvsError('ERR_KVS_ALREADY_RUNNING', `others keep starting and stopping servers named ${options.name}`);
-}
-
-/** Removes the files of a dead server of this name. @throws KvsError ERR_KVS_ALREADY_RUNNING */
-function retireStale(options: CreateRegionOptions, paths: RegionPaths): 'none' | 'retired' | 'changed' {
-  const fd = openRegionFile(paths.ctl, true);
-  if (fd === undefined) return 'none';
-  try {
-    checkTrust(paths.ctl, fd);
-    if (!native.tryLockByte(fd, SERVER_LEASE_BYTE)) throw alreadyRunning(options.name, paths.ctl, fd);
-    // Whoever held the lease may have removed or replaced the name meanwhile.
-    if (!isStillNamed(paths.ctl, fd)) return 'changed';
-    // Tell clients that still have it mapped. (The header may be garbage; the file is ours to write all the same.)
-    const stopped = new Int32Array([RegionState.stopped]);
-    if (fstatSync(fd).size >= CtlHeader.sizeBytes) writeSync(fd, stopped, 0, 4, CtlHeader.state * 4);
-    removeBells(options.name, options.shmDir);
-    removeFile(paths.data);
-    removeFile(paths.ctl);
-    return 'retired';
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function isStillNamed(path: string, fd: number): boolean {
-  const named = statSync(path, { throwIfNoEntry: false });
-  const opened = fstatSync(fd);
-  return named !== undefined && named.ino === opened.ino && named.dev === opened.dev;
-}
-
-function alreadyRunning(name: string, path: string, fd: number): KvsError {
-  let pid: number | undefined;
-  try {
-    const { serverPid } = readCtlHeader(path, fd);
-    // The pid of a dead server is still there while its successor clears its files away.
-    if (existsSync(`/proc/${serverPid}`)) pid = serverPid;
-  } catch {
-    // Someone holds the lease on a file that we cannot read: refused all the same, without a pid.
-  }
-  const who = pid === undefined ? 'another process' : `process ${pid}`;
-  return new KvsError(
-    'ERR_KVS_ALREADY_RUNNING',
-    `a server named ${JSON.stringify(name)} is already running (${who}): stop it, or choose another --name`,
-    pid === undefined ? {} : { pid },
-  );
-}
-
-/** @returns undefined when another server took the name first */
-function linkRegion(
+export function createRegion(
   { name, shmDir, shape, version }: CreateRegionOptions,
-  paths: RegionPaths,
-  replacedStale: boolean,
+  origin: Origin,
 ): OwnedRegion | undefined {
+  const paths = regionPaths(name, shmDir);
   const geometry = geometryOf(shape);
   const ctl = createSegment(shmDir, geometry.ctlBytes);
   const fds = [ctl.fd];
@@ -149,7 +100,7 @@ function linkRegion(
     removeFile(paths.data);
     native.linkSegment(data.fd, paths.data);
     const regionId = regionIdOf(views.ctl, CtlHeader.regionId);
-    return { name, shmDir, paths, geometry, ...views, ctlFd, regionId, replacedStale };
+    return { name, shmDir, paths, geometry, ...views, ctlFd, regionId, origin };
   } catch (error) {
     if (ctlFd !== undefined) closeQuietly(ctlFd);
     throw error;
@@ -157,12 +108,6 @@ function linkRegion(
     for (const fd of fds) closeQuietly(fd);
   }
 }
-
-/**
- * Opens an open file once more. A mapping keeps the open file that it was made from, and with it that file's locks,
- * even after close() and for other threads that share the mapping: leases need an open file of their own.
- */
-const openAgain = (fd: number): number => openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
 
 function linkName(fd: number, path: string): boolean {
   try {
@@ -201,22 +146,28 @@ function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, 
   words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
   words[CtlHeader.slots] = shape.slots;
   words[CtlHeader.stripes] = shape.stripes;
-  words[CtlHeader.workers] = shape.workers;
   words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
   floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
   const random = randomFillSync(new Int32Array(4));
   words.set(random.subarray(0, 2), CtlHeader.regionId);
-  floats[CtlHeader.createdAtMs] = Date.now();
-  words[CtlHeader.serverPid] = process.pid;
-  bytes.write(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), CtlHeader.bootId, 36, 'latin1');
-  bytes.write(version, CtlHeader.version, 32, 'latin1');
+  bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
+  signHeader(ctl, shape.workers, version);
   words[CtlHeader.state] = RegionState.starting;
-  words[CtlHeader.epoch] = 1;
 
   data.words[DataHeader.magic] = DATA_MAGIC;
   data.words[DataHeader.layoutVersion] = LAYOUT_VERSION;
   data.words.set(random.subarray(0, 2), DataHeader.regionId);
   data.words.set(random.subarray(2), DataHeader.hashSeed);
+}
+
+/** Says in the header of a region whose server this process is. */
+export function signHeader({ words, floats, bytes }: SegmentViews, workers: number, version: string): void {
+  words[CtlHeader.workers] = workers;
+  floats[CtlHeader.startedAtMs] = Date.now();
+  words[CtlHeader.serverPid] = process.pid;
+  bytes.fill(0, CtlHeader.version, CtlHeader.version + VERSION_BYTES);
+  bytes.write(version, CtlHeader.version, VERSION_BYTES, 'latin1');
+  add(words, CtlHeader.epoch, 1);
 }
 
 /**
@@ -262,6 +213,11 @@ export const regionState = (region: Region): number => load(region.ctl.words, Ct
 
 /** Whether the server's process is alive, by its lease. */
 export const isServerAlive = (region: Region): boolean => native.isByteLocked(region.ctlFd, SERVER_LEASE_BYTE);
+
+/** Gives up the server's lease and leaves all else to the next server. */
+export function leaveRegion(region: OwnedRegion): void {
+  closeQuietly(region.ctlFd);
+}
 
 /** Removes the names of an owned region and gives up the server's lease, in this order: nobody sees a name without. */
 export function removeRegion(region: OwnedRegion): void {

@@ -55,6 +55,12 @@ export const sizeClassOf = (bytes: number): number => classOfGranules[(bytes + G
 /** Words of the bitmap of used blocks in a slab of the class. */
 export const bitmapWordsOf = (sizeClass: number): number => (slabBlocksOf[sizeClass] + 31) >> 5;
 
+/** What the last of those words holds when all blocks are free: bits beyond the last block count as used for ever. */
+export function lastBitmapWordOf(sizeClass: number): number {
+  const lastBits = slabBlocksOf[sizeClass] & 31;
+  return lastBits === 0 ? 0 : -1 << lastBits;
+}
+
 function fineShapes(): SlabShape[] {
   const count = (FINE_BYTES - MIN_BYTES) / GRANULE_BYTES + 1;
   return Array.from({ length: count }, (_, index) => ({

@@ -21,10 +21,10 @@ import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { CtlHeader, DataHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
+import { claimRegion } from '#dist/memory/region-claim.js';
 import {
   attachData,
   attachRegion,
-  createRegion,
   isServerAlive,
   type OwnedRegion,
   regionState,
@@ -69,7 +69,7 @@ function patch(path: string, offset: number, bytes: Uint8Array) {
   closeSync(fd);
 }
 
-describe('createRegion', () => {
+describe('claimRegion', () => {
   test('both files are private, of the size of their geometry, and name the same region', () => {
     const region = createTestRegion();
     const { paths, geometry } = region;
@@ -83,7 +83,7 @@ describe('createRegion', () => {
       expect(blocks * 512).toBeGreaterThanOrEqual(bytes);
     }
     expect(region.regionId).toMatch(/^[0-9a-f]{16}$/);
-    expect(region.replacedStale).toBe(false);
+    expect(region.origin).toEqual({ kind: 'new' });
     expect(regionState(region)).toBe(RegionState.starting);
     expect(region.ctl.words[CtlHeader.serverPid]).toBe(process.pid);
     expect(region.ctl.bytes.toString('latin1', CtlHeader.version, CtlHeader.version + 10)).toBe('0.0.0-test');
@@ -161,7 +161,7 @@ describe('createRegion', () => {
   ])('a leftover ctl file that is %s is replaced when nobody holds it', (_, content) => {
     const name = regionName();
     writeFileSync(`${SHM}/kvs.${name}.ctl`, content, { mode: 0o600 });
-    expect(createTestRegion(name).replacedStale).toBe(true);
+    expect(createTestRegion(name).origin.kind).toBe('replaced');
   });
 
   test('a data file without its ctl file is replaced', () => {
@@ -227,12 +227,12 @@ describe('createRegion', () => {
 /** Creates a region of 4 MiB in argv[1] and prints the error and how many region files it left. */
 const ENOSPC_SCRIPT = `
   import { readdirSync } from 'node:fs';
-  import { createRegion } from '#dist/memory/region.js';
+  import { claimRegion } from '#dist/memory/region-claim.js';
   process.on('SIGXFSZ', () => {});
   const shmDir = process.argv[1];
   const shape = { slots: 16, stripes: 4, workers: 2, maxValueBytes: 65536, maxMemoryBytes: 4 * 2 ** 20 };
   try {
-    createRegion({ name: 'full', shmDir, shape, version: '0' });
+    claimRegion({ name: 'full', shmDir, shape, version: '0', asked: {}, fresh: false });
   } catch (error) {
     const left = readdirSync(shmDir).filter((file) => file.startsWith('kvs.')).length;
     console.log(JSON.stringify({ code: error.code, cause: error.cause?.code, message: error.message, left }));
@@ -375,13 +375,20 @@ describe('attachData', () => {
 
 describe('removeRegion', () => {
   test('no name is left, and the lease is free', () => {
-    const region = createRegion({ name: regionName(), shmDir: SHM, shape: shapeOf(), version: '0' });
+    const region = claimRegion({
+      name: regionName(),
+      shmDir: SHM,
+      shape: shapeOf(),
+      version: '0',
+      asked: {},
+      fresh: false,
+    });
     const client = attachTestRegion(region.name);
     native.makeFifo(region.paths.bell(0), 0o600);
     removeRegion(region);
     expect(filesOf(region.name)).toEqual([]);
     expect(isServerAlive(client)).toBe(false);
-    expect(createTestRegion(region.name).replacedStale).toBe(false);
+    expect(createTestRegion(region.name).origin).toEqual({ kind: 'new' });
   });
 
   test('what another process removed is gone for good', async () => {
@@ -400,5 +407,5 @@ test('what stands under the name of a doorbell and cannot be removed keeps no se
   mkdirSync(region.paths.bell(7));
   removeRegion(region);
   expect(existsSync(region.paths.ctl)).toBe(false);
-  expect(createTestRegion(name).replacedStale).toBe(false);
+  expect(createTestRegion(name).origin).toEqual({ kind: 'new' });
 });
