@@ -227,8 +227,7 @@ function alreadyRunning(name: string, path: string, fd: number): KvsError {
   const who = pid === undefined ? 'another process' : `process ${pid}`;
   return new KvsError(
     'ERR_KVS_ALREADY_RUNNING',
-    `a server named ${JSON.stringify(name)} is already running (${who}): stop it, take over from it with --takeover, ` +
-      'or choose another --name',
+    `a server named ${JSON.stringify(name)} is already running (${who}): stop it, or choose another --name`,
     pid === undefined ? {} : { pid },
   );
 }
