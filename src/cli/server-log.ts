@@ -60,7 +60,10 @@ export function logEvent(log: Logger, event: ServerEvent): void {
     case 'region-replaced': {
       const { type, reason, archive } = event;
       const kept = archive === undefined ? '' : `; it is kept as ${archive}`;
-      log.warn({ event: type, reason, archive }, `what the last server of this name left was replaced: ${reason}${kept}`);
+      log.warn(
+        { event: type, reason, archive },
+        `what the last server of this name left was replaced: ${reason}${kept}`,
+      );
       break;
     }
     case 'takeover-requested':

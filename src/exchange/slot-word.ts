@@ -44,7 +44,8 @@ const USE_MASK = (1 << USE_BITS) - 1;
 export const MAX_REPLAYS = 3;
 
 /** `Slot.replay`: a use of the slot that a server died over, and how often. */
-export const replayOf = (slot: number, word: number, replays: number): number => useOf(slot, word) | (replays << USE_BITS);
+export const replayOf = (slot: number, word: number, replays: number): number =>
+  useOf(slot, word) | (replays << USE_BITS);
 /** How often a server has died over this use of the slot, by its `Slot.replay`. */
 export const replaysOf = (replay: number, slot: number, word: number): number =>
   (replay & USE_MASK) === useOf(slot, word) ? replay >>> USE_BITS : 0;

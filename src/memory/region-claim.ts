@@ -112,7 +112,17 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     signHeader(ctl, workers, options.version);
     store(ctl.words, CtlHeader.state, RegionState.recovering);
     const { name, shmDir } = options;
-    return { name, shmDir, paths, geometry, ctl, data, ctlFd: fd, regionId: identity.regionId, origin: { kind: 'taken-over' } };
+    return {
+      name,
+      shmDir,
+      paths,
+      geometry,
+      ctl,
+      data,
+      ctlFd: fd,
+      regionId: identity.regionId,
+      origin: { kind: 'taken-over' },
+    };
   } catch (error) {
     if (!(error instanceof KvsError)) throw error;
     return unfit(error.message);
@@ -163,7 +173,12 @@ function openData({ data: path }: RegionPaths, { shape, regionId }: CtlIdentity)
 }
 
 /** Ends a region for all who have it mapped, and frees its name. The lease is held through `fd`. */
-function putAside(options: CreateRegionOptions, paths: RegionPaths, fd: number, { reason, isWorthless }: Unfit): Origin {
+function putAside(
+  options: CreateRegionOptions,
+  paths: RegionPaths,
+  fd: number,
+  { reason, isWorthless }: Unfit,
+): Origin {
   // The header may be garbage; the file is ours to write all the same.
   const stopped = new Int32Array([RegionState.stopped]);
   if (fstatSync(fd).size >= CtlHeader.sizeBytes) writeSync(fd, stopped, 0, 4, CtlHeader.state * 4);

@@ -53,7 +53,8 @@ export class InFlightRequests {
     }
     this.#arena.releaseWhere((use, slot, chunk) => this.#isStale(use, slot, chunk));
     this.#queue.reset();
-    for (let slot = 0; slot < this.#table.count; slot++) if (this.#table.submitted(slot) !== 0) this.#queue.enqueue(slot);
+    for (let slot = 0; slot < this.#table.count; slot++)
+      if (this.#table.submitted(slot) !== 0) this.#queue.enqueue(slot);
     this.#clearRecords();
     return this.#result;
   }
@@ -108,7 +109,8 @@ export class InFlightRequests {
     let found = -1;
     for (let worker = 0; worker < MAX_WORKERS; worker++) {
       const record = workerBase(this.#geometry, worker);
-      if (load(words, record + WorkerRecord.slot) !== slot + 1 || words[record + WorkerRecord.slotWord] !== word) continue;
+      if (load(words, record + WorkerRecord.slot) !== slot + 1 || words[record + WorkerRecord.slotWord] !== word)
+        continue;
       // A worker that had just put the request back may still name it, with nothing done.
       if (found < 0 || words[record + WorkerRecord.done] > words[found + WorkerRecord.done]) found = record;
     }

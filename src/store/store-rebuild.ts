@@ -153,7 +153,8 @@ class StoreRebuild {
   #settle(stripe: number): void {
     const base = (this.#geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4;
     const version = this.#floats[base / 2 + Stripe.version];
-    const isSound = version >= this.#versions[stripe] && version < MAX_VERSION && version % this.#geometry.stripes === stripe;
+    const isSound =
+      version >= this.#versions[stripe] && version < MAX_VERSION && version % this.#geometry.stripes === stripe;
     if (!isSound) this.#floats[base / 2 + Stripe.version] = this.#versions[stripe];
     this.#words[base + Stripe.entryCount] = this.#counts[stripe];
     store(this.#words, base + Stripe.lock, 0);

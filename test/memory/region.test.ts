@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { basename } from 'node:path';
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { CtlHeader, DataHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
 import { claimRegion } from '#dist/memory/region-claim.js';
@@ -135,7 +135,7 @@ describe('claimRegion', () => {
     expect(() => createTestRegion(name)).toThrow(expect.objectContaining({ code: 'ERR_KVS_ALREADY_RUNNING' }));
   });
 
-  test('after SIGKILL of its server a region is replaced, and those that still have it mapped learn so', async () => {
+  test('after SIGKILL of its server a region is taken over, for those who have it mapped as well', async () => {
     const name = regionName();
     const owner = await ownerOf(name);
     await owner.tell('create');
@@ -146,12 +146,51 @@ describe('claimRegion', () => {
     await owner.kill();
     expect(isServerAlive(client)).toBe(false);
 
-    const region = createTestRegion(name);
-    expect(region.replacedStale).toBe(true);
-    expect(region.regionId).not.toBe(client.regionId);
-    expect(regionState(client)).toBe(RegionState.stopped);
+    const region = createTestRegion(name, shapeOf({ workers: 7 }));
+    expect(region.origin).toEqual({ kind: 'taken-over' });
+    expect(region.regionId).toBe(client.regionId);
+    expect(region.geometry.workers).toBe(7);
+    expect(isServerAlive(client)).toBe(true);
+    expect(regionState(client)).toBe(RegionState.recovering);
+    expect(client.ctl.words[CtlHeader.serverPid]).toBe(process.pid);
+    expect(client.ctl.words[CtlHeader.epoch]).toBe(2);
+    expect(filesOf(name)).toEqual(['bell.3', 'ctl', 'data'].map((file) => `kvs.${name}.${file}`));
+  });
+
+  test.each(['starting', 'stopped'] as const)(
+    'a region left %s is replaced, and those who have it mapped learn so',
+    async (state) => {
+      const name = regionName();
+      const owner = await ownerOf(name);
+      await owner.tell('create');
+      const client = attachTestRegion(name);
+      native.makeFifo(client.paths.bell(3), 0o600);
+      store(client.ctl.words, CtlHeader.state, RegionState[state]);
+      await owner.kill();
+
+      const region = createTestRegion(name);
+      expect(region.origin).toMatchObject({ kind: 'replaced', archive: undefined });
+      expect(region.regionId).not.toBe(client.regionId);
+      expect(regionState(client)).toBe(RegionState.stopped);
+      expect(filesOf(name)).toEqual([`kvs.${name}.ctl`, `kvs.${name}.data`]);
+      expect(attachTestRegion(name).regionId).toBe(region.regionId);
+    },
+  );
+
+  test('a region that cannot be used is kept aside only while there is room', () => {
+    const name = regionName();
+    writeFileSync(`${SHM}/kvs.${name}.ctl`, 'garbage', { mode: 0o600 });
+    const { createSegment } = native;
+    const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    const spy = vi.spyOn(native, 'createSegment').mockImplementation((...given) => {
+      if (existsSync(`${SHM}/kvs.${name}.ctl.old`)) throw full;
+      return createSegment(...given);
+    });
+    const { origin } = createTestRegion(name);
+    expect(spy).toHaveBeenCalled();
+    spy.mockRestore();
+    expect(origin).toMatchObject({ kind: 'replaced', archive: undefined });
     expect(filesOf(name)).toEqual([`kvs.${name}.ctl`, `kvs.${name}.data`]);
-    expect(attachTestRegion(name).regionId).toBe(region.regionId);
   });
 
   test.each([
