@@ -180,7 +180,7 @@ describe('the end', () => {
     const { code, stdout, stderr } = await server.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('left to the next server');
-    const next = runServer([], { KVS_NAME: name, KVS_KEEP: 'no' });
+    const next = runServer([], { KVS_NAME: name, KVS_KEEP: 'false' });
     await next.seen('"event":"started"');
     expect((await runClient(['get', 'k', '--name', name])).stdout).toBe('v');
     next.child.kill('SIGTERM');

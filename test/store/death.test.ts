@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { HeapControl, workerBase, WorkerRecord } from '#dist/memory/layout.js';
+import { HeapControl } from '#dist/memory/layout.js';
 import type { SegmentViews } from '#dist/memory/segment.js';
 import { repairMap } from '#dist/store/map-repair.js';
 

@@ -110,7 +110,10 @@ test.each<[string, (scene: Scene, entry: number) => void]>([
   ['nothing but zeros', ({ data }, entry) => void data.words.fill(0, entry, entry + 8)],
   ['nothing but garbage', ({ data }, entry) => void data.words.fill(0xa5a5a5a5 | 0, entry, entry + 8)],
   ['a block that is none', ({ data, wordOf }) => void data.words[wordOf(KEY)]++],
-  ['a block outside of the heap', ({ data, wordOf }) => void (data.words[wordOf(KEY)] &= -(2 ** geometry.granuleBits) | 3)],
+  [
+    'a block outside of the heap',
+    ({ data, wordOf }) => void (data.words[wordOf(KEY)] &= -(2 ** geometry.granuleBits) | 3),
+  ],
 ])('an entry with %s is dropped', (_, spoil) => {
   const all = scene();
   spoil(all, all.granuleOf(KEY) << 2);
@@ -128,7 +131,7 @@ test('of two words that name one block, one is dropped; of two entries of one ke
   const twice = scene();
   const [from, to] = [twice.granuleOf(KEY) << 2, twice.granuleOf(KEY + 40) << 2];
   const chain = twice.wordOf(KEY);
-  const empty = Array.from({ length: 15 }, (_, i) => (chain - (chain % 16)) + i).find((at) => twice.data.words[at] === 0);
+  const empty = Array.from({ length: 15 }, (_, i) => chain - (chain % 16) + i).find((at) => twice.data.words[at] === 0);
   if (empty === undefined) throw new Error('the bucket is full: choose another key');
   twice.data.words.copyWithin(to, from, from + 8 + Math.ceil(sizeOf(KEY) / 4));
   const tag = twice.data.words[chain] & -(2 ** geometry.granuleBits);
@@ -181,7 +184,8 @@ test('blocks that clients still look at are not given out', () => {
   const { data, keys } = all;
   const pinned = [KEY, 250].map((index) => all.granuleOf(index));
   for (const index of [KEY, 250]) data.words[all.wordOf(index)] = 0;
-  const contents = () => pinned.map((granule) => Buffer.from(data.bytes.subarray(granule * 16 + 24, granule * 16 + 64)));
+  const contents = () =>
+    pinned.map((granule) => Buffer.from(data.bytes.subarray(granule * 16 + 24, granule * 16 + 64)));
   const before = contents();
   expect(rebuild(data, pinned)).toEqual({ entries: KEYS - 2, dropped: 0 });
   for (let index = 10_000; keys.set(keyOf(index), valueOf(index, sizeOf(index % 40))); index++);
