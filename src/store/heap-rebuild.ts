@@ -35,10 +35,15 @@ export class HeapRebuild {
   readonly #headOf: Int32Array;
   /** By first unit: the size class, or LARGE. */
   readonly #classOf: Uint8Array;
-  readonly #isUsed: Uint8Array;
+  readonly #hasUsed: Uint8Array;
+  /**
+   * By granule of the heap, a bit: a block in use starts there. The slabs' bitmaps are made of it in the end: they lie
+   * far apart, and at distances that share few sets of a cache.
+   */
+  readonly #isUsed: Int32Array;
   /** Of the last locate(). */
   #head = 0;
-  #block = 0;
+  #offset = 0;
 
   constructor(data: SegmentViews, geometry: Geometry) {
     this.#words = data.words;
@@ -48,7 +53,8 @@ export class HeapRebuild {
     this.#heapGranule = geometry.heapOffset / GRANULE_BYTES;
     this.#headOf = new Int32Array(geometry.heapUnits).fill(NONE);
     this.#classOf = new Uint8Array(geometry.heapUnits);
-    this.#isUsed = new Uint8Array(geometry.heapUnits);
+    this.#hasUsed = new Uint8Array(geometry.heapUnits);
+    this.#isUsed = new Int32Array((geometry.heapUnits * UNIT_GRANULES) / 32);
   }
 
   /** Makes every block free, and every lock. @throws Error when the unit table is damaged: no block can be told */
@@ -84,9 +90,6 @@ export class HeapRebuild {
     const header = this.#runs.wordOf(unit);
     const sizeClass = words[header + SlabHeader.sizeClass];
     if (sizeClass < 0 || sizeClass >= SIZE_CLASSES || length !== slabUnitsOf[sizeClass]) return this.#runs.drop(unit);
-    const bitmap = header + HEADER_WORDS;
-    words.fill(0, bitmap, bitmap + bitmapWordsOf(sizeClass));
-    words[bitmap + bitmapWordsOf(sizeClass) - 1] = lastBitmapWordOf(sizeClass);
     const table = this.#geometry.unitTableOffset / 4 + unit;
     for (let back = 1; back < length; back++) words[table + back] = back;
     this.#noteHead(unit, length, sizeClass);
@@ -106,37 +109,47 @@ export class HeapRebuild {
     if (head === NONE) return 0;
     const sizeClass = this.#classOf[head];
     this.#head = head;
+    this.#offset = offset;
     const bytes = (offset - head * UNIT_GRANULES) * GRANULE_BYTES;
     if (sizeClass === LARGE) return bytes === 0 && !isBucket ? this.#runs.lengthOf(head) * UNIT_BYTES : 0;
     if ((sizeClass === BUCKET_CLASS) !== isBucket) return 0;
     const blockBytes = blockBytesOf[sizeClass];
     const fromFirst = bytes - firstBlockOf[sizeClass];
-    this.#block = (fromFirst / blockBytes) | 0;
-    const isBlock = fromFirst >= 0 && this.#block * blockBytes === fromFirst && this.#block < slabBlocksOf[sizeClass];
+    const block = (fromFirst / blockBytes) | 0;
+    const isBlock = fromFirst >= 0 && block * blockBytes === fromFirst && block < slabBlocksOf[sizeClass];
     return isBlock ? blockBytes : 0;
   }
 
   /** Puts the block that locate() has found in use. @returns false: it is already */
   take(): boolean {
-    const head = this.#head;
-    if (this.#classOf[head] === LARGE) {
-      if (this.#isUsed[head] !== 0) return false;
-    } else {
-      const at = this.#runs.wordOf(head) + HEADER_WORDS + (this.#block >> 5);
-      const bit = 1 << (this.#block & 31);
-      if ((this.#words[at] & bit) !== 0) return false;
-      this.#words[at] |= bit;
-    }
-    this.#isUsed[head] = 1;
+    const at = this.#offset >> 5;
+    const bit = 1 << (this.#offset & 31);
+    if ((this.#isUsed[at] & bit) !== 0) return false;
+    this.#isUsed[at] |= bit;
+    this.#hasUsed[this.#head] = 1;
     return true;
   }
 
   /** Frees all that is not in use, and sets every hint right. */
   end(): void {
     for (let unit = 0; unit < this.#runs.units; unit += this.#runs.lengthOf(unit)) {
-      if (this.#runs.kindOf(unit) !== RunKind.free && this.#isUsed[unit] === 0) this.#runs.drop(unit);
+      if (this.#runs.kindOf(unit) === RunKind.free) continue;
+      if (this.#hasUsed[unit] === 0) this.#runs.drop(unit);
+      else if (this.#classOf[unit] !== LARGE) this.#writeBitmap(unit, this.#classOf[unit]);
     }
     this.#runs.rebuild();
     for (let index = 0; index < SIZE_CLASSES; index++) this.#slabs.rebuild(index, true);
+  }
+
+  #writeBitmap(slab: number, sizeClass: number): void {
+    const words = this.#words;
+    const bitmap = this.#runs.wordOf(slab) + HEADER_WORDS;
+    words.fill(0, bitmap, bitmap + bitmapWordsOf(sizeClass));
+    words[bitmap + bitmapWordsOf(sizeClass) - 1] = lastBitmapWordOf(sizeClass);
+    const step = blockBytesOf[sizeClass] / GRANULE_BYTES;
+    let offset = slab * UNIT_GRANULES + firstBlockOf[sizeClass] / GRANULE_BYTES;
+    for (let block = 0; block < slabBlocksOf[sizeClass]; block++, offset += step) {
+      if ((this.#isUsed[offset >> 5] & (1 << (offset & 31))) !== 0) words[bitmap + (block >> 5)] |= 1 << (block & 31);
+    }
   }
 }
