@@ -3,7 +3,7 @@
  * when the server was replaced. Every slot the session claims is released by it, by a worker (ABANDONED), or, if this
  * process dies, by the server's reaper.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 
 import { KeyBuffer } from '../codec/key-buffer.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
@@ -13,26 +13,21 @@ import { SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, DataHeader, isOpen, RegionState, Slot } from '../memory/layout.js';
-import { removeFile } from '../memory/region-files.js';
-import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
+import { ClientRecord, CtlHeader, DataHeader, isOpen, Slot } from '../memory/layout.js';
+import { attachData, type Region } from '../memory/region.js';
 import { add, cas, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
+import { openDoorbell } from './doorbell.js';
 import type { ResolvedClientOptions } from './options.js';
 import { BLOCKED, Ordering } from './ordering.js';
+import { Presence } from './presence.js';
 import { RequestWriter } from './request-writer.js';
 import { SlotClaims } from './slot-claims.js';
 
-const BELL_FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-const BELL_MODE = 0o600;
-
-const NEVER = -1;
-
-export type SessionOptions = Pick<ResolvedClientOptions, 'reads' | 'reconnectTimeoutMs'>;
-
+type Options = Pick<ResolvedClientOptions, 'reads' | 'reconnectTimeoutMs'>;
 export type StartResult = 'started' | 'blocked' | 'starved';
 
 /** How an unfinished call was ended. `done`: it had finished after all, its result is there. */
@@ -64,15 +59,13 @@ export class Session {
   #isHeld = false;
   #isClosed = false;
   #isLost = false;
-  readonly #reconnectTimeoutMs: number;
-  /** performance.now() when the server was first seen to be gone. */
-  #aloneSince = NEVER;
+  readonly #presence: Presence;
 
   /** Takes a lease of an attached region. @throws KvsError ERR_KVS_TOO_MANY_CLIENTS */
-  constructor(region: Region, { reads, reconnectTimeoutMs }: SessionOptions) {
+  constructor(region: Region, { reads, reconnectTimeoutMs }: Options) {
     const { ctl, geometry } = region;
     this.region = region;
-    this.#reconnectTimeoutMs = reconnectTimeoutMs;
+    this.#presence = new Presence(region, reconnectTimeoutMs);
     if (reads === 'direct') {
       const data = attachData(region);
       this.reader = new Reader(data, geometry);
@@ -93,29 +86,19 @@ export class Session {
     add(this.#words, CtlHeader.clients, 1);
   }
 
-  /** Whether new calls can be submitted, by the region's own word: to its server, or to the next one. */
+  /** Whether new calls can be submitted, to this server or the next one, by the region's own word. */
   get isReady(): boolean {
     return !this.#isLost && isOpen(load(this.#words, CtlHeader.state));
   }
 
-  /** Whether a server is there, by its lease: asks the kernel. */
+  /** Whether a server is there: asks the kernel. */
   get isServing(): boolean {
-    return !this.#isLost && regionState(this.region) !== RegionState.stopped && isServerAlive(this.region);
+    return !this.#isLost && this.#presence.isServing;
   }
 
-  /**
-   * Whether answers can no longer come: the region has ended, or its server has, and for `reconnectTimeoutMs` since
-   * that was first seen here no other has taken it over. Asks the kernel.
-   */
+  /** Whether answers can no longer come, from a next server either: asks the kernel. */
   get isGone(): boolean {
-    if (this.isServing) {
-      this.#aloneSince = NEVER;
-      return false;
-    }
-    if (this.#isLost || regionState(this.region) === RegionState.stopped) return true;
-    const now = performance.now();
-    if (this.#aloneSince === NEVER) this.#aloneSince = now;
-    return now - this.#aloneSince >= this.#reconnectTimeoutMs;
+    return this.#isLost || this.#presence.isGone;
   }
 
   /** Claims a slot, writes the request and hands it over. `inFlight`: asynchronous calls not yet finished. */
@@ -272,7 +255,7 @@ export class Session {
 
   /** Asks for a ring of the doorbell at the next completion, and keeps the event loop alive for it. */
   arm(onRing: () => void): void {
-    this.#doorbell ??= this.#openDoorbell(onRing);
+    this.#doorbell ??= openDoorbell(this.region, this.#client, onRing);
     this.#doorbell.ref();
     this.#isHeld = true;
     // A fence too: the caller's last look must not come before it.
@@ -285,15 +268,6 @@ export class Session {
     this.#isHeld = false;
     store(this.#words, this.#record + ClientRecord.armed, 0);
     this.#doorbell?.unref();
-  }
-
-  #openDoorbell(onRing: () => void): Doorbell {
-    const path = this.region.paths.bell(this.#client);
-    native.makeFifo(path, BELL_MODE);
-    const fd = openSync(path, BELL_FLAGS);
-    // SYNC: a server says that it is stopped before it removes the bells of its region; one made later is ours to remove.
-    if (regionState(this.region) === RegionState.stopped) removeFile(path);
-    return native.watchDoorbell(fd, onRing);
   }
 
   /** The server is known to be gone: nothing new is submitted here. */

@@ -8,11 +8,10 @@ import { type Geometry, GRANULE_BYTES, HeapControl, SizeClass, SlabHeader, UNIT_
 import type { SegmentViews } from '../memory/segment.js';
 import { RunKind, Runs } from './runs.js';
 import {
-  bitmapWordsOf,
   BUCKET_CLASS,
   blockBytesOf,
+  clearBitmap,
   firstBlockOf,
-  lastBitmapWordOf,
   SIZE_CLASSES,
   slabBlocksOf,
   slabUnitsOf,
@@ -144,8 +143,7 @@ export class HeapRebuild {
   #writeBitmap(slab: number, sizeClass: number): void {
     const words = this.#words;
     const bitmap = this.#runs.wordOf(slab) + HEADER_WORDS;
-    words.fill(0, bitmap, bitmap + bitmapWordsOf(sizeClass));
-    words[bitmap + bitmapWordsOf(sizeClass) - 1] = lastBitmapWordOf(sizeClass);
+    clearBitmap(words, bitmap, sizeClass);
     const step = blockBytesOf[sizeClass] / GRANULE_BYTES;
     let offset = slab * UNIT_GRANULES + firstBlockOf[sizeClass] / GRANULE_BYTES;
     for (let block = 0; block < slabBlocksOf[sizeClass]; block++, offset += step) {

@@ -11,15 +11,7 @@ import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { RunKind, type Runs } from './runs.js';
-import {
-  bitmapWordsOf,
-  blockBytesOf,
-  firstBlockOf,
-  lastBitmapWordOf,
-  SIZE_CLASSES,
-  slabBlocksOf,
-  slabUnitsOf,
-} from './size-class.js';
+import { blockBytesOf, clearBitmap, firstBlockOf, SIZE_CLASSES, slabBlocksOf, slabUnitsOf } from './size-class.js';
 
 const CLASS_WORDS = SizeClass.sizeBytes / 4;
 const HEADER_WORDS = SlabHeader.sizeBytes / 4;
@@ -256,9 +248,9 @@ export class Slabs {
       const slab = this.#runs.take(slabUnitsOf[sizeClass]);
       if (slab < 0) return -1;
       const header = this.#runs.wordOf(slab);
-      words.fill(0, header, header + HEADER_WORDS + bitmapWordsOf(sizeClass));
+      words.fill(0, header, header + HEADER_WORDS);
       words[header + SlabHeader.sizeClass] = sizeClass;
-      words[header + HEADER_WORDS + bitmapWordsOf(sizeClass) - 1] = lastBitmapWordOf(sizeClass);
+      clearBitmap(words, header + HEADER_WORDS, sizeClass);
       this.#runs.commit(slab, slabUnitsOf[sizeClass], RunKind.slab);
       words[line + SizeClass.slabs]++;
       words[line + SizeClass.freeBlocks] += slabBlocksOf[sizeClass];

@@ -180,7 +180,7 @@ describe('claimRegion', () => {
   test('a region that cannot be used is kept aside only while there is room', () => {
     const name = regionName();
     writeFileSync(`${SHM}/kvs.${name}.ctl`, 'garbage', { mode: 0o600 });
-    const { createSegment } = native;
+    const createSegment = native.createSegment.bind(native);
     const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
     const spy = vi.spyOn(native, 'createSegment').mockImplementation((...given) => {
       if (existsSync(`${SHM}/kvs.${name}.ctl.old`)) throw full;

@@ -26,8 +26,8 @@ interface Scene {
   readonly map: HashMap;
   readonly keys: KeyStore;
   /** Word index of the bucket word that names the key's entry. */
-  wordOf(index: number): number;
-  granuleOf(index: number): number;
+  readonly wordOf: (index: number) => number;
+  readonly granuleOf: (index: number) => number;
 }
 
 function scene(hash = hashOf, count = KEYS): Scene {
