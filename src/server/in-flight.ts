@@ -66,7 +66,7 @@ export class InFlightRequests {
       case SlotState.executing:
         return this.#settleExecuting(slot, word);
       case SlotState.abandoned:
-        this.#arena.reclaim(useOf(slot, word));
+        // Its chunks go with all others whose use has ended.
         return this.#table.release(slot, word);
       default:
         return true;

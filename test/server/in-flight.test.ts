@@ -9,6 +9,7 @@ import { createHistogram } from 'node:perf_hooks';
 
 import { expect, test } from 'vitest';
 
+import { itemBytes } from '#dist/codec/batch.js';
 import { resolveCodec } from '#dist/codec/codec.js';
 import { Call } from '#dist/client/call.js';
 import { RequestWriter } from '#dist/client/request-writer.js';
@@ -102,6 +103,7 @@ function sceneOf(request: Request): Scene {
   call.key = request.key ?? '';
   call.value = request.value ?? '';
   call.items = request.items;
+  call.itemUnits = (request.items ?? []).reduce((sum, { key, value }) => sum + itemBytes(key.length, value.length), 0);
   call.argument = request.argument ?? 0;
   const table = new SlotTable(ctl, geometry);
   call.slot = 0;
