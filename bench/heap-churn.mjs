@@ -2,7 +2,7 @@
  * How full the heap gets before a write fails, after long churn of mixed and shifting value sizes, and what an
  * allocation costs. Uses the real store, so that making room moves real entries through the map.
  *
- *   node bench/heap-churn.mjs [--quick] [--memory=MiB] [--seed=N]
+ *   node bench/heap-churn.mjs [--quick] [--memory=MiB] [--seed=N] [--pattern=part of a name] [--json]
  *
  * Each round fills the store until a write fails (that is the measured point), deletes random entries down to 60 to
  * 90 % of that, and overwrites random entries with new sizes. A shifting pattern draws its sizes anew each round.
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     memory: { type: 'string' },
     seed: { type: 'string', default: '1' },
     pattern: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
   },
 });
 const memoryBytes = Number(options.memory ?? (options.quick ? 16 : 64)) * MIB;
@@ -270,21 +271,26 @@ function cost(name, fill, size) {
   return { sizes: name, 'fill %': Math.round(fill * 100), 'ns/pair, best': runs[0], 'median of 15': runs[7], failed };
 }
 
-console.log(`heap of ${memoryBytes / MIB} MiB, ${rounds} rounds, seed ${options.seed}, Node ${process.version}`);
-/** @type {Record<string, object>} */
-const results = {};
-for (const [name, sizesOf] of Object.entries(patterns)) {
-  if (name.includes(options.pattern)) results[name] = churn(sizesOf, Number(options.seed));
+/** @returns {Record<string, object>} by pattern */
+function churnAll() {
+  const chosen = Object.entries(patterns).filter(([name]) => name.includes(options.pattern));
+  return Object.fromEntries(chosen.map(([name, sizesOf]) => [name, churn(sizesOf, Number(options.seed))]));
 }
-console.table(results);
 
-console.log('allocate + free of the heap alone:');
-const costs = [];
-for (const fill of [0, 0.5, 0.8]) {
-  costs.push(
-    cost('64 B', fill + 0.001, () => 64),
-    cost('32–1024 B', fill + 0.001, between(32, 1024)),
-  );
-  costs.push(cost('8–64 KiB', fill + 0.02, between(9000, 65_536)));
+function report() {
+  console.log(`heap of ${memoryBytes / MIB} MiB, ${rounds} rounds, seed ${options.seed}, Node ${process.version}`);
+  console.table(churnAll());
+  console.log('allocate + free of the heap alone:');
+  const costs = [];
+  for (const fill of [0, 0.5, 0.8]) {
+    costs.push(
+      cost('64 B', fill + 0.001, () => 64),
+      cost('32–1024 B', fill + 0.001, between(32, 1024)),
+    );
+    costs.push(cost('8–64 KiB', fill + 0.02, between(9000, 65_536)));
+  }
+  console.table(costs);
 }
-console.table(costs);
+
+if (options.json) console.log(JSON.stringify({ results: churnAll() }));
+else report();

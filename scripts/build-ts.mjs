@@ -1,8 +1,10 @@
-/** Compiles src/ to dist/, then deletes from dist/ what no source file stands for any more. */
+/** Compiles src/ to dist/, deletes from dist/ what no source file stands for any more, and bundles kvs-server. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+
+import { bundle } from './bundle.mjs';
 
 const OUTPUT = /(\.d\.ts|\.js)(\.map)?$/;
 const require = createRequire(import.meta.url);
@@ -20,8 +22,7 @@ const { status } = spawnSync(process.execPath, [require.resolve('typescript/bin/
 for (const file of existsSync('dist') ? outputs() : []) {
   if (!existsSync(path.join('src', file.replace(OUTPUT, '.ts')))) rmSync(path.join('dist', file));
 }
-for (const name of ['kvs-server', 'kvs-client']) {
-  const command = `dist/cli/${name}.js`;
-  if (existsSync(command)) chmodSync(command, 0o755);
-}
+const client = 'dist/cli/kvs-client.js';
+if (existsSync(client)) chmodSync(client, 0o755);
+if (status === 0) await bundle();
 process.exitCode = status ?? 1;

@@ -30,8 +30,8 @@ function loadAsUser(tarball) {
   }
   const script = `import('shm-kvs').then((api) => console.log('loaded:', Object.keys(api).join(' ')))`;
   run(process.execPath, ['--input-type=module', '--eval', script], { cwd: folder });
-  for (const command of ['kvs-server', 'kvs-client']) {
-    run(process.execPath, [path.join(installed, `dist/cli/${command}.js`), '--help'], { stdio: 'ignore' });
+  for (const command of ['bin/kvs-server.js', 'dist/cli/kvs-client.js']) {
+    run(process.execPath, [path.join(installed, command), '--help'], { stdio: 'ignore' });
   }
 }
 

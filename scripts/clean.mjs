@@ -2,6 +2,6 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 
-for (const folder of ['build', 'coverage', 'dist', 'prebuilds']) {
+for (const folder of ['bin', 'build', 'coverage', 'dist', 'prebuilds']) {
   rmSync(path.join(import.meta.dirname, '..', folder), { recursive: true, force: true });
 }

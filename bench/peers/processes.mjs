@@ -95,9 +95,9 @@ export async function startOwnServer(args) {
 /**
  * A client process of the benchmark, ended with it.
  * @param {string} program
+ * @param {string[]} args
+ * @param {string[]} execArgv
  */
-export function startClient(program) {
-  // Room for 100,000 values of 4 KiB in a process that keeps them itself.
-  const execArgv = ['--max-old-space-size=4096', '--expose-gc'];
-  return watch(fork(program, { serialization: 'advanced', execArgv }));
+export function startClient(program, args = [], execArgv = []) {
+  return watch(fork(program, args, { serialization: 'advanced', execArgv }));
 }

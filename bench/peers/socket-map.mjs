@@ -1,14 +1,11 @@
 /** The hand-written Map server on a Unix socket: what one would write oneself, with as little in between as can be. */
-import { once } from 'node:events';
-import { createConnection } from 'node:net';
 import { join } from 'node:path';
 
-import { ByteStream } from './byte-stream.mjs';
-import { Outbox } from './outbox.mjs';
 import { startOwnServer, stopProcess } from './processes.mjs';
+import { SocketClient, Taken } from './socket-client.mjs';
 import { lengthText, KEY_BYTES } from './socket-map-server.mjs';
 
-/** @import { Batch, Kind, Peer, Store, Value } from './peer.mjs' */
+/** @import { Batch, Peer, Store, Value } from './peer.mjs' */
 
 /** @type {Peer} */
 export const socketMap = {
@@ -29,49 +26,24 @@ export const socketMap = {
   },
 };
 
-/** @implements {Store} */
-class SocketMapClient {
-  isPipelined = true;
-  #socket;
-  #outbox;
-  #kind;
-  #stream = new ByteStream();
-  /** In the order of the requests. @type {((value: Value | undefined) => void)[]} */
-  #waiting = [];
-  #answered = 0;
-
-  /**
-   * @param {string} address
-   * @param {Kind} kind
-   */
-  constructor(address, kind) {
-    this.#socket = createConnection(address);
-    this.#outbox = new Outbox(this.#socket);
-    this.#kind = kind;
-    this.#socket.on('data', (piece) => this.#receive(piece));
-  }
-
-  async connected() {
-    await once(this.#socket, 'connect');
-  }
-
+/**
+ * @extends {SocketClient<(value: Value | undefined) => void>}
+ * @implements {Store}
+ */
+class SocketMapClient extends SocketClient {
   /** @param {string} key */
   async get(key) {
-    this.#outbox.addText(`${lengthText(1 + KEY_BYTES)}g${key}`);
+    this.outbox.addText(`${lengthText(1 + KEY_BYTES)}g${key}`);
     return this.#answer();
   }
 
   /**
    * @param {string} key
    * @param {Value} value
+   * @override
    */
   async set(key, value) {
-    const head = `${lengthText(1 + KEY_BYTES + value.length)}s${key}`;
-    if (typeof value === 'string') this.#outbox.addText(head + value);
-    else {
-      this.#outbox.addText(head);
-      this.#outbox.addBytes(value);
-    }
+    this.sendValue(`${lengthText(1 + KEY_BYTES + value.length)}s${key}`, value);
     return this.#answer();
   }
 
@@ -80,40 +52,28 @@ class SocketMapClient {
     return Promise.all(keys.map(async (key) => this.get(key)));
   }
 
-  /** @param {[string, Value][]} entries */
-  async mset(entries) {
-    await Promise.all(entries.map(async ([key, value]) => this.set(key, value)));
-  }
-
-  close() {
-    this.#socket.destroy();
-  }
-
   /** @returns {Promise<Value | undefined>} */
   #answer() {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+      this.expect(resolve);
     });
   }
 
-  /** @param {Buffer} piece */
-  #receive(piece) {
-    const stream = this.#stream;
-    stream.push(piece);
-    if (!stream.mayHaveMore) return;
-    for (;;) {
-      const length = stream.peekUint32();
-      const frame = length === undefined ? undefined : stream.take(4 + length);
-      if (frame === undefined) break;
-      this.#waiting[this.#answered++](frame[4] === 43 ? this.#valueOf(frame) : undefined);
-    }
-    if (this.#answered === this.#waiting.length) this.#waiting = [];
-    else this.#waiting.splice(0, this.#answered);
-    this.#answered = 0;
+  /**
+   * One frame.
+   * @param {(value: Value | undefined) => void} resolve
+   * @override
+   */
+  take(resolve) {
+    const length = this.stream.peekUint32();
+    const frame = length === undefined ? undefined : this.stream.take(4 + length);
+    if (frame === undefined) return Taken.nothing;
+    resolve(frame[4] === 43 ? this.#valueOf(frame) : undefined);
+    return Taken.answer;
   }
 
   /** @param {Buffer} frame */
   #valueOf(frame) {
-    return this.#kind === 'string' ? frame.toString('latin1', 5) : Buffer.from(frame.subarray(5));
+    return this.kind === 'string' ? frame.toString('latin1', 5) : Buffer.from(frame.subarray(5));
   }
 }

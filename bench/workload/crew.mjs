@@ -22,6 +22,8 @@ import { startClient } from '../peers/processes.mjs';
 
 const program = fileURLToPath(new URL('client.mjs', import.meta.url));
 const BARRIER_MS = 60;
+/** Room for 100,000 values of 4 KiB in a process that keeps them itself. */
+const CLIENT_FLAGS = ['--max-old-space-size=4096', '--expose-gc'];
 
 export class Crew {
   /** @type {ChildProcess[]} */
@@ -49,7 +51,7 @@ export class Crew {
   /** Starts clients until there are so many. @param {number} count */
   async hire(count) {
     while (this.#clients.length < count) {
-      const client = startClient(program);
+      const client = startClient(program, [], CLIENT_FLAGS);
       client.on('message', (message) => answerQuestion(client, message));
       this.#clients.push(client);
       const { kind, load, peer, started } = this;

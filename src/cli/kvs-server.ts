@@ -8,7 +8,8 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Logger } from 'pino';
 
 import { KvsError, type KvsErrorCode } from '../errors.js';
-import { KvsServer, VERSION } from '../index.js';
+import { KvsServer } from '../server/server.js';
+import { VERSION } from '../version.js';
 import { formatBytes } from './figures.js';
 import { createLog, logEvent } from './server-log.js';
 import { readSettings, type ServerSettings, SETTINGS, SettingsError } from './server-settings.js';
@@ -102,7 +103,9 @@ async function serve(settings: ServerSettings): Promise<void> {
   const startedAt = performance.now();
   const toStop = signalToStop();
   const { name, shmDir, shape, asked, hugePages, drainTimeoutMs, fresh, takeover, keep } = settings.server;
-  const log = createLog(settings.logLevel, name);
+  let opened: Promise<Logger> | undefined;
+  // Loaded when there is something to say, as a rule once the server answers.
+  const openLog = (): Promise<Logger> => (opened ??= createLog(settings.logLevel, name));
   const server = await KvsServer.start({
     name,
     shmDir,
@@ -116,9 +119,11 @@ async function serve(settings: ServerSettings): Promise<void> {
     fresh,
     takeover,
     keep,
-    onEvent: (event) => logEvent(log, event),
+    onEvent: (event) => void openLog().then((log) => logEvent(log, event)),
   });
-  logStart(log, server, shmDir, Math.round(performance.now() - startedAt));
+  const startMs = Math.round(performance.now() - startedAt);
+  const log = await openLog();
+  logStart(log, server, shmDir, startMs);
   const signal = await Promise.race([toStop, server.ended]);
   if (signal === undefined) {
     log.info({ event: 'handed-over' }, 'handed over to another server');

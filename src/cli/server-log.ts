@@ -2,12 +2,14 @@
  * The log of kvs-server, on stdout: lines of JSON, or, in a terminal, lines to read. Every message is a whole sentence;
  * JSON carries its facts as fields besides.
  */
-import { type DestinationStream, destination, type Logger, pino } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
 
-import type { ServerEvent } from '../index.js';
+import type { ServerEvent } from '../server/options.js';
 import type { LogLevel } from './server-settings.js';
 
-export function createLog(level: LogLevel, name: string): Logger {
+/** Loads the logger, which takes longer than much of a server's start, and opens the log. */
+export async function createLog(level: LogLevel, name: string): Promise<Logger> {
+  const { destination, pino } = await import('pino');
   const stream = process.stdout.isTTY ? terminalStream(process.stdout) : destination({ fd: 1, sync: true });
   return pino(
     {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { ResolvedClientOptions } from './options.js';
 
-const SERVER = fileURLToPath(new URL('../cli/kvs-server.js', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../bin/kvs-server.js', import.meta.url));
 
 const FLAGS = {
   workers: '--workers',

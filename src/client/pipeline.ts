@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 
 import type { Executed, KvsError } from '../errors.js';
+import { Alarm } from './alarm.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
 import { serverGone, timedOut } from './failures.js';
@@ -32,8 +33,7 @@ export class Pipeline {
   /** false: no doorbell could be opened, the timer keeps the process alive. */
   #hasBell = true;
   #pollUntil = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #timerDue = 0;
+  readonly #alarm = new Alarm(TICK_MS, () => this.#onTick());
   #onIdle: (() => void) | undefined;
 
   constructor(connection: Connection) {
@@ -198,7 +198,7 @@ export class Pipeline {
       this.#hasBell = true;
     } catch {
       this.#hasBell = false;
-      this.#watch(performance.now() + NO_BELL_TICK_MS);
+      this.#alarm.setBy(performance.now() + NO_BELL_TICK_MS, true);
     }
   }
 
@@ -211,40 +211,26 @@ export class Pipeline {
   #rest(): void {
     this.#connection.session.disarm();
     this.#isArmed = false;
-    this.#timer?.unref();
+    this.#alarm.unref();
     this.#onIdle?.();
   }
 
   #watchOver(call: Call): void {
     if (call.timeoutMs < LONG_MS) call.startClock(performance.now());
-    // The next tick is due within TICK_MS, and looks after all whose time is longer.
-    if (this.#timer === undefined || (call.deadline !== 0 && call.deadline < this.#timerDue)) {
-      this.#watch(call.deadline === 0 ? Infinity : call.deadline);
-    }
+    if (call.deadline !== 0) this.#alarm.setBy(call.deadline, !this.#hasBell);
+    // The alarm goes off within TICK_MS, and looks after all whose time is longer.
+    else if (!this.#alarm.isSet) this.#alarm.setBy(Infinity, !this.#hasBell);
   }
 
-  /** Looks after deadlines at `deadline` or at the next tick. */
-  #watch(deadline: number): void {
-    const due = Math.min(deadline, performance.now() + TICK_MS);
-    if (this.#timer !== undefined) {
-      if (this.#timerDue <= due + 1) return;
-      clearTimeout(this.#timer);
-    }
-    this.#timerDue = due;
-    this.#timer = setTimeout(this.#onTick, Math.max(0, due - performance.now()));
-    if (this.#hasBell) this.#timer.unref();
-  }
-
-  readonly #onTick = (): void => {
-    this.#timer = undefined;
+  #onTick(): void {
     this.advance();
     const { session } = this.#connection;
     if (!this.isIdle && session.isGone) this.#lose(session);
     this.expire();
     if (this.isIdle) return this.#rest();
-    this.#watch(this.#earliestDeadline());
+    this.#alarm.setBy(this.#earliestDeadline(), !this.#hasBell);
     if (!this.#isPolling) this.#onPoll();
-  };
+  }
 
   /** Ends the calls whose deadline has passed. */
   expire(): void {

@@ -39,6 +39,13 @@ export class SlotTable {
     return load(this.#words, this.base(slot) + Slot.word);
   }
 
+  /** How many slots are in a state that `isCounted` says yes to, one after the other: for people, and for draining. */
+  countWhere(isCounted: (state: number) => boolean): number {
+    let counted = 0;
+    for (let slot = 0; slot < this.count; slot++) if (isCounted(stateOf(this.word(slot)))) counted++;
+    return counted;
+  }
+
   /** FREE → BUILDING for `owner`. @returns the new word, 0 if the slot is not free */
   claim(slot: number, owner: number): number {
     const index = this.base(slot) + Slot.word;

@@ -10,6 +10,7 @@ import { BUCKET_BYTES, DataHeader, GRANULE_BYTES, Stripe, WorkerRecord } from '.
 import { align, bytes, f64, i32, LINE, record, roundUp, words } from './record.js';
 
 export {
+  BLOCK_NOTES,
   BUCKET_BYTES,
   BUCKET_ENTRIES,
   BUCKET_WORDS,
@@ -32,7 +33,7 @@ export {
   UNIT_BYTES,
 } from './heap-layout.js';
 
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 /** "KVSc" and "KVSd" as little-endian words. */
 export const CTL_MAGIC = 0x6353564b;
 export const DATA_MAGIC = 0x6453564b;

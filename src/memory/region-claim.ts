@@ -82,6 +82,7 @@ function claimFound(options: ClaimOptions, paths: RegionPaths): OwnedRegion | Or
     const taken = adopt(options, paths, fd);
     if ('ctl' in taken) {
       isKept = true;
+      options.onNamed?.();
       return taken;
     }
     return putAside(options, paths, fd, taken);

@@ -1,8 +1,8 @@
 /**
  * A region of shared memory as one process holds it: the ctl segment with its geometry, and the data segment.
  * The server creates it, or takes over a dead one's (region-claim.ts), and holds the lease on byte 0 of the ctl file for
- * life; clients attach. Creation order: both files are made without a name, ctl is locked and filled, then linked (this
- * decides who owns the name), then data; `state` becomes ready last. Death in between leaves a free lease.
+ * life; clients attach. Creation order: ctl is made without a name, locked and filled, then linked (this decides who owns
+ * the name); then data is made and linked; `state` becomes ready last. Death in between leaves a free lease.
  */
 import { randomFillSync } from 'node:crypto';
 
@@ -68,6 +68,8 @@ export interface CreateRegionOptions {
   readonly shmDir: string;
   readonly shape: RegionShape;
   readonly version: string;
+  /** Called when the name is ours, before most of the memory is reserved. */
+  readonly onNamed?: (() => void) | undefined;
 }
 
 const MODE = 0o600;
@@ -77,35 +79,51 @@ const VERSION_BYTES = 32;
  * Creates the region and takes the server's lease. @returns undefined when another server took the name first
  * @throws KvsError ERR_KVS_NO_SPACE, ERR_KVS_SHM_DIR
  */
-export function createRegion(
-  { name, shmDir, shape, version }: CreateRegionOptions,
-  origin: Origin,
-): OwnedRegion | undefined {
+export function createRegion(options: CreateRegionOptions, origin: Origin): OwnedRegion | undefined {
+  const { name, shmDir, shape, onNamed } = options;
   const paths = regionPaths(name, shmDir);
   const geometry = geometryOf(shape);
-  const ctl = createSegment(shmDir, geometry.ctlBytes);
-  const fds = [ctl.fd];
+  const { fd, buffer } = createSegment(shmDir, geometry.ctlBytes);
   let ctlFd: number | undefined;
+  let isNamed = false;
   try {
-    const data = createSegment(shmDir, geometry.dataBytes);
-    fds.push(data.fd);
-    ctlFd = openAgain(ctl.fd);
-    const views = { ctl: viewsOf(ctl.buffer), data: viewsOf(data.buffer) };
+    ctlFd = openAgain(fd);
+    const ctl = viewsOf(buffer);
     native.tryLockByte(ctlFd, SERVER_LEASE_BYTE);
-    fillHeaders(views.ctl, views.data, shape, version);
-    if (!linkName(ctl.fd, paths.ctl)) {
+    fillCtlHeader(ctl, options);
+    isNamed = linkName(fd, paths.ctl);
+    if (!isNamed) {
       closeQuietly(ctlFd);
       return undefined;
     }
-    removeFile(paths.data);
-    native.linkSegment(data.fd, paths.data);
-    const regionId = regionIdOf(views.ctl, CtlHeader.regionId);
-    return { name, shmDir, paths, geometry, ...views, ctlFd, regionId, origin };
+    onNamed?.();
+    const data = linkData(options, paths, geometry, ctl);
+    const regionId = regionIdOf(ctl, CtlHeader.regionId);
+    return { name, shmDir, paths, geometry, ctl, data, ctlFd, regionId, origin };
   } catch (error) {
+    if (isNamed) removeFile(paths.ctl);
     if (ctlFd !== undefined) closeQuietly(ctlFd);
     throw error;
   } finally {
-    for (const fd of fds) closeQuietly(fd);
+    closeQuietly(fd);
+  }
+}
+
+function linkData(
+  options: CreateRegionOptions,
+  paths: RegionPaths,
+  geometry: Geometry,
+  ctl: SegmentViews,
+): SegmentViews {
+  const { fd, buffer } = createSegment(options.shmDir, geometry.dataBytes);
+  try {
+    const data = viewsOf(buffer);
+    fillDataHeader(data, ctl);
+    removeFile(paths.data);
+    native.linkSegment(fd, paths.data);
+    return data;
+  } finally {
+    closeQuietly(fd);
   }
 }
 
@@ -140,7 +158,7 @@ function unusable(shmDir: string, cause: unknown): KvsError {
   return new KvsError('ERR_KVS_SHM_DIR', message, { cause });
 }
 
-function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, version: string): void {
+function fillCtlHeader(ctl: SegmentViews, { shape, version }: CreateRegionOptions): void {
   const { words, floats, bytes } = ctl;
   words[CtlHeader.magic] = CTL_MAGIC;
   words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
@@ -148,16 +166,17 @@ function fillHeaders(ctl: SegmentViews, data: SegmentViews, shape: RegionShape, 
   words[CtlHeader.stripes] = shape.stripes;
   words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
   floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
-  const random = randomFillSync(new Int32Array(4));
-  words.set(random.subarray(0, 2), CtlHeader.regionId);
+  words.set(randomFillSync(new Int32Array(2)), CtlHeader.regionId);
   bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
   signHeader(ctl, shape.workers, version);
   words[CtlHeader.state] = RegionState.starting;
+}
 
-  data.words[DataHeader.magic] = DATA_MAGIC;
-  data.words[DataHeader.layoutVersion] = LAYOUT_VERSION;
-  data.words.set(random.subarray(0, 2), DataHeader.regionId);
-  data.words.set(random.subarray(2), DataHeader.hashSeed);
+function fillDataHeader({ words }: SegmentViews, ctl: SegmentViews): void {
+  words[DataHeader.magic] = DATA_MAGIC;
+  words[DataHeader.layoutVersion] = LAYOUT_VERSION;
+  words.set(ctl.words.subarray(CtlHeader.regionId, CtlHeader.regionId + 2), DataHeader.regionId);
+  words.set(randomFillSync(new Int32Array(2)), DataHeader.hashSeed);
 }
 
 /** Says in the header of a region whose server this process is. */

@@ -19,10 +19,18 @@ import { recoverRegion } from './warm-restart.js';
 const TAKEOVER_MS = 60_000;
 const TAKEOVER_LOOK_MS = 1;
 
-/** @throws KvsError as KvsServer.start() */
-export async function openRegion(options: ResolvedServerOptions): Promise<OwnedRegion> {
+/**
+ * @param onNamed called once when the name is ours, before most of the memory is reserved or what is in it recovered
+ * @throws KvsError as KvsServer.start()
+ */
+export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OwnedRegion> {
   const { name, shmDir, shape, asked, fresh, takeover, onEvent } = options;
-  const claim: ClaimOptions = { name, shmDir, shape, version: VERSION, asked, fresh };
+  let isNamed = false;
+  const onFirstNamed = (): void => {
+    if (!isNamed) onNamed();
+    isNamed = true;
+  };
+  const claim: ClaimOptions = { name, shmDir, shape, version: VERSION, asked, fresh, onNamed: onFirstNamed };
   let region = takeover ? await takeOver(claim) : claimRegion(claim);
   let { origin } = region;
   const queue = new TaskQueue(region.ctl, region.geometry);

@@ -30,7 +30,7 @@ import { WorkerPool } from './worker-pool.js';
 
 const ROUND_MS = 50;
 /** The same while nobody asks for anything: every wake-up of an idle process costs more than what it does. */
-const IDLE_ROUND_MS = 250;
+const IDLE_ROUND_MS = 500;
 /** At least that long between two looks at leases, and between two looks for orphaned chunks. */
 const REAP_MS = 90;
 const SWEEP_CHUNKS_MS = 2000;
@@ -44,6 +44,7 @@ export class KvsServer {
   readonly #options: ResolvedServerOptions;
   readonly #region: OwnedRegion;
   readonly #pool: WorkerPool;
+  readonly #recovery: WorkerRecovery;
   readonly #store: Store;
   readonly #statistics: StatisticsReader;
   readonly #sweeper: Sweeper;
@@ -70,10 +71,19 @@ export class KvsServer {
    */
   static async start(options: KvsServerOptions): Promise<KvsServer> {
     const resolved = resolveServerOptions(options);
-    const region = await openRegion(resolved);
-    const server = new KvsServer(resolved, region);
+    const histograms = Array.from({ length: resolved.shape.workers }, createLatencyHistogram);
+    const pool = new WorkerPool(histograms, resolved.onEvent);
+    let region: OwnedRegion;
     try {
-      await server.#pool.start();
+      region = await openRegion(resolved, () => pool.boot());
+    } catch (error) {
+      pool.expectEnd();
+      await pool.join(0);
+      throw error;
+    }
+    const server = new KvsServer(resolved, region, histograms, pool);
+    try {
+      await pool.serve(region, server.#recovery);
     } catch (cause) {
       await server.stop({ keep: region.origin.kind === 'taken-over' });
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
@@ -83,7 +93,12 @@ export class KvsServer {
     return server;
   }
 
-  private constructor(options: ResolvedServerOptions, region: OwnedRegion) {
+  private constructor(
+    options: ResolvedServerOptions,
+    region: OwnedRegion,
+    histograms: readonly RecordableHistogram[],
+    pool: WorkerPool,
+  ) {
     const { ctl, data, geometry, paths } = region;
     this.name = options.name;
     this.#options = options;
@@ -96,14 +111,13 @@ export class KvsServer {
     this.#store = new Store(data, geometry, 0);
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
-    const histograms: RecordableHistogram[] = Array.from({ length: geometry.workers }, createLatencyHistogram);
     this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms);
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, options.onEvent);
     this.#mender = new SlotMender(region);
-    const recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
-    this.#pool = new WorkerPool(region, histograms, recovery, options.onEvent);
+    this.#recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
+    this.#pool = pool;
   }
 
   /** From here on it answers. */

@@ -3,7 +3,7 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
-import { SlotState, stateOf } from '../exchange/slot-word.js';
+import { SlotState } from '../exchange/slot-word.js';
 import { clientsInUse } from '../memory/client-lease.js';
 import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerRecord } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -97,10 +97,7 @@ export class StatisticsReader {
   }
 
   #slotsInUse(): number {
-    const table = new SlotTable(this.#ctl, this.#geometry);
-    let inUse = 0;
-    for (let slot = 0; slot < table.count; slot++) if (stateOf(table.word(slot)) !== SlotState.free) inUse++;
-    return inUse;
+    return new SlotTable(this.#ctl, this.#geometry).countWhere((state) => state !== SlotState.free);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { hashWords } from '../codec/hash.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
-import { DataHeader, MAX_WORKERS, WorkerRecord, workerBase } from '../memory/layout.js';
+import { BLOCK_NOTES, DataHeader, MAX_WORKERS, workerBase } from '../memory/layout.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { store } from '../memory/words.js';
 import { resolveIntent } from '../store/map-repair.js';
@@ -26,9 +26,7 @@ export function recoverRegion({ ctl, data, geometry }: OwnedRegion, queue: TaskQ
     const record = workerBase(geometry, worker);
     resolveIntent(words, geometry, record);
     // Whatever block they name is free unless the map names it too.
-    for (const note of [WorkerRecord.pendingBlock, WorkerRecord.spareBucket, WorkerRecord.keptBlock]) {
-      store(words, record + note, 0);
-    }
+    for (const note of BLOCK_NOTES) store(words, record + note, 0);
   }
   const hashOf = (word: number, bytes: number): number =>
     hashWords(words, word, bytes, words[DataHeader.hashSeed], words[DataHeader.hashSeed + 1]);

@@ -1,4 +1,7 @@
-/** The worker threads: starts them, replaces one that dies, waits for them at the end. */
+/**
+ * The worker threads: starts them, replaces one that dies, waits for them at the end. They boot while the region is being
+ * made: to load their code takes about as long as to reserve its memory.
+ */
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
@@ -13,53 +16,48 @@ const SHORT_LIFE_MS = 1000;
 const RESTART_PAUSE_MS = 500;
 
 export class WorkerPool {
-  readonly #region: OwnedRegion;
   readonly #histograms: readonly RecordableHistogram[];
-  readonly #recovery: WorkerRecovery;
   readonly #onEvent: (event: ServerEvent) => void;
-  readonly #threads: (Worker | undefined)[] = [];
+  readonly #threads: Worker[] = [];
   readonly #exits: Promise<void>[] = [];
+  readonly #serving: Promise<void>[] = [];
   readonly #restarts = new Set<NodeJS.Timeout>();
-  readonly #parked: SharedArrayBuffer;
+  /** What threads work on and who looks after what one leaves; undefined before serve(). */
+  #work: { readonly input: Omit<WorkerInput, 'worker'>; readonly recovery: WorkerRecovery } | undefined;
   #isClosing = false;
 
-  constructor(
-    region: OwnedRegion,
-    histograms: readonly RecordableHistogram[],
-    recovery: WorkerRecovery,
-    onEvent: (event: ServerEvent) => void,
-  ) {
-    this.#region = region;
-    this.#parked = Parking.allocate(region.geometry.slots);
+  /** @param histograms one per worker */
+  constructor(histograms: readonly RecordableHistogram[], onEvent: (event: ServerEvent) => void) {
     this.#histograms = histograms;
-    this.#recovery = recovery;
     this.#onEvent = onEvent;
   }
 
-  /** Resolves when every thread serves. */
-  async start(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#region.geometry.workers }, (_, worker) => this.#spawn(worker)));
+  /** Lets the threads load their code; then they wait for serve(). Returns at once. */
+  boot(): void {
+    for (let worker = 0; worker < this.#histograms.length; worker++) this.#boot(worker);
   }
 
-  #spawn(worker: number): Promise<void> {
-    const { name, shmDir, geometry, ctl, data } = this.#region;
+  /** Gives booting threads the region to work on. Resolves when every one does. */
+  async serve(region: OwnedRegion, recovery: WorkerRecovery): Promise<void> {
+    const { name, shmDir, geometry, ctl, data } = region;
+    const parked = Parking.allocate(geometry.slots);
     const histograms = this.#histograms;
-    const parked = this.#parked;
-    const input: WorkerInput = {
-      name,
-      shmDir,
-      worker,
-      geometry,
-      ctl: ctl.buffer,
-      data: data.buffer,
-      histograms,
-      parked,
-    };
+    const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, parked };
+    this.#work = { input, recovery };
+    for (let worker = 0; worker < histograms.length; worker++) this.#employ(worker);
+    await Promise.all(this.#serving);
+  }
+
+  #employ(worker: number): void {
+    if (this.#work === undefined) return;
+    const input: WorkerInput = { ...this.#work.input, worker };
+    this.#threads[worker].postMessage(input);
+  }
+
+  #boot(worker: number): void {
     const startedAt = performance.now();
-    const thread = new Worker(new URL('worker.js', import.meta.url), {
-      workerData: input,
-      name: `kvs-worker-${worker}`,
-    });
+    // Flags of the process, --input-type or --import say, are for its own program: with some, no thread would start.
+    const thread = new Worker(new URL('worker.js', import.meta.url), { name: `kvs-worker-${worker}`, execArgv: [] });
     this.#threads[worker] = thread;
     let failure: Error | undefined;
     thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));
@@ -70,29 +68,32 @@ export class WorkerPool {
         this.#replace(worker, failure ?? new Error(`worker thread ended with code ${code}`), startedAt);
       });
     });
-    return new Promise((resolve, reject) => {
+    this.#serving[worker] = new Promise((resolve, reject) => {
       thread.on('message', (message: WorkerMessage) => {
         if (message.type === 'ready') resolve();
         else this.#onEvent({ ...message, worker });
       });
       thread.once('exit', () => reject(failure ?? new Error(`worker thread ${worker} ended before it was ready`)));
     });
+    // Only serve() waits for them; whatever else ends a thread is dealt with by its exit.
+    this.#serving[worker].catch(() => {});
   }
 
   #replace(worker: number, error: Error, startedAt: number): void {
-    this.#recovery.recover(worker);
+    this.#work?.recovery.recover(worker);
     this.#onEvent({ type: 'worker-died', worker, error });
     const pause = performance.now() - startedAt < SHORT_LIFE_MS ? RESTART_PAUSE_MS : 0;
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
-      // Whatever ends the new thread is dealt with by its own exit.
-      if (!this.#isClosing) this.#spawn(worker).catch(() => {});
+      if (this.#isClosing) return;
+      this.#boot(worker);
+      this.#employ(worker);
     }, pause);
     this.#restarts.add(timer);
   }
 
   /** The threads, for tests that kill them. */
-  get threads(): readonly (Worker | undefined)[] {
+  get threads(): readonly Worker[] {
     return this.#threads;
   }
 
@@ -105,7 +106,7 @@ export class WorkerPool {
   /** Resolves when all threads have ended; after `timeoutMs` ends them by force. */
   async join(timeoutMs: number): Promise<void> {
     const timer = setTimeout(() => {
-      for (const thread of this.#threads) void thread?.terminate();
+      for (const thread of this.#threads) void thread.terminate();
     }, timeoutMs);
     await Promise.all(this.#exits);
     clearTimeout(timer);

@@ -1,5 +1,5 @@
-/** Entry of a worker thread: puts its parts together and runs the task loop until the region is stopped. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** Entry of a worker thread: once told what to work on, puts its parts together and runs the task loop until the end. */
+import { parentPort } from 'node:worker_threads';
 import type { RecordableHistogram } from 'node:perf_hooks';
 
 import { TaskQueue } from '../exchange/task-queue.js';
@@ -74,4 +74,4 @@ function run(input: WorkerInput): void {
 
 const tell = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
-run(workerData as WorkerInput);
+parentPort?.once('message', run);

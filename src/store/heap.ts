@@ -5,7 +5,15 @@
  * A death leaves locks held, hints wrong and at most three blocks in use that nobody else knows: those named by the
  * worker's record. repair() sets the first two right; the third is for the caller, by free().
  */
-import { type Geometry, HeapControl, SizeClass, UNIT_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
+import {
+  BLOCK_NOTES,
+  type Geometry,
+  HeapControl,
+  SizeClass,
+  UNIT_BYTES,
+  WorkerRecord,
+  workerBase,
+} from '../memory/layout.js';
 import { holderOf, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
@@ -232,7 +240,7 @@ export class Heap {
   /** Clears notes of blocks that are not in use, while the lock that guards them keeps everyone from taking them. */
   #dropStaleNotes(worker: number): void {
     const record = workerBase(this.#geometry, worker);
-    for (const note of [WorkerRecord.pendingBlock, WorkerRecord.spareBucket, WorkerRecord.keptBlock]) {
+    for (const note of BLOCK_NOTES) {
       const granule = load(this.#words, record + note);
       if (granule !== 0 && !this.#blocks.isUsed(granule)) store(this.#words, record + note, 0);
     }

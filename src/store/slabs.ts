@@ -6,7 +6,7 @@
  * A block's granule stands in a word of the worker's record (its note) before its bit is set, and until its bit is
  * clear again: a death leaves the block free, or used and noted.
  */
-import { GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, WorkerRecord, workerBase } from '../memory/layout.js';
+import { BLOCK_NOTES, GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, workerBase } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
@@ -212,12 +212,9 @@ export class Slabs {
 
   /** Clears the notes of a block just freed, before the lock that is held lets anyone allocate it again. */
   forget(granule: number): void {
-    const pending = this.#record + WorkerRecord.pendingBlock;
-    const spare = this.#record + WorkerRecord.spareBucket;
-    const kept = this.#record + WorkerRecord.keptBlock;
-    if (this.#words[pending] === granule) store(this.#words, pending, 0);
-    if (this.#words[spare] === granule) store(this.#words, spare, 0);
-    if (this.#words[kept] === granule) store(this.#words, kept, 0);
+    for (const note of BLOCK_NOTES) {
+      if (this.#words[this.#record + note] === granule) store(this.#words, this.#record + note, 0);
+    }
   }
 
   /** Frees the slab if it is empty, unless it is the only empty one of its class. */

@@ -185,3 +185,13 @@ test('records lie behind each other', () => {
   expect(slots.base(4) - slots.base(3)).toBe(Slot.sizeBytes / 4);
   expect(slots.count).toBe(geometry.slots);
 });
+
+test('slots are counted by their states', () => {
+  const { slots } = table();
+  slots.claim(1, OWNER);
+  slots.claim(7, OWNER);
+  slots.submit(7, slots.word(7));
+  expect(slots.countWhere((state) => state !== SlotState.free)).toBe(2);
+  expect(slots.countWhere((state) => state === SlotState.submitted)).toBe(1);
+  expect(slots.countWhere((state) => state === SlotState.free)).toBe(slots.count - 2);
+});

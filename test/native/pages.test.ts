@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
@@ -51,7 +52,7 @@ test('memory that is written to meanwhile loses no write', async () => {
     parentPort.postMessage(rounds);`;
   const worker = new Worker(source, { eval: true, workerData: words });
   onTestFinished(() => void worker.terminate());
-  const next = () => new Promise<unknown>((resolve) => worker.once('message', resolve));
+  const next = async (): Promise<unknown> => ((await once(worker, 'message')) as unknown[])[0];
   expect(await next()).toBe('writing');
   const rounds = next();
   await native.gatherPages(words).done;

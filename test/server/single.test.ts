@@ -1,13 +1,13 @@
 /** One server per name, however many start at once. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import { KvsClient, KvsServer, type KvsStatistics } from '#dist/index.js';
+import { KvsServer, type KvsStatistics } from '#dist/index.js';
 
 import { Peer } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
-import { closing, connect, failureOf, startServer, startServerProcess } from '../fixtures/service.js';
+import { connect, failureOf, startServer, startServerProcess } from '../fixtures/service.js';
 
 test('a second server of the name is refused with the pid of the first, which goes on', async () => {
   const name = regionName();
@@ -57,16 +57,25 @@ test('a server process that was killed is followed by another, and what it left 
   expect(second.size).toBe(1);
 });
 
+/** Processes that were started to serve the region. */
+const serversOf = (name: string): number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(name);
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    });
+
 test('ten processes that connect with autostart at once share one server', async () => {
   const name = regionName();
   const options = { name, autostart: { workers: 1, maxMemory: 16 * 2 ** 20, slots: 64 }, connectTimeoutMs: 60_000 };
   const start = () => Peer.start('service/client', JSON.stringify({ ...options, timeoutMs: 60_000 }));
-  // The server outlives its clients: it is ended by the pid that it gives.
-  onTestFinished(async () => {
-    const last = await KvsClient.connect({ name }).catch(() => undefined);
-    if (last === undefined) return;
-    const { pid } = await closing(last).stats();
-    if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(name)) process.kill(pid, 'SIGKILL');
+  // The server outlives its clients, and one that was started too late would take the place of a dead one.
+  onTestFinished(() => {
+    for (const pid of serversOf(name)) process.kill(pid, 'SIGKILL');
   });
   const peers = await Promise.all(Array.from({ length: 10 }, start));
   const sums = await Promise.all(peers.map((peer) => peer.tell('incr', 'count')));
