@@ -10,7 +10,6 @@ import { BUCKET_BYTES, DataHeader, GRANULE_BYTES, Stripe, WorkerRecord } from '.
 import { align, bytes, f64, i32, LINE, record, roundUp, words } from './record.js';
 
 export {
-  BLOCK_NOTES,
   BUCKET_BYTES,
   BUCKET_ENTRIES,
   BUCKET_WORDS,

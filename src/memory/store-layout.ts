@@ -54,13 +54,6 @@ export const WorkerRecord = record(LINE * 5, {
   errors: floats(MAX_OPERATIONS),
 });
 
-/** Words of a worker's record that name blocks in use. */
-export const BLOCK_NOTES: readonly number[] = [
-  WorkerRecord.pendingBlock,
-  WorkerRecord.spareBucket,
-  WorkerRecord.keptBlock,
-];
-
 /** A bucket is one cache line: 15 entry words and the granule of an overflow bucket of the same shape. */
 export const BUCKET_BYTES = 64;
 export const BUCKET_WORDS = BUCKET_BYTES / 4;

@@ -7,9 +7,10 @@
  */
 import { hashWords } from '../codec/hash.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
-import { BLOCK_NOTES, DataHeader, MAX_WORKERS, workerBase } from '../memory/layout.js';
+import { DataHeader, MAX_WORKERS, workerBase } from '../memory/layout.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { store } from '../memory/words.js';
+import { BLOCK_NOTES } from '../store/block-notes.js';
 import { resolveIntent } from '../store/map-repair.js';
 import { rebuildStore, type RebuiltStore } from '../store/store-rebuild.js';
 import { type InFlight, InFlightRequests } from './in-flight.js';

@@ -5,18 +5,11 @@
  * A death leaves locks held, hints wrong and at most three blocks in use that nobody else knows: those named by the
  * worker's record. repair() sets the first two right; the third is for the caller, by free().
  */
-import {
-  BLOCK_NOTES,
-  type Geometry,
-  HeapControl,
-  SizeClass,
-  UNIT_BYTES,
-  WorkerRecord,
-  workerBase,
-} from '../memory/layout.js';
+import { type Geometry, HeapControl, SizeClass, UNIT_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
 import { holderOf, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
+import { BLOCK_NOTES } from './block-notes.js';
 import { Blocks, unitsOf } from './blocks.js';
 import { Compactor, type Relocator } from './compactor.js';
 import { RunKind } from './runs.js';

@@ -6,10 +6,11 @@
  * A block's granule stands in a word of the worker's record (its note) before its bit is set, and until its bit is
  * clear again: a death leaves the block free, or used and noted.
  */
-import { BLOCK_NOTES, GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, workerBase } from '../memory/layout.js';
+import { GRANULE_BYTES, type Geometry, SizeClass, SlabHeader, workerBase } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
+import { BLOCK_NOTES } from './block-notes.js';
 import { RunKind, type Runs } from './runs.js';
 import { blockBytesOf, clearBitmap, firstBlockOf, SIZE_CLASSES, slabBlocksOf, slabUnitsOf } from './size-class.js';
 
