@@ -31,9 +31,14 @@ A flag wins over the environment, the environment over the file of --config. The
 JSON: {"name": "sessions", "maxMemory": "2GiB", "maxValue": 65536, "logLevel": "warn"},
 keys after the flags: maxMemory for --max-memory.
 
-SIGTERM or SIGINT: no new requests, those in flight are finished, the region is removed,
-exit code 0. A second one ends the server at once (exit code 143 or 130); its region stays
-until the next server of the name replaces it.
+SIGTERM or SIGINT: no new requests, those in flight are finished, the region is removed
+(with --keep it is left to the next server), exit code 0. A second one ends the server at
+once (exit code 143 or 130).
+
+A server that starts goes on with what a dead one of its name has left: all data, and the
+requests in flight. It starts empty if that is of another version, damaged, or of another
+--slots, --stripes, --max-memory or --max-value than given; what was there is then kept
+as kvs.<name>.{ctl,data}.old beside the region, until the next such case.
 
 Exit codes:
   0  stopped as told
@@ -61,11 +66,11 @@ function parseCommandLine(argv: readonly string[]): ServerSettings {
     .exitOverride()
     .addHelpText('after', HELP);
   for (const { flag, argument, description, variable } of SETTINGS) {
-    program.addOption(new Option(`${flag} ${argument}`, `${description} [$${variable}]`));
+    program.addOption(new Option(`${flag} ${argument}`.trimEnd(), `${description} [$${variable}]`));
   }
   program.option('--config <file.json>', 'read settings from a file [$KVS_CONFIG]');
-  const { config, ...flags } = program.parse(argv).opts<{ [key: string]: string }>();
-  return readSettings(flags, process.env, config);
+  const { config, ...flags } = program.parse(argv).opts<{ [key: string]: string | true }>();
+  return readSettings(flags, process.env, config === true ? undefined : config);
 }
 
 /** @returns a promise of the first signal to stop; the second ends the process */
@@ -82,7 +87,7 @@ function signalToStop(): Promise<'SIGINT' | 'SIGTERM'> {
   });
 }
 
-function logStart(log: Logger, { server: { name, shape, shmDir } }: ServerSettings, startMs: number): void {
+function logStart(log: Logger, { name, shape }: KvsServer, shmDir: string, startMs: number): void {
   const { workers, slots, stripes, maxMemoryBytes, maxValueBytes } = shape;
   const region = `${shmDir}/kvs.${name}.{ctl,data}`;
   const facts = { workers, slots, stripes, maxMemory: maxMemoryBytes, maxValue: maxValueBytes, region, startMs };
@@ -97,7 +102,7 @@ function logStart(log: Logger, { server: { name, shape, shmDir } }: ServerSettin
 async function serve(settings: ServerSettings): Promise<void> {
   const startedAt = performance.now();
   const toStop = signalToStop();
-  const { name, shmDir, shape, hugePages, drainTimeoutMs } = settings.server;
+  const { name, shmDir, shape, asked, hugePages, drainTimeoutMs, fresh, takeover, keep } = settings.server;
   let opened: Promise<Logger> | undefined;
   // Loaded when there is something to say, as a rule once the server answers.
   const openLog = (): Promise<Logger> => (opened ??= createLog(settings.logLevel, name));
@@ -107,21 +112,30 @@ async function serve(settings: ServerSettings): Promise<void> {
     hugePages,
     drainTimeoutMs,
     workers: shape.workers,
-    stripes: shape.stripes,
-    slots: shape.slots,
-    maxMemory: shape.maxMemoryBytes,
-    maxValueBytes: shape.maxValueBytes,
+    stripes: asked.stripes,
+    slots: asked.slots,
+    maxMemory: asked.maxMemoryBytes,
+    maxValueBytes: asked.maxValueBytes,
+    fresh,
+    takeover,
+    keep,
     onEvent: (event) => void openLog().then((log) => logEvent(log, event)),
   });
   const startMs = Math.round(performance.now() - startedAt);
   const log = await openLog();
-  logStart(log, settings, startMs);
-  const signal = await toStop;
+  logStart(log, server, shmDir, startMs);
+  const signal = await Promise.race([toStop, server.ended]);
+  if (signal === undefined) {
+    log.info({ event: 'handed-over' }, 'handed over to another server');
+    // Nothing is left to do; a signal that is waited for would keep the process.
+    process.exit(EXIT.ok);
+  }
   log.info({ event: 'stopping', signal }, `${signal}: stopping, requests in flight are finished`);
   const stoppingAt = performance.now();
   await server.stop();
   const stopMs = Math.round(performance.now() - stoppingAt);
-  log.info({ event: 'stopped', stopMs }, `stopped in ${stopMs} ms, the region is removed`);
+  const what = keep ? 'is left to the next server' : 'is removed';
+  log.info({ event: 'stopped', stopMs }, `stopped in ${stopMs} ms, the region ${what}`);
 }
 
 /** @returns the exit code */

@@ -49,8 +49,27 @@ function terminalStream(terminal: NodeJS.WriteStream): DestinationStream {
 
 export function logEvent(log: Logger, event: ServerEvent): void {
   switch (event.type) {
-    case 'stale-region-replaced':
-      log.warn({ event: event.type }, 'the last server of this name died; its region was replaced');
+    case 'recovered': {
+      const { type, ...counts } = event;
+      const { entries, dropped, replayed, answered, refused, ms } = counts;
+      log[dropped + refused > 0 ? 'warn' : 'info'](
+        { event: type, ...counts },
+        `took over what the last server of this name left: ${entries} entries, ${dropped} dropped as damaged; requests ` +
+          `in flight: ${replayed} executed again, ${answered} answered, ${refused} refused; in ${ms} ms`,
+      );
+      break;
+    }
+    case 'region-replaced': {
+      const { type, reason, archive } = event;
+      const kept = archive === undefined ? '' : `; it is kept as ${archive}`;
+      log.warn(
+        { event: type, reason, archive },
+        `what the last server of this name left was replaced: ${reason}${kept}`,
+      );
+      break;
+    }
+    case 'takeover-requested':
+      log.info({ event: event.type }, 'another server takes over');
       break;
     case 'worker-died':
       log.error(

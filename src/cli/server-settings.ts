@@ -44,6 +44,7 @@ interface Setting {
   readonly key: string;
   readonly flag: string;
   readonly variable: string;
+  /** '': none, the flag alone says yes. */
   readonly argument: string;
   readonly description: string;
   readonly schema: v.GenericSchema;
@@ -144,6 +145,36 @@ export const SETTINGS: readonly Setting[] = [
     option: 'drainTimeoutMs',
   },
   {
+    key: 'keep',
+    flag: '--keep',
+    variable: 'KVS_KEEP',
+    argument: '',
+    description: 'leave data and clients to the next server when stopped (default: remove all)',
+    schema: schemas.keep,
+    convert: truth,
+    option: 'keep',
+  },
+  {
+    key: 'takeover',
+    flag: '--takeover',
+    variable: 'KVS_TAKEOVER',
+    argument: '',
+    description: 'take the place of a server of the name that runs, with all its data',
+    schema: schemas.takeover,
+    convert: truth,
+    option: 'takeover',
+  },
+  {
+    key: 'fresh',
+    flag: '--fresh',
+    variable: 'KVS_FRESH',
+    argument: '',
+    description: 'start empty, whatever a dead server has left',
+    schema: schemas.fresh,
+    convert: truth,
+    option: 'fresh',
+  },
+  {
     key: 'logLevel',
     flag: '--log-level',
     variable: 'KVS_LOG_LEVEL',
@@ -166,7 +197,7 @@ interface Source {
  * @throws SettingsError that names everything wrong by where it was given
  */
 export function readSettings(
-  flags: { readonly [key: string]: string },
+  flags: { readonly [key: string]: string | true },
   environment: NodeJS.ProcessEnv,
   configFile = presence(environment['KVS_CONFIG']),
 ): ServerSettings {

@@ -46,7 +46,7 @@ export class BlockingCalls {
     if (!this.#spin.spin(this.#isDone) && !this.#sleep(session, call)) {
       const name = this.#connection.options.name;
       const { isServing } = session;
-      if (!isServing) this.#pipeline.lose();
+      if (session.isGone) this.#pipeline.lose();
       const ended = session.end(call);
       if (ended !== 'done') {
         call.state = 'rejected';
@@ -83,7 +83,7 @@ export class BlockingCalls {
     const { name } = this.#connection.options;
     if (remaining <= 0) throw timedOut(name, 'no');
     this.waitForProgress(session, Math.min(SLICE_MS, remaining), rings);
-    if (!session.isServing) {
+    if (session.isGone) {
       this.#pipeline.lose();
       throw serverGone(name, 'no');
     }
@@ -111,7 +111,7 @@ export class BlockingCalls {
       const sliceMs = session.isUntidy || !this.#pipeline.isIdle ? BUSY_SLICE_MS : SLICE_MS;
       session.sleep(call, word, Math.min(sliceMs, remaining));
       if (session.isDone(call)) break;
-      if (!session.isServing) return session.isDone(call);
+      if (session.isGone) return session.isDone(call);
       this.#moveOthers(session, call);
     }
     return true;
@@ -133,7 +133,7 @@ export class BlockingCalls {
       if (remaining <= 0) return false;
       const { session } = this.#connection;
       this.waitForProgress(session, Math.min(SLICE_MS, remaining), NOT_STARVING);
-      if (!session.isServing) this.#pipeline.lose();
+      if (session.isGone) this.#pipeline.lose();
       this.#pipeline.expire();
     }
   }

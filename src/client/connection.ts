@@ -124,8 +124,8 @@ function look(options: ResolvedClientOptions): Found {
   const session = isAlive && state === RegionState.ready ? open(region, options) : undefined;
   if (session !== undefined) return { session, isStarting: false, reason: undefined };
   closeQuietly(region.ctlFd);
-  const isStarting = isAlive && state === RegionState.starting;
-  const what = isAlive ? 'is stopping' : 'has died; its region is replaced when a server starts';
+  const isStarting = isAlive && (state === RegionState.starting || state === RegionState.recovering);
+  const what = isAlive ? 'is stopping' : 'has died; what it held is there again when a server starts';
   const message = `the server named ${JSON.stringify(name)} ${what}: start one with \`kvs-server --name ${name}\``;
   return { session: undefined, isStarting, reason: new KvsError('ERR_KVS_NO_REGION', message) };
 }
@@ -133,7 +133,7 @@ function look(options: ResolvedClientOptions): Found {
 /** @returns undefined when the server went meanwhile: the store's file goes before the one that was found */
 function open(region: Region, options: ResolvedClientOptions): Session | undefined {
   try {
-    return new Session(region, options.reads === 'direct');
+    return new Session(region, options);
   } catch (error) {
     if (regionState(region) !== RegionState.ready || !isServerAlive(region)) return undefined;
     closeQuietly(region.ctlFd);

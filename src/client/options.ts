@@ -24,6 +24,13 @@ export interface KvsClientOptions<V = string> {
   /** How long connect() waits for a server that is starting. Default 5,000 ms. */
   readonly connectTimeoutMs?: number | undefined;
   /**
+   * How long calls wait, within their deadlines, for another server when theirs has died: it takes over with all data,
+   * and the calls are executed, exactly once. Counted from when the death is noticed, within 100 ms; after that, calls
+   * fail at once with ERR_KVS_SERVER_GONE until there is a server. A server that is stopped is not waited for.
+   * Default 2,000 ms; 0: they fail when the death is noticed.
+   */
+  readonly reconnectTimeoutMs?: number | undefined;
+  /**
    * Starts a detached `kvs-server` when none runs; however many processes do so at once, one server comes of it.
    * An object gives that server's options. Default false.
    */
@@ -72,6 +79,7 @@ export interface ResolvedClientOptions {
   readonly codec: Codec<unknown>;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly reconnectTimeoutMs: number;
   readonly autostart: AutostartOptions | undefined;
   readonly keyEncoding: 'utf8' | 'buffer';
   readonly reads: 'direct' | 'server';
@@ -106,6 +114,7 @@ const schema = v.strictObject(
     codec: v.optional(v.unknown()),
     timeoutMs: timeout,
     connectTimeoutMs: timeout,
+    reconnectTimeoutMs: timeout,
     autostart: v.optional(v.union([v.boolean(), autostart], `expected ${AUTOSTART}`)),
     keyEncoding: v.optional(oneOf(['utf8', 'buffer'])),
     reads: v.optional(oneOf(['direct', 'server'])),
@@ -124,6 +133,7 @@ export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedC
     codec: resolveCodec(options.codec ?? 'utf8'),
     timeoutMs: given.timeoutMs ?? 5000,
     connectTimeoutMs: given.connectTimeoutMs ?? 5000,
+    reconnectTimeoutMs: given.reconnectTimeoutMs ?? 2000,
     autostart: given.autostart === true ? {} : given.autostart === false ? undefined : given.autostart,
     keyEncoding: given.keyEncoding ?? 'utf8',
     reads: given.reads ?? 'direct',

@@ -225,7 +225,7 @@ export class Pipeline {
   #onTick(): void {
     this.advance();
     const { session } = this.#connection;
-    if (!this.isIdle && !session.isServing) this.#lose(session);
+    if (!this.isIdle && session.isGone) this.#lose(session);
     this.expire();
     if (this.isIdle) return this.#rest();
     this.#alarm.setBy(this.#earliestDeadline(), !this.#hasBell);
@@ -238,9 +238,11 @@ export class Pipeline {
     const unsettled = this.#unsettled();
     for (const call of unsettled) call.startClock(now);
     const late = unsettled.filter((call) => call.deadline <= now);
-    const { name } = this.#connection.options;
-    for (const call of late) this.#end(call, (executed) => timedOut(name, executed));
-    if (late.length > 0) this.#dropSettled();
+    if (late.length === 0) return;
+    const { options, session } = this.#connection;
+    const errorOf = session.isServing ? timedOut : serverGone;
+    for (const call of late) this.#end(call, (executed) => errorOf(options.name, executed));
+    this.#dropSettled();
   }
 
   #unsettled(): Call[] {

@@ -3,7 +3,7 @@
  * when the server was replaced. Every slot the session claims is released by it, by a worker (ABANDONED), or, if this
  * process dies, by the server's reaper.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 
 import { KeyBuffer } from '../codec/key-buffer.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
@@ -13,23 +13,23 @@ import { SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, DataHeader, RegionState, Slot } from '../memory/layout.js';
+import { ClientRecord, CtlHeader, DataHeader, isOpen, Slot } from '../memory/layout.js';
 import { PinRow } from '../memory/pins.js';
-import { removeFile } from '../memory/region-files.js';
-import { attachData, isServerAlive, type Region, regionState } from '../memory/region.js';
+import { attachData, type Region } from '../memory/region.js';
 import { add, cas, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
+import { openDoorbell } from './doorbell.js';
+import type { ResolvedClientOptions } from './options.js';
 import { BLOCKED, Ordering } from './ordering.js';
 import type { ViewGround } from './pinned-views.js';
+import { Presence } from './presence.js';
 import { RequestWriter } from './request-writer.js';
 import { SlotClaims } from './slot-claims.js';
 
-const BELL_FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-const BELL_MODE = 0o600;
-
+type Options = Pick<ResolvedClientOptions, 'reads' | 'reconnectTimeoutMs'>;
 export type StartResult = 'started' | 'blocked' | 'starved';
 
 /** How an unfinished call was ended. `done`: it had finished after all, its result is there. */
@@ -62,12 +62,14 @@ export class Session {
   #isHeld = false;
   #isClosed = false;
   #isLost = false;
+  readonly #presence: Presence;
 
   /** Takes a lease of an attached region. @throws KvsError ERR_KVS_TOO_MANY_CLIENTS */
-  constructor(region: Region, readsDirectly: boolean) {
+  constructor(region: Region, { reads, reconnectTimeoutMs }: Options) {
     const { ctl, geometry } = region;
     this.region = region;
-    const data = readsDirectly ? attachData(region) : undefined;
+    this.#presence = new Presence(region, reconnectTimeoutMs);
+    const data = reads === 'direct' ? attachData(region) : undefined;
     if (data !== undefined) {
       this.reader = new Reader(data, geometry);
       this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
@@ -88,14 +90,19 @@ export class Session {
     add(this.#words, CtlHeader.clients, 1);
   }
 
-  /** Whether new calls can be submitted, by the region's own word; a killed server shows only by isServerAlive. */
+  /** Whether new calls can be submitted, to this server or the next one, by the region's own word. */
   get isReady(): boolean {
-    return !this.#isLost && load(this.#words, CtlHeader.state) === RegionState.ready;
+    return !this.#isLost && isOpen(load(this.#words, CtlHeader.state));
   }
 
-  /** Whether answers can still come: asks the kernel for the server's lease. */
+  /** Whether a server is there: asks the kernel. */
   get isServing(): boolean {
-    return !this.#isLost && regionState(this.region) < RegionState.stopped && isServerAlive(this.region);
+    return !this.#isLost && this.#presence.isServing;
+  }
+
+  /** Whether answers can no longer come, from a next server either: asks the kernel. */
+  get isGone(): boolean {
+    return this.#isLost || this.#presence.isGone;
   }
 
   /** Claims a slot, writes the request and hands it over. `inFlight`: asynchronous calls not yet finished. */
@@ -252,7 +259,7 @@ export class Session {
 
   /** Asks for a ring of the doorbell at the next completion, and keeps the event loop alive for it. */
   arm(onRing: () => void): void {
-    this.#doorbell ??= this.#openDoorbell(onRing);
+    this.#doorbell ??= openDoorbell(this.region, this.#client, onRing);
     this.#doorbell.ref();
     this.#isHeld = true;
     // A fence too: the caller's last look must not come before it.
@@ -265,15 +272,6 @@ export class Session {
     this.#isHeld = false;
     store(this.#words, this.#record + ClientRecord.armed, 0);
     this.#doorbell?.unref();
-  }
-
-  #openDoorbell(onRing: () => void): Doorbell {
-    const path = this.region.paths.bell(this.#client);
-    native.makeFifo(path, BELL_MODE);
-    const fd = openSync(path, BELL_FLAGS);
-    // SYNC: a server says that it is stopped before it removes the bells of its region; one made later is ours to remove.
-    if (regionState(this.region) >= RegionState.stopped) removeFile(path);
-    return native.watchDoorbell(fd, onRing);
   }
 
   /** The server is known to be gone: nothing new is submitted here. */

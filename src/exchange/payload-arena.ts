@@ -126,15 +126,15 @@ export class PayloadArena {
     return freed;
   }
 
-  /** Frees the chunks whose owner is none any more, as `isStale` says. For the reaper. @returns how many */
-  releaseWhere(isStale: (use: number, slot: number) => boolean): number {
+  /** Frees the chunks whose owner is none any more, as `isStale` says. @returns how many */
+  releaseWhere(isStale: (use: number, slot: number, chunk: number) => boolean): number {
     let freed = 0;
     for (let chunk = 0; chunk < this.chunkCount; chunk++) {
       const owner = load(this.#words, this.#firstOwner + chunk);
       if (owner === 0) continue;
       const use = owner & ~OWNED;
       // The whole word is compared: a chunk that was claimed anew meanwhile keeps its new owner.
-      if (isStale(use, slotOfUse(use)) && cas(this.#words, this.#firstOwner + chunk, owner, 0)) freed++;
+      if (isStale(use, slotOfUse(use), chunk) && cas(this.#words, this.#firstOwner + chunk, owner, 0)) freed++;
     }
     return freed;
   }

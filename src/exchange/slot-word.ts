@@ -37,3 +37,17 @@ export const nextFree = (word: number): number => ((generationOf(word) + 1) & GE
 export const useOf = (slot: number, word: number): number => (generationOf(word) << SLOT_BITS) | slot;
 export const slotOfUse = (use: number): number => use & (MAX_SLOTS - 1);
 export const generationOfUse = (use: number): number => use >>> SLOT_BITS;
+
+/** Bits of a use; those above count in the word below. */
+const USE_BITS = 32 - 2;
+const USE_MASK = (1 << USE_BITS) - 1;
+export const MAX_REPLAYS = 3;
+
+/** `Slot.replay`: a use of the slot that a server died over, and how often. */
+export const replayOf = (slot: number, word: number, replays: number): number =>
+  useOf(slot, word) | (replays << USE_BITS);
+/** How often a server has died over this use of the slot, by its `Slot.replay`. */
+export const replaysOf = (replay: number, slot: number, word: number): number =>
+  (replay & USE_MASK) === useOf(slot, word) ? replay >>> USE_BITS : 0;
+export const isReplay = (replay: number, slot: number, word: number): boolean =>
+  replay !== 0 && replaysOf(replay, slot, word) > 0;

@@ -7,9 +7,9 @@
  * If an enqueuer dies before it rings, the sweeper rings in its place.
  */
 import { native } from '../native.js';
-import { CtlHeader, RegionState } from '../memory/layout.js';
+import { CtlHeader, isLeft } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { add, cas, clearBits, load, setBits } from '../memory/words.js';
+import { add, cas, clearBits, load, setBits, store } from '../memory/words.js';
 import type { TaskQueue } from './task-queue.js';
 
 export class WorkerBells {
@@ -64,7 +64,7 @@ export class WorkerBells {
     clearBits(this.#words, CtlHeader.awake, 1 << worker);
   }
 
-  /** Sleeps until rung, unless there is work or the region is stopped; at most `timeoutMs`. The worker is awake afterwards. */
+  /** Sleeps until rung, unless there is work or the server leaves the region; at most `timeoutMs`. The worker is awake afterwards. */
   sleep(worker: number, queue: TaskQueue, timeoutMs: number): void {
     const words = this.#words;
     const bell = CtlHeader.workerBells + worker;
@@ -72,8 +72,8 @@ export class WorkerBells {
     setBits(words, CtlHeader.asleep, 1 << worker);
     clearBits(words, CtlHeader.awake, 1 << worker);
     // SYNC: the last look; pairs with announce().
-    const isStopped = load(words, CtlHeader.state) === RegionState.stopped;
-    if (!isStopped && queue.isEmpty()) native.futexWait(words, bell, rings, timeoutMs);
+    const isOver = isLeft(load(words, CtlHeader.state));
+    if (!isOver && queue.isEmpty()) native.futexWait(words, bell, rings, timeoutMs);
     this.wakeUp(worker);
     // Whoever cleared the bit before us also rings; that ring only ends a later sleep early.
     clearBits(words, CtlHeader.asleep, 1 << worker);
@@ -84,6 +84,12 @@ export class WorkerBells {
     const others = workers === 32 ? 0 : -1 << workers;
     clearBits(this.#words, CtlHeader.awake, others);
     clearBits(this.#words, CtlHeader.asleep, others);
+  }
+
+  /** Forgets all workers: none runs yet. */
+  reset(): void {
+    store(this.#words, CtlHeader.awake, 0);
+    store(this.#words, CtlHeader.asleep, 0);
   }
 
   /** Forgets a worker that died. */

@@ -6,8 +6,22 @@
  *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap
  */
 import { HeapControl, MAX_SIZE_CLASSES, PINS_BYTES, SizeClass, UNIT_BYTES } from './heap-layout.js';
-import { align, bytes, f64, floats, i32, LINE, record, roundUp, words } from './record.js';
+import { BUCKET_BYTES, DataHeader, GRANULE_BYTES, Stripe, WorkerRecord } from './store-layout.js';
+import { align, bytes, f64, i32, LINE, record, roundUp, words } from './record.js';
 
+export {
+  BUCKET_BYTES,
+  BUCKET_ENTRIES,
+  BUCKET_WORDS,
+  DataHeader,
+  Entry,
+  ENTRY_HEADER_BYTES,
+  ENTRY_HEADER_WORDS,
+  GRANULE_BYTES,
+  MAX_OPERATIONS,
+  Stripe,
+  WorkerRecord,
+} from './store-layout.js';
 export {
   HeapControl,
   MAX_SIZE_CLASSES,
@@ -28,14 +42,24 @@ export const MAX_CLIENTS = 1024;
 /** One bit each in `CtlHeader.awake` and `CtlHeader.asleep`. */
 export const MAX_WORKERS = 32;
 export const MAX_KEY_BYTES = 1024;
-export const MAX_OPERATIONS = 32;
 
-/** Lease bytes in the ctl file: one for the server, one per client index. */
+/** Lease bytes in the ctl file: one for the server, one for whoever asks it to hand over, one per client index. */
 export const SERVER_LEASE_BYTE = 0;
+export const TAKEOVER_LEASE_BYTE = 1;
 export const CLIENT_LEASE_BYTE = 64;
 
-/** Life of a region, in `CtlHeader.state`. Only the server writes it. */
-export const RegionState = { starting: 0, ready: 1, stopping: 2, stopped: 3 } as const;
+/**
+ * Life of a region, in `CtlHeader.state`. Only the server writes it. `stopped` is the end; from `kept`, and from `ready`
+ * or `stopping` when the server has died, a successor goes on by way of `recovering`.
+ */
+export const RegionState = { starting: 0, ready: 1, stopping: 2, stopped: 3, recovering: 4, kept: 5 } as const;
+
+/** Whether the server is leaving the region: its workers take nothing more. */
+export const isLeft = (state: number): boolean => state === RegionState.stopped || state === RegionState.kept;
+
+/** Whether requests may be submitted: they are executed, if need be by the next server. */
+export const isOpen = (state: number): boolean =>
+  state === RegionState.ready || state === RegionState.recovering || state === RegionState.kept;
 
 /**
  * Opens both segments. Static from `magic` to `version` once the state is `ready`; each later group has its own line.
@@ -50,13 +74,15 @@ export const CtlHeader = record(PAGE, {
   maxValueBytes: i32,
   maxMemoryBytes: f64,
   regionId: words(2),
-  createdAtMs: f64,
+  /** When the server of the present epoch started. */
+  startedAtMs: f64,
   serverPid: i32,
   bootId: bytes(36),
   version: bytes(32),
   a: align(LINE),
   /** RegionState. */
   state: i32,
+  /** Servers that the region has had. */
   epoch: i32,
   b: align(LINE),
   queueHead: i32,
@@ -105,7 +131,7 @@ export const INLINE_BYTES = 960;
  *  +--------+--------+--------+--------+-----------------------------------+ 64
  *  | status | codec  | length | extent | chunks | count  | number (f64)    |
  *  +--------+--------+--------+--------+--------+--------+-----------------+
- *  | version (f64)   |                                                     |
+ *  | version (f64)   | replay | done   | effects|                          |
  *  +-----------------+-----------------------------------------------------+ 128
  *  | request inline (960) ... | response inline (960) ...                  | 2048
  */
@@ -135,6 +161,11 @@ export const Slot = record(2048, {
   count: i32,
   number: f64,
   version: f64,
+  /** Use | replays << 30 of a request that a dead server had begun (server/in-flight.ts); 0: none. */
+  replay: i32,
+  /** What had been done of it then, as in WorkerRecord. */
+  replayDone: i32,
+  replayEffects: i32,
   b: align(128),
   request: bytes(INLINE_BYTES),
   response: bytes(INLINE_BYTES),
@@ -142,72 +173,6 @@ export const Slot = record(2048, {
 
 /** Unit of the payload arena. */
 export const CHUNK_BYTES = 4096;
-
-export const DataHeader = record(PAGE, {
-  magic: i32,
-  layoutVersion: i32,
-  regionId: words(2),
-  /** Of the keys' hashes. Here, where no client can write: with another one no key would be found. */
-  hashSeed: words(2),
-});
-
-/** Guards the buckets whose hash ends in its index. */
-export const Stripe = record(LINE, {
-  /** memory/lock.ts. */
-  lock: i32,
-  entryCount: i32,
-  /** The last version given out in this stripe, 0: none. Modulo the number of stripes they are the stripe's index. */
-  version: f64,
-});
-
-/** What a worker is doing (read by whoever cleans up after it) and how many operations, by opcode, it has counted. */
-export const WorkerRecord = record(LINE * 5, {
-  /** Slot being executed + 1, 0: none. */
-  slot: i32,
-  /** The slot's word while executing. */
-  slotWord: i32,
-  /** Bucket word (index into the data segment's words) about to be replaced, 0: none. */
-  bucketWord: i32,
-  oldWord: i32,
-  newWord: i32,
-  /** Granule of a block allocated and not yet published, 0: none. */
-  pendingBlock: i32,
-  /** Granule of a spare overflow bucket, 0: none. */
-  spareBucket: i32,
-  /** Granule of a block that was replaced last and is kept for the next entry of its size, 0: none. */
-  keptBlock: i32,
-  a: align(LINE),
-  operations: floats(MAX_OPERATIONS),
-  errors: floats(MAX_OPERATIONS),
-});
-
-/** A bucket is one cache line: 15 entry words and the granule of an overflow bucket of the same shape. */
-export const BUCKET_BYTES = 64;
-export const BUCKET_WORDS = BUCKET_BYTES / 4;
-export const BUCKET_ENTRIES = BUCKET_WORDS - 1;
-
-/** Unit of addresses in the heap: a granule index is the byte offset in the data segment / 16; 0 is null. */
-export const GRANULE_BYTES = 16;
-
-/**
- * A stored entry, immutable once published. Key and value bytes follow the header.
- *
- *  0        4        8        12       16                24
- *  +--------+--------+--------+--------+-----------------+-----~
- *  | incarn.| shape  | valLen | hash   | version (f64)   | key, value
- *  +--------+--------+--------+--------+-----------------+-----~
- */
-export const Entry = record(24, {
-  /** Odd: not readable. Even: unique among all entries of all stripes (until 2^31 versions later). */
-  incarnation: i32,
-  /** keyBytes (low 16) | codec << 16. */
-  shape: i32,
-  valueBytes: i32,
-  hash: i32,
-  version: f64,
-});
-export const ENTRY_HEADER_BYTES = Entry.sizeBytes;
-export const ENTRY_HEADER_WORDS = ENTRY_HEADER_BYTES / 4;
 
 /** What a region is made from; everything else follows. */
 export interface RegionShape {
@@ -270,10 +235,11 @@ function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
   return { clientsOffset, slotsOffset, ...queue, arenaOffset, arenaChunks, pinsOffset, ctlBytes };
 }
 
-function dataGeometry({ stripes, workers, maxMemoryBytes }: RegionShape) {
+function dataGeometry({ stripes, maxMemoryBytes }: RegionShape) {
   const stripesOffset = DataHeader.sizeBytes;
   const workersOffset = stripesOffset + stripes * Stripe.sizeBytes;
-  const heapControlOffset = workersOffset + workers * WorkerRecord.sizeBytes;
+  // Room for all that there can be: the next server of the region may have another number of them.
+  const heapControlOffset = workersOffset + MAX_WORKERS * WorkerRecord.sizeBytes;
   const sizeClassesOffset = heapControlOffset + HeapControl.sizeBytes;
   const bucketsOffset = roundUp(sizeClassesOffset + MAX_SIZE_CLASSES * SizeClass.sizeBytes, PAGE);
   // A sixteenth of the memory, rounded down to a power of two: 15 entry words per 1 to 2 KiB of heap.

@@ -2,7 +2,17 @@
  * Names, header checks and trust of region files, before anything is mapped.
  * `<dir>/kvs.<name>.ctl`, `.data` and one FIFO `.bell.<i>` per client index in use.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, type Stats, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 import { KvsError } from '../errors.js';
@@ -19,6 +29,9 @@ export interface RegionPaths {
   readonly ctl: string;
   readonly data: string;
   readonly bell: (client: number) => string;
+  /** Where the files of a region go that could not be used: no name of a region leads there. */
+  readonly archivedCtl: string;
+  readonly archivedData: string;
 }
 
 /** @throws TypeError when the name is not 1 to 64 of `A-Z a-z 0-9 . _ -` */
@@ -29,7 +42,13 @@ export function regionPaths(name: string, shmDir: string): RegionPaths {
     );
   }
   const prefix = join(shmDir, `kvs.${name}.`);
-  return { ctl: `${prefix}ctl`, data: `${prefix}data`, bell: (client) => `${prefix}bell.${client}` };
+  return {
+    ctl: `${prefix}ctl`,
+    data: `${prefix}data`,
+    bell: (client) => `${prefix}bell.${client}`,
+    archivedCtl: `${prefix}ctl.old`,
+    archivedData: `${prefix}data.old`,
+  };
 }
 
 /** Flags for whatever may lie at the path: links are not followed, and a FIFO does not block. */
@@ -55,6 +74,12 @@ export function openRegionFile(path: string, writable: boolean): number | undefi
   }
 }
 
+/**
+ * Opens an open file once more. A mapping keeps the open file that it was made from, and with it that file's locks,
+ * even after close() and for other threads that share the mapping: leases need an open file of their own.
+ */
+export const openAgain = (fd: number): number => openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
+
 /** @throws KvsError ERR_KVS_NOT_OURS unless it is a plain file of our user (or group, when shared) that others cannot open */
 export function checkTrust(path: string, fd: number): Stats {
   const stats = fstatSync(fd);
@@ -77,7 +102,13 @@ export interface CtlIdentity {
   readonly serverPid: number;
   readonly state: number;
   readonly regionId: string;
+  readonly bootId: string;
 }
+
+export const BOOT_ID_BYTES = 36;
+
+/** Of this boot of the host: shared memory on a disk outlives it. */
+export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 
 /**
  * Reads and checks the header of a ctl file through `read`, so that nothing unsound is ever mapped.
@@ -108,6 +139,7 @@ export function readCtlHeader(path: string, fd: number): CtlIdentity {
     serverPid: header.words[CtlHeader.serverPid] ?? 0,
     state: header.words[CtlHeader.state] ?? 0,
     regionId: regionIdOf(header, CtlHeader.regionId),
+    bootId: header.bytes.toString('latin1', CtlHeader.bootId, CtlHeader.bootId + BOOT_ID_BYTES),
   };
 }
 

@@ -1,11 +1,10 @@
 /**
  * A region of shared memory as one process holds it: the ctl segment with its geometry, and the data segment.
- * The server creates it (createRegion) and holds the lease on byte 0 of the ctl file for life; clients attach.
- * Creation order: ctl is made without a name, locked and filled, then linked (this decides who owns the name); then data
- * is made and linked; `state` becomes ready last. Death in between leaves a free lease, which the next server replaces.
+ * The server creates it, or takes over a dead one's (region-claim.ts), and holds the lease on byte 0 of the ctl file for
+ * life; clients attach. Creation order: ctl is made without a name, locked and filled, then linked (this decides who owns
+ * the name); then data is made and linked; `state` becomes ready last. Death in between leaves a free lease.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 
 import { KvsError } from '../errors.js';
 import { type MappedViews, native } from '../native.js';
@@ -22,10 +21,13 @@ import {
   SERVER_LEASE_BYTE,
 } from './layout.js';
 import {
+  BOOT_ID_BYTES,
+  bootId,
   checkTrust,
   closeQuietly,
   corrupt,
   noRegion,
+  openAgain,
   openRegionFile,
   readCtlHeader,
   type RegionPaths,
@@ -35,7 +37,7 @@ import {
   removeFile,
 } from './region-files.js';
 import { mapViews, type SegmentViews, viewsOf } from './segment.js';
-import { load } from './words.js';
+import { add, load } from './words.js';
 
 export interface Region {
   readonly name: string;
@@ -48,10 +50,17 @@ export interface Region {
   readonly regionId: string;
 }
 
+/** How a server came by its region. */
+export type Origin =
+  | { readonly kind: 'new' }
+  /** A dead server's, or one that was kept: it has to be recovered before it is served. */
+  | { readonly kind: 'taken-over' }
+  /** Another was found that could not be used; `archive` is where its ctl file is now, undefined: it was removed. */
+  | { readonly kind: 'replaced'; readonly reason: string; readonly archive: string | undefined };
+
 export interface OwnedRegion extends Region {
   readonly data: SegmentViews;
-  /** Whether the region of a dead server was found and replaced. */
-  readonly replacedStale: boolean;
+  readonly origin: Origin;
 }
 
 export interface CreateRegionOptions {
@@ -64,72 +73,15 @@ export interface CreateRegionOptions {
 }
 
 const MODE = 0o600;
-const MAX_ATTEMPTS = 100;
+const VERSION_BYTES = 32;
 
 /**
- * Creates the region and takes the server's lease, replacing the region of a dead server.
- * @throws KvsError ERR_KVS_ALREADY_RUNNING, ERR_KVS_NO_SPACE, ERR_KVS_NOT_OURS
+ * Creates the region and takes the server's lease. @returns undefined when another server took the name first
+ * @throws KvsError ERR_KVS_NO_SPACE, ERR_KVS_SHM_DIR
  */
-export function createRegion(options: CreateRegionOptions): OwnedRegion {
-  const paths = regionPaths(options.name, options.shmDir);
-  let replacedStale = false;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const found = retireStale(options, paths);
-    if (found === 'changed') continue;
-    replacedStale ||= found === 'retired';
-    const region = linkRegion(options, paths, replacedStale);
-    if (region !== undefined) return region;
-  }
-  throw new KvsError('ERR_KVS_ALREADY_RUNNING', `others keep starting and stopping servers named ${options.name}`);
-}
-
-/** Removes the files of a dead server of this name. @throws KvsError ERR_KVS_ALREADY_RUNNING */
-function retireStale(options: CreateRegionOptions, paths: RegionPaths): 'none' | 'retired' | 'changed' {
-  const fd = openRegionFile(paths.ctl, true);
-  if (fd === undefined) return 'none';
-  try {
-    checkTrust(paths.ctl, fd);
-    if (!native.tryLockByte(fd, SERVER_LEASE_BYTE)) throw alreadyRunning(options.name, paths.ctl, fd);
-    // Whoever held the lease may have removed or replaced the name meanwhile.
-    if (!isStillNamed(paths.ctl, fd)) return 'changed';
-    // Tell clients that still have it mapped. (The header may be garbage; the file is ours to write all the same.)
-    const stopped = new Int32Array([RegionState.stopped]);
-    if (fstatSync(fd).size >= CtlHeader.sizeBytes) writeSync(fd, stopped, 0, 4, CtlHeader.state * 4);
-    removeBells(options.name, options.shmDir);
-    removeFile(paths.data);
-    removeFile(paths.ctl);
-    return 'retired';
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function isStillNamed(path: string, fd: number): boolean {
-  const named = statSync(path, { throwIfNoEntry: false });
-  const opened = fstatSync(fd);
-  return named !== undefined && named.ino === opened.ino && named.dev === opened.dev;
-}
-
-function alreadyRunning(name: string, path: string, fd: number): KvsError {
-  let pid: number | undefined;
-  try {
-    const { serverPid } = readCtlHeader(path, fd);
-    // The pid of a dead server is still there while its successor clears its files away.
-    if (existsSync(`/proc/${serverPid}`)) pid = serverPid;
-  } catch {
-    // Someone holds the lease on a file that we cannot read: refused all the same, without a pid.
-  }
-  const who = pid === undefined ? 'another process' : `process ${pid}`;
-  return new KvsError(
-    'ERR_KVS_ALREADY_RUNNING',
-    `a server named ${JSON.stringify(name)} is already running (${who}): stop it, or choose another --name`,
-    pid === undefined ? {} : { pid },
-  );
-}
-
-/** @returns undefined when another server took the name first */
-function linkRegion(options: CreateRegionOptions, paths: RegionPaths, replacedStale: boolean): OwnedRegion | undefined {
+export function createRegion(options: CreateRegionOptions, origin: Origin): OwnedRegion | undefined {
   const { name, shmDir, shape, onNamed } = options;
+  const paths = regionPaths(name, shmDir);
   const geometry = geometryOf(shape);
   const { fd, buffer } = createSegment(shmDir, geometry.ctlBytes);
   let ctlFd: number | undefined;
@@ -147,7 +99,7 @@ function linkRegion(options: CreateRegionOptions, paths: RegionPaths, replacedSt
     onNamed?.();
     const data = linkData(options, paths, geometry, ctl);
     const regionId = regionIdOf(ctl, CtlHeader.regionId);
-    return { name, shmDir, paths, geometry, ctl, data, ctlFd, regionId, replacedStale };
+    return { name, shmDir, paths, geometry, ctl, data, ctlFd, regionId, origin };
   } catch (error) {
     if (isNamed) removeFile(paths.ctl);
     if (ctlFd !== undefined) closeQuietly(ctlFd);
@@ -174,12 +126,6 @@ function linkData(
     closeQuietly(fd);
   }
 }
-
-/**
- * Opens an open file once more. A mapping keeps the open file that it was made from, and with it that file's locks,
- * even after close() and for other threads that share the mapping: leases need an open file of their own.
- */
-const openAgain = (fd: number): number => openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
 
 function linkName(fd: number, path: string): boolean {
   try {
@@ -212,21 +158,18 @@ function unusable(shmDir: string, cause: unknown): KvsError {
   return new KvsError('ERR_KVS_SHM_DIR', message, { cause });
 }
 
-function fillCtlHeader({ words, floats, bytes }: SegmentViews, { shape, version }: CreateRegionOptions): void {
+function fillCtlHeader(ctl: SegmentViews, { shape, version }: CreateRegionOptions): void {
+  const { words, floats, bytes } = ctl;
   words[CtlHeader.magic] = CTL_MAGIC;
   words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
   words[CtlHeader.slots] = shape.slots;
   words[CtlHeader.stripes] = shape.stripes;
-  words[CtlHeader.workers] = shape.workers;
   words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
   floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
   words.set(randomFillSync(new Int32Array(2)), CtlHeader.regionId);
-  floats[CtlHeader.createdAtMs] = Date.now();
-  words[CtlHeader.serverPid] = process.pid;
-  bytes.write(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), CtlHeader.bootId, 36, 'latin1');
-  bytes.write(version, CtlHeader.version, 32, 'latin1');
+  bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
+  signHeader(ctl, shape.workers, version);
   words[CtlHeader.state] = RegionState.starting;
-  words[CtlHeader.epoch] = 1;
 }
 
 function fillDataHeader({ words }: SegmentViews, ctl: SegmentViews): void {
@@ -234,6 +177,16 @@ function fillDataHeader({ words }: SegmentViews, ctl: SegmentViews): void {
   words[DataHeader.layoutVersion] = LAYOUT_VERSION;
   words.set(ctl.words.subarray(CtlHeader.regionId, CtlHeader.regionId + 2), DataHeader.regionId);
   words.set(randomFillSync(new Int32Array(2)), DataHeader.hashSeed);
+}
+
+/** Says in the header of a region whose server this process is. */
+export function signHeader({ words, floats, bytes }: SegmentViews, workers: number, version: string): void {
+  words[CtlHeader.workers] = workers;
+  floats[CtlHeader.startedAtMs] = Date.now();
+  words[CtlHeader.serverPid] = process.pid;
+  bytes.fill(0, CtlHeader.version, CtlHeader.version + VERSION_BYTES);
+  bytes.write(version, CtlHeader.version, VERSION_BYTES, 'latin1');
+  add(words, CtlHeader.epoch, 1);
 }
 
 /**
@@ -284,6 +237,11 @@ export const regionState = (region: Region): number => load(region.ctl.words, Ct
 
 /** Whether the server's process is alive, by its lease. */
 export const isServerAlive = (region: Region): boolean => native.isByteLocked(region.ctlFd, SERVER_LEASE_BYTE);
+
+/** Gives up the server's lease and leaves all else to the next server. */
+export function leaveRegion(region: OwnedRegion): void {
+  closeQuietly(region.ctlFd);
+}
 
 /** Removes the names of an owned region and gives up the server's lease, in this order: nobody sees a name without. */
 export function removeRegion(region: OwnedRegion): void {

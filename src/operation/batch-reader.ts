@@ -18,10 +18,11 @@ export class BatchReader {
     this.#request = request;
   }
 
-  /** Starts at the first item of the request in the view. */
-  begin(): void {
+  /** Starts at the first item of the request in the view, or behind the first `done`. */
+  begin(done = 0): void {
     this.#next = this.#request.valueOffset;
     this.#end = this.#request.valueOffset + this.#request.valueBytes;
+    for (let item = 0; item < done && this.next() > 0; item++);
   }
 
   /** @returns 1: the fields hold the next item, 0: there is none, -1: the batch is malformed from here on */

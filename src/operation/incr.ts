@@ -67,6 +67,8 @@ export const incr: Operation<number> = {
       sum = value + by;
       if (!isInRange(sum, tag, Number.isInteger(value) && Number.isInteger(by))) sum = Number.NaN;
       if (!Number.isNaN(sum)) {
+        // The answer before the commit: whoever finds the one finds the other.
+        response.number(sum);
         store.fillNumber(block, hash, keyBytes, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag));
         old = store.put(hash, block);
       }
@@ -79,7 +81,6 @@ export const incr: Operation<number> = {
       return;
     }
     store.recycle(old);
-    response.number(sum);
   },
   decode: (response) => response.number,
 };

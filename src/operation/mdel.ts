@@ -8,16 +8,18 @@ export const mdel: Operation<number> = {
   opcode: 15,
   scope: 'batch',
   apply(request, response, { store, batch }) {
-    let deleted = 0;
-    batch.begin();
+    let deleted = store.effects;
+    let done = store.done;
+    batch.begin(done);
     for (let more = batch.next(); more !== 0; more = batch.next()) {
       if (more < 0) return response.status(Status.badRequest);
       const hash = batch.hash();
+      done++;
       let old = 0;
       store.lock(hash);
       try {
         const granule = store.find(hash, request.source, batch.keyOffset, batch.keyBytes);
-        if (granule !== 0) old = store.remove(hash);
+        if (granule !== 0) old = store.remove(hash, done);
       } finally {
         store.unlock(hash);
       }

@@ -9,8 +9,8 @@ export const mset: Operation<number> = {
   scope: 'batch',
   apply(request, response, server) {
     const { store, batch } = server;
-    let done = 0;
-    batch.begin();
+    let done = store.done;
+    batch.begin(done);
     for (let more = batch.next(); more !== 0; more = batch.next()) {
       if (more < 0 || batch.valueBytes > server.maxValueBytes) {
         response.status(more < 0 ? Status.badRequest : Status.tooLarge);
@@ -28,7 +28,7 @@ export const mset: Operation<number> = {
       store.lock(hash);
       try {
         store.findSameKey(hash, block);
-        old = store.put(hash, block);
+        old = store.put(hash, block, done + 1);
       } finally {
         store.unlock(hash);
       }

@@ -7,7 +7,7 @@ import { performance, type RecordableHistogram } from 'node:perf_hooks';
 
 import { Status } from '../errors.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
-import { ownerOf, SlotState, useOf, withState } from '../exchange/slot-word.js';
+import { isReplay, ownerOf, SlotState, useOf, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
@@ -101,8 +101,7 @@ export class Executor {
     if (after >= 0 && this.#slots.isPending(after) && this.#defer(slot, submitted, after)) return;
     const executing = this.#slots.begin(slot, submitted);
     if (executing === 0) return;
-    this.#data[this.#record + WorkerRecord.slotWord] = executing;
-    store(this.#data, this.#record + WorkerRecord.slot, slot + 1);
+    this.#note(slot, executing);
     if ((this.#executed++ & (SAMPLE - 1)) === 0) {
       const startedAt = performance.now();
       this.#apply(slot, executing);
@@ -130,6 +129,17 @@ export class Executor {
     this.#counters[this.#record / 2 + WorkerRecord.operations + this.#request.opcode]--;
     this.#pause(slot);
     return true;
+  }
+
+  /** Names the request in the record, and how much of it a dead server has done. */
+  #note(slot: number, executing: number): void {
+    const base = this.#slots.base(slot);
+    const isReplayed = isReplay(this.#ctl[base + Slot.replay], slot, executing);
+    const data = this.#data;
+    data[this.#record + WorkerRecord.done] = isReplayed ? this.#ctl[base + Slot.replayDone] : 0;
+    data[this.#record + WorkerRecord.effects] = isReplayed ? this.#ctl[base + Slot.replayEffects] : 0;
+    data[this.#record + WorkerRecord.slotWord] = executing;
+    store(data, this.#record + WorkerRecord.slot, slot + 1);
   }
 
   /** The slot is no longer this worker's to answer. */

@@ -15,13 +15,19 @@ import {
   regionName,
   wholeNumber,
 } from '../option-schemas.js';
+import type { Recovered } from './warm-restart.js';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
 
 /** Something worth a line in a log. */
 export type ServerEvent =
-  | { readonly type: 'stale-region-replaced' }
+  /** The region of a dead server, or of one that was kept, was taken over: see the docs of each count at Recovered. */
+  | ({ readonly type: 'recovered' } & Recovered)
+  /** What another server had left could not be taken over. `archive`: where its ctl file is now, if it was kept. */
+  | { readonly type: 'region-replaced'; readonly reason: string; readonly archive: string | undefined }
+  /** Another server has asked for the region; this one stops. */
+  | { readonly type: 'takeover-requested' }
   | { readonly type: 'worker-died'; readonly worker: number; readonly error: Error }
   | { readonly type: 'request-failed'; readonly worker: number; readonly operation: string; readonly message: string }
   | { readonly type: 'client-reaped'; readonly client: number; readonly pid: number; readonly slots: number }
@@ -49,6 +55,15 @@ export interface KvsServerOptions {
   readonly hugePages?: boolean | undefined;
   /** How long `stop()` waits for requests in flight. Default 5,000 ms. */
   readonly drainTimeoutMs?: number | undefined;
+  /**
+   * Starts with an empty store, whatever another server has left. Default false: what a dead server of the name has left
+   * is taken over, unless its `stripes`, `slots`, `maxMemory` or `maxValueBytes` are not as asked for here.
+   */
+  readonly fresh?: boolean | undefined;
+  /** Asks a server of the name that runs to hand its region over, and takes its place. Default false: it is an error. */
+  readonly takeover?: boolean | undefined;
+  /** Whether `stop()` leaves the region, with all that is in it, to the next server of the name. Default false. */
+  readonly keep?: boolean | undefined;
   /** Called on the thread that started the server. Default: nothing. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
@@ -58,11 +73,17 @@ export interface ResolvedServerOptions {
   readonly shmDir: string;
   readonly shape: RegionShape;
   readonly hugePages: boolean;
+  /** What of the shape was asked for by name: a region that is taken over must have it. */
+  readonly asked: Partial<RegionShape>;
+  readonly fresh: boolean;
+  readonly takeover: boolean;
+  readonly keep: boolean;
   readonly drainTimeoutMs: number;
   readonly onEvent: (event: ServerEvent) => void;
 }
 
 const MAX_DRAIN_MS = 3_600_000;
+const yesOrNo = v.boolean('expected true or false');
 
 /** The options by name, for everything that validates them: the API, the command line, a configuration file. */
 export const serverOptionsSchema = v.strictObject(
@@ -76,6 +97,9 @@ export const serverOptionsSchema = v.strictObject(
     shmDir: v.optional(directory),
     hugePages: v.optional(v.boolean('expected true or false')),
     drainTimeoutMs: v.optional(milliseconds(MAX_DRAIN_MS)),
+    fresh: v.optional(yesOrNo),
+    takeover: v.optional(yesOrNo),
+    keep: v.optional(yesOrNo),
     onEvent: v.optional(
       v.custom<(event: ServerEvent) => void>((given) => typeof given === 'function', 'expected a function'),
     ),
@@ -104,6 +128,15 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
       maxValueBytes,
     },
     hugePages: given.hugePages ?? true,
+    asked: {
+      ...(given.stripes !== undefined && { stripes: given.stripes }),
+      ...(given.slots !== undefined && { slots: given.slots }),
+      ...(given.maxMemory !== undefined && { maxMemoryBytes }),
+      ...(given.maxValueBytes !== undefined && { maxValueBytes }),
+    },
+    fresh: given.fresh ?? false,
+    takeover: given.takeover ?? false,
+    keep: given.keep ?? false,
     drainTimeoutMs: given.drainTimeoutMs ?? 5000,
     onEvent: given.onEvent ?? (() => {}),
   };

@@ -74,27 +74,35 @@ export class WorkerRecovery {
     setTimeout(look, ORPHAN_MS).unref();
   }
 
-  /** Answers a request whose thread has died, unless it had finished. */
   #answer(slot: number, word: number): void {
-    const table = new SlotTable(this.#ctl, this.#geometry);
-    if (slot >= table.count) return;
-    const executing = withState(word, SlotState.executing);
-    const arena = new PayloadArena(this.#ctl, this.#geometry, 0);
-    if (table.word(slot) === executing) {
-      const response = new ResponseWriter(this.#ctl, table, arena);
-      response.begin(slot, executing);
-      response.status(Status.internal);
-      if (table.complete(slot, executing)) {
-        this.#bells.ring(ownerOf(executing) & (MAX_CLIENTS - 1));
-        native.futexWake(this.#ctl.words, table.base(slot) + Slot.word, 1);
-        return;
-      }
-    }
-    const abandoned = withState(executing, SlotState.abandoned);
-    if (table.word(slot) !== abandoned) return;
-    arena.reclaim(useOf(slot, abandoned));
-    table.release(slot, abandoned);
+    const owner = failRequest(this.#ctl, this.#geometry, slot, word);
+    if (owner >= 0) this.#bells.ring(owner);
   }
+}
+
+/**
+ * Answers a request whose worker has died with ERR_KVS_INTERNAL, unless it had finished; frees it if nobody waits.
+ * @returns the client that waits for the answer, -1: none does
+ */
+export function failRequest(ctl: SegmentViews, geometry: Geometry, slot: number, word: number): number {
+  const table = new SlotTable(ctl, geometry);
+  if (slot >= table.count) return -1;
+  const executing = withState(word, SlotState.executing);
+  const arena = new PayloadArena(ctl, geometry, 0);
+  if (table.word(slot) === executing) {
+    const response = new ResponseWriter(ctl, table, arena);
+    response.begin(slot, executing);
+    response.status(Status.internal);
+    if (table.complete(slot, executing)) {
+      native.futexWake(ctl.words, table.base(slot) + Slot.word, 1);
+      return ownerOf(executing) & (MAX_CLIENTS - 1);
+    }
+  }
+  const abandoned = withState(executing, SlotState.abandoned);
+  if (table.word(slot) !== abandoned) return -1;
+  arena.reclaim(useOf(slot, abandoned));
+  table.release(slot, abandoned);
+  return -1;
 }
 
 function isInExecution(word: number): boolean {

@@ -1,25 +1,26 @@
 /**
- * The server: owns a region, runs its workers and keeps house. It serves until stop(), or until its process dies; then
- * the kernel frees its lease, every client notices, and the next server of the name replaces the region.
+ * The server: owns a region, runs its workers and keeps house. It serves until stop(), until another server takes over,
+ * or until its process dies; then the kernel frees its lease, and the next server of the name goes on with the region.
  */
 import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { KvsError } from '../errors.js';
 import { SlotTable } from '../exchange/slot-table.js';
-import { SlotState } from '../exchange/slot-word.js';
+import { SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
-import { RegionState } from '../memory/layout.js';
+import { DataHeader, RegionState, type RegionShape, TAKEOVER_LEASE_BYTE } from '../memory/layout.js';
+import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
+import { store } from '../memory/words.js';
 import { type Gathering, native } from '../native.js';
 import { Pins } from '../memory/pins.js';
-import { createRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { Store } from '../store/store.js';
-import { VERSION } from '../version.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { ClientList } from './client-list.js';
 import { HeaderGuard } from './header-guard.js';
+import { openRegion } from './open-region.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
 import { Reaper } from './reaper.js';
 import { WorkerRecovery } from './recovery.js';
@@ -59,20 +60,23 @@ export class KvsServer {
   #gatherTimer: NodeJS.Timeout | undefined;
   #gathering: Gathering | undefined;
   #stopped: Promise<void> | undefined;
+  /** Resolves when it has stopped, by stop() or because another server has asked for the region. */
+  readonly ended: Promise<void>;
+  #end!: (stopped: Promise<void>) => void;
 
   /**
-   * Starts a server and resolves when it answers. It keeps the process alive until it is stopped.
+   * Starts a server and resolves when it answers. It keeps the process alive until it is stopped. What a dead server of
+   * the name has left, or one stopped with `keep`, is taken over: data, versions, and the requests in flight.
    * @throws TypeError for wrong options; KvsError ERR_KVS_ALREADY_RUNNING (with the other's `pid`), ERR_KVS_NO_SPACE,
-   * ERR_KVS_NOT_OURS
+   * ERR_KVS_NOT_OURS; with `takeover` also ERR_KVS_LAYOUT
    */
   static async start(options: KvsServerOptions): Promise<KvsServer> {
     const resolved = resolveServerOptions(options);
-    const { name, shmDir, shape, onEvent } = resolved;
-    const histograms = Array.from({ length: shape.workers }, createLatencyHistogram);
-    const pool = new WorkerPool(histograms, onEvent);
+    const histograms = Array.from({ length: resolved.shape.workers }, createLatencyHistogram);
+    const pool = new WorkerPool(histograms, resolved.onEvent);
     let region: OwnedRegion;
     try {
-      region = createRegion({ name, shmDir, shape, version: VERSION, onNamed: () => pool.boot() });
+      region = await openRegion(resolved, () => pool.boot());
     } catch (error) {
       pool.expectEnd();
       await pool.join(0);
@@ -82,13 +86,11 @@ export class KvsServer {
     try {
       await pool.serve(region, server.#recovery);
     } catch (cause) {
-      await server.stop();
+      await server.stop({ keep: region.origin.kind === 'taken-over' });
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
     }
-    server.#header.enter(RegionState.ready);
-    server.#keepHouse();
+    server.#open();
     if (resolved.hugePages) server.#gatherTimer = setTimeout(server.#gatherPages, GATHER_AFTER_MS);
-    if (region.replacedStale) onEvent({ type: 'stale-region-replaced' });
     return server;
   }
 
@@ -102,10 +104,11 @@ export class KvsServer {
     this.name = options.name;
     this.#options = options;
     this.#region = region;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
     this.#header = new HeaderGuard(ctl);
     const queue = new TaskQueue(ctl, geometry);
-    queue.reset();
-    Store.format(data, geometry);
     this.#store = new Store(data, geometry, 0, new Pins(ctl, geometry));
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
@@ -116,6 +119,15 @@ export class KvsServer {
     this.#mender = new SlotMender(region);
     this.#recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
     this.#pool = pool;
+  }
+
+  /** From here on it answers. */
+  #open(): void {
+    this.#header.enter(RegionState.ready);
+    store(this.#region.data.words, DataHeader.recoveries, 0);
+    this.#keepHouse();
+    // Those who waited for a server while there was none.
+    this.#sweeper.wakeAll(this.#clients.refresh());
   }
 
   /** Whether it serves: from start() to stop(). */
@@ -133,12 +145,22 @@ export class KvsServer {
     return this.#statistics.read();
   }
 
+  /** How large the region is made, which is what it was made with when it was taken over. */
+  get shape(): RegionShape {
+    const { slots, stripes, workers, maxValueBytes, maxMemoryBytes } = this.#region.geometry;
+    return { slots, stripes, workers, maxValueBytes, maxMemoryBytes };
+  }
+
   /**
    * Stops: refuses new requests, finishes those in flight (at most `drainTimeoutMs`), tells every client, removes the
-   * region. Every call returns the same promise.
+   * region. With `keep` (by default the option of that name) it finishes what has been asked for so far and leaves the
+   * region, with all that is in it, to the next server; clients wait for that one. Every call returns the same promise.
    */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+  stop({ keep = this.#options.keep }: { readonly keep?: boolean } = {}): Promise<void> {
+    if (this.#stopped === undefined) {
+      this.#stopped = keep ? this.#leave() : this.#stop();
+      this.#end(this.#stopped);
+    }
     return this.#stopped;
   }
 
@@ -148,33 +170,57 @@ export class KvsServer {
 
   async #stop(): Promise<void> {
     this.#header.enter(RegionState.stopping);
-    const pending = await this.#drain();
+    const pending = await this.#drain(() => this.#uses().length);
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
+    await this.#endWorkers(RegionState.stopped);
+    removeRegion(this.#region);
+  }
+
+  async #leave(): Promise<void> {
+    const table = new SlotTable(this.#region.ctl, this.#region.geometry);
+    const asked = this.#uses();
+    await this.#drain(() => asked.filter((use) => table.isPending(use)).length);
+    await this.#endWorkers(RegionState.kept);
+    leaveRegion(this.#region);
+  }
+
+  async #endWorkers(state: typeof RegionState.stopped | typeof RegionState.kept): Promise<void> {
     clearTimeout(this.#timer);
     clearTimeout(this.#gatherTimer);
     this.#gathering?.stop();
     this.#pool.expectEnd();
-    this.#header.enter(RegionState.stopped);
+    this.#header.enter(state);
     this.#sweeper.wakeAll(this.#clients.refresh());
     await this.#pool.join(JOIN_TIMEOUT_MS);
     this.#bells.close();
     await this.#gathering?.done;
-    removeRegion(this.#region);
   }
 
-  /** @returns how many requests were still unfinished when the time was up */
-  async #drain(): Promise<number> {
+  /** @returns how many requests `countPending` still finds when the time is up */
+  async #drain(countPending: () => number): Promise<number> {
     const giveUpAt = performance.now() + this.#options.drainTimeoutMs;
     for (;;) {
-      const pending = this.#pending();
+      const pending = countPending();
       if (pending === 0 || performance.now() >= giveUpAt) return pending;
       await delay(DRAIN_LOOK_MS);
     }
   }
 
-  #pending(): number {
-    const isPending = (state: number): boolean => state === SlotState.submitted || state === SlotState.executing;
-    return new SlotTable(this.#region.ctl, this.#region.geometry).countWhere(isPending);
+  /** The uses of slots whose requests are not finished. */
+  #uses(): number[] {
+    const table = new SlotTable(this.#region.ctl, this.#region.geometry);
+    const uses: number[] = [];
+    for (let slot = 0; slot < table.count; slot++) {
+      const word = table.word(slot);
+      if (stateOf(word) === SlotState.submitted || stateOf(word) === SlotState.executing) uses.push(useOf(slot, word));
+    }
+    return uses;
+  }
+
+  /** Another server waits for the region: leaves it. */
+  #yield(): void {
+    this.#options.onEvent({ type: 'takeover-requested' });
+    void this.stop({ keep: true });
   }
 
   /** Lookups miss the TLB less often then, and clients map the store with fewer page faults. */
@@ -185,6 +231,7 @@ export class KvsServer {
   readonly #keepHouse = (): void => {
     const now = performance.now();
     this.#header.mend();
+    if (this.isRunning && native.isByteLocked(this.#region.ctlFd, TAKEOVER_LEASE_BYTE)) this.#yield();
     const clients = this.#clients.refresh();
     const isBusy = this.#sweeper.sweep(clients);
     let freed = 0;

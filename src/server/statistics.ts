@@ -5,7 +5,7 @@ import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState } from '../exchange/slot-word.js';
 import { clientsInUse } from '../memory/client-lease.js';
-import { CHUNK_BYTES, CtlHeader, type Geometry, workerBase, WorkerRecord } from '../memory/layout.js';
+import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerRecord } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
@@ -43,7 +43,7 @@ export class StatisticsReader {
       name: this.#name,
       version: bytes.latin1Slice(CtlHeader.version, CtlHeader.version + 32).replace(/\0.*$/s, ''),
       pid: words[CtlHeader.serverPid],
-      uptimeMs: Date.now() - floats[CtlHeader.createdAtMs],
+      uptimeMs: Date.now() - floats[CtlHeader.startedAtMs],
       workers: this.#geometry.workers,
       entries: this.#store.size(),
       operations: this.#operations(),
@@ -75,7 +75,8 @@ export class StatisticsReader {
 
   #sum(float: number): number {
     let sum = 0;
-    for (let worker = 0; worker < this.#geometry.workers; worker++) {
+    // Those of workers that earlier servers had are kept.
+    for (let worker = 0; worker < MAX_WORKERS; worker++) {
       sum += this.#data.floats[workerBase(this.#geometry, worker) / 2 + float];
     }
     return sum;

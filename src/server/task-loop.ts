@@ -8,7 +8,7 @@ import { SpinBudget } from '../exchange/spin-budget.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { native } from '../native.js';
-import { CtlHeader, RegionState } from '../memory/layout.js';
+import { CtlHeader, isLeft } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
@@ -51,10 +51,10 @@ export class TaskLoop {
     this.#maySpin = worker < Math.floor(availableParallelism() / 2);
   }
 
-  /** Returns when the region is stopped. */
+  /** Returns when the server leaves the region. */
   run(): void {
     this.#workerBells.wakeUp(this.#worker);
-    while (load(this.#ctl, CtlHeader.state) !== RegionState.stopped) {
+    while (!isLeft(load(this.#ctl, CtlHeader.state))) {
       const completed = this.#drain();
       if (completed > 0 || this.#queue.isEmpty()) this.#fruitless = 0;
       // A ring of garbage looks full and yields nothing: it must not cost a CPU until the sweeper mends it.
@@ -74,7 +74,7 @@ export class TaskLoop {
   /** @returns how many tasks it took */
   #drain(): number {
     let completed = 0;
-    for (let slot = this.#queue.dequeue(); slot >= 0; slot = this.#queue.dequeue()) {
+    for (let slot = this.#take(); slot >= 0; slot = this.#take()) {
       // More than one task: a second worker is worth its wake-up.
       if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringOne();
       this.#executor.run(slot);
@@ -82,6 +82,11 @@ export class TaskLoop {
     }
     this.#bells.flush();
     return completed;
+  }
+
+  /** @returns a task, -1: there is none, or it is left to the next server */
+  #take(): number {
+    return isLeft(load(this.#ctl, CtlHeader.state)) ? -1 : this.#queue.dequeue();
   }
 
   readonly #isThereWork = (): boolean => !this.#queue.isEmpty();

@@ -2,7 +2,7 @@
  * The striped hash map: buckets of one cache line that hold tagged references to immutable entries, and overflow
  * buckets of the same shape. The stripe's lock guards its buckets against other workers; direct readers take no lock.
  * One store of the bucket word commits a write. Before it, the worker's record names word, old and new value, so that
- * whoever cleans up after a dead thread knows on which side of the commit it died (repair.ts).
+ * whoever cleans up after a dead thread knows on which side of the commit it died (map-repair.ts).
  * Entries never move between buckets: one pass over the buckets meets each key that stays exactly once.
  */
 import { pad4 } from '../memory/copy.js';
@@ -116,24 +116,25 @@ export class HashMap {
 
   /**
    * Publishes a filled entry in place of what find() found or missed. Under the stripe's lock.
+   * @param done how much of the request has taken effect then (WorkerRecord)
    * @returns the granule of the entry it replaced, 0: none; retire it
    */
-  put(hash: number, granule: number): number {
+  put(hash: number, granule: number, done = 1): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
     const version = this.#nextVersion(hash);
     this.#floats[granule * 2 + Entry.version] = version;
     // SYNC: from here on the entry is readable; pairs with the first look of a direct read.
     store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));
     const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;
-    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule);
+    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1);
     if (old === 0) this.#words[stripe + Stripe.entryCount] = this.#words[stripe + Stripe.entryCount] + 1;
     return old;
   }
 
   /** Takes the entry that find() found out of the map. Under the stripe's lock. @returns its granule; retire it */
-  remove(hash: number): number {
+  remove(hash: number, done = 1): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
-    const old = this.#commit(this.#foundWord, 0);
+    const old = this.#commit(this.#foundWord, 0, done, 1);
     this.#words[stripe + Stripe.entryCount] = this.#words[stripe + Stripe.entryCount] - 1;
     return old;
   }
@@ -144,7 +145,7 @@ export class HashMap {
     // A number of its own for the new place, or a reader could mistake a second move back for no move.
     const incarnation = incarnationOf(this.#nextVersion(hash));
     store(this.#words, (to << 2) + Entry.incarnation, incarnation);
-    this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to);
+    this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to, this.#words[this.#record + WorkerRecord.done], 0);
   }
 
   /** Rises within a stripe, and differs from those of all other stripes: entries of one take the place of another's. */
@@ -157,18 +158,23 @@ export class HashMap {
   }
 
   /** Replaces a bucket word, with the intent on record. @returns the granule that it named, now unreadable */
-  #commit(at: number, next: number): number {
+  #commit(at: number, next: number, done: number, effects: number): number {
     const words = this.#words;
     const record = this.#record;
     const old = words[at];
+    const nextEffects = words[record + WorkerRecord.effects] + effects;
     words[record + WorkerRecord.oldWord] = old;
     words[record + WorkerRecord.newWord] = next;
+    words[record + WorkerRecord.nextDone] = done;
+    words[record + WorkerRecord.nextEffects] = nextEffects;
     store(words, record + WorkerRecord.bucketWord, at);
     // SYNC: the commit; pairs with the bucket check of a direct read.
     store(words, at, next);
     const granule = old & this.#granuleMask;
     // The new block belongs to the map now, the old one is ours to free: one word says both.
     store(words, record + WorkerRecord.pendingBlock, granule);
+    words[record + WorkerRecord.done] = done;
+    words[record + WorkerRecord.effects] = nextEffects;
     store(words, record + WorkerRecord.bucketWord, 0);
     if (granule !== 0) store(words, (granule << 2) + Entry.incarnation, 1);
     return granule;
@@ -200,13 +206,13 @@ export class HashMap {
   }
 
   /** Takes one entry out of a bucket. Under the stripe's lock. @returns its granule, 0: the bucket is empty */
-  popFrom(bucket: number): number {
+  popFrom(bucket: number, done: number): number {
     let first = this.#firstBucket + bucket * BUCKET_WORDS;
     for (;;) {
       for (let at = first; at < first + BUCKET_ENTRIES; at++) {
         if (this.#words[at] === 0) continue;
         this.#foundWord = at;
-        return this.remove(bucket);
+        return this.remove(bucket, done);
       }
       const overflow = this.#words[first + BUCKET_ENTRIES];
       if (overflow === 0) return 0;

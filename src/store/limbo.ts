@@ -86,4 +86,4 @@ export class Limbo {
 }
 
 /** The word of an entry that leads to the next one in limbo: its size must stay readable, its hash need not. */
-const linkOf = (granule: number): number => (granule << 2) + Entry.hash;
+export const linkOf = (granule: number): number => (granule << 2) + Entry.hash;

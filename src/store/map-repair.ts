@@ -29,13 +29,15 @@ export function repairMap(data: SegmentViews, geometry: Geometry, worker: number
 }
 
 /** The bucket word is either still the old one or already the new one: its stripe is locked since. */
-function resolveIntent(words: Int32Array, geometry: Geometry, record: number): void {
+export function resolveIntent(words: Int32Array, geometry: Geometry, record: number): void {
   const bucketWord = load(words, record + WorkerRecord.bucketWord);
   if (bucketWord === 0) return;
   if (load(words, bucketWord) === words[record + WorkerRecord.newWord]) {
     const old = words[record + WorkerRecord.oldWord] & (2 ** geometry.granuleBits - 1);
     if (old !== 0) store(words, (old << 2) + Entry.incarnation, 1);
     store(words, record + WorkerRecord.pendingBlock, old);
+    words[record + WorkerRecord.done] = words[record + WorkerRecord.nextDone];
+    words[record + WorkerRecord.effects] = words[record + WorkerRecord.nextEffects];
   }
   store(words, record + WorkerRecord.bucketWord, 0);
 }

@@ -130,6 +130,11 @@ export class Runs {
     if (unit < this.windowFirst || unit >= this.windowEnd) this.#join(unit, units);
   }
 
+  /** Frees the used run that starts at `unit`, until rebuild() in no list. Nobody else may be at work. */
+  drop(unit: number): void {
+    store(this.#words, this.#table + unit, headWord(RunKind.free, this.lengthOf(unit)));
+  }
+
   get windowFirst(): number {
     return this.#words[this.#control + HeapControl.windowFirst];
   }

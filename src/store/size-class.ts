@@ -57,6 +57,14 @@ export const sizeClassOf = (bytes: number): number => classOfGranules[(bytes + G
 /** Words of the bitmap of used blocks in a slab of the class. */
 export const bitmapWordsOf = (sizeClass: number): number => (slabBlocksOf[sizeClass] + 31) >> 5;
 
+/** Makes all blocks free in the bitmap at `first`; bits beyond the last block count as used for ever. */
+export function clearBitmap(words: Int32Array, first: number, sizeClass: number): void {
+  const end = first + bitmapWordsOf(sizeClass);
+  const lastBits = slabBlocksOf[sizeClass] & 31;
+  words.fill(0, first, end);
+  if (lastBits !== 0) words[end - 1] = -1 << lastBits;
+}
+
 function fineShapes(): SlabShape[] {
   const count = (FINE_BYTES - MIN_BYTES) / GRANULE_BYTES + 1;
   return Array.from({ length: count }, (_, index) => ({

@@ -12,7 +12,7 @@ import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { BLOCK_NOTES } from './block-notes.js';
 import { RunKind, type Runs } from './runs.js';
-import { bitmapWordsOf, blockBytesOf, firstBlockOf, SIZE_CLASSES, slabBlocksOf, slabUnitsOf } from './size-class.js';
+import { blockBytesOf, clearBitmap, firstBlockOf, SIZE_CLASSES, slabBlocksOf, slabUnitsOf } from './size-class.js';
 
 const CLASS_WORDS = SizeClass.sizeBytes / 4;
 const HEADER_WORDS = SlabHeader.sizeBytes / 4;
@@ -149,7 +149,7 @@ export class Slabs {
     }
   }
 
-  /** Sets all hints of the class right from its slabs. Its lock is held by a dead worker, or by us. */
+  /** Sets all hints of the class right from its slabs. Its lock is held by a dead worker, or nobody else is at work. */
   rebuild(sizeClass: number, isCompactorDead: boolean): void {
     const line = this.#lineOf(sizeClass);
     const words = this.#words;
@@ -246,11 +246,9 @@ export class Slabs {
       const slab = this.#runs.take(slabUnitsOf[sizeClass]);
       if (slab < 0) return -1;
       const header = this.#runs.wordOf(slab);
-      words.fill(0, header, header + HEADER_WORDS + bitmapWordsOf(sizeClass));
+      words.fill(0, header, header + HEADER_WORDS);
       words[header + SlabHeader.sizeClass] = sizeClass;
-      // Bits beyond the last block count as used for ever.
-      const lastBits = slabBlocksOf[sizeClass] & 31;
-      if (lastBits !== 0) words[header + HEADER_WORDS + bitmapWordsOf(sizeClass) - 1] = -1 << lastBits;
+      clearBitmap(words, header + HEADER_WORDS, sizeClass);
       this.#runs.commit(slab, slabUnitsOf[sizeClass], RunKind.slab);
       words[line + SizeClass.slabs]++;
       words[line + SizeClass.freeBlocks] += slabBlocksOf[sizeClass];

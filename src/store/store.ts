@@ -100,18 +100,35 @@ export class Store {
     return this.map.find(hash, key.words, keyOffset / 4, keyBytes);
   }
 
-  /** Publishes a prepared entry where find() pointed. Under the lock. @returns the replaced entry: retire() it, unlocked */
-  put(hash: number, granule: number): number {
+  /**
+   * How much of the request in hand has taken effect already, under a server that died in the middle of it: items of a
+   * batch, 1 + buckets of a flush. That is not done again.
+   */
+  get done(): number {
+    return this.#data.words[this.#record + WorkerRecord.done];
+  }
+
+  /** How many entries it has put or removed. */
+  get effects(): number {
+    return this.#data.words[this.#record + WorkerRecord.effects];
+  }
+
+  /**
+   * Publishes a prepared entry where find() pointed. Under the lock.
+   * @param done how much of the request has taken effect with it
+   * @returns the replaced entry: retire() it, unlocked
+   */
+  put(hash: number, granule: number, done = 1): number {
     if (this.map.needsOverflow) {
       this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket]);
       this.#data.words[this.#record + WorkerRecord.spareBucket] = 0;
     }
-    return this.map.put(hash, granule);
+    return this.map.put(hash, granule, done);
   }
 
   /** Takes out what find() found. Under the lock. @returns the entry: retire() it, unlocked */
-  remove(hash: number): number {
-    return this.map.remove(hash);
+  remove(hash: number, done = 1): number {
+    return this.map.remove(hash, done);
   }
 
   /** Frees an entry that is no longer in the map; 0 is ignored. */
@@ -162,9 +179,9 @@ export class Store {
     return this.heap.usage();
   }
 
-  /** Removes every entry, one stripe's lock at a time. */
+  /** Removes every entry, one stripe's lock at a time; goes on where a dead server was. */
   flush(): void {
-    for (let bucket = 0; bucket < this.#geometry.buckets; bucket++) {
+    for (let bucket = Math.max(0, this.done - 1); bucket < this.#geometry.buckets; bucket++) {
       for (let granule = this.#popEntry(bucket); granule !== 0; granule = this.#popEntry(bucket)) this.retire(granule);
     }
   }
@@ -172,7 +189,7 @@ export class Store {
   #popEntry(bucket: number): number {
     this.lock(bucket);
     try {
-      return this.map.popFrom(bucket);
+      return this.map.popFrom(bucket, bucket + 1);
     } finally {
       this.unlock(bucket);
     }

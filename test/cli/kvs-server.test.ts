@@ -70,14 +70,26 @@ describe('the start', () => {
     expect((await runClient(['ping', '--name', name])).code).toBe(0);
   });
 
-  test('a server that replaces a dead one says so', async () => {
+  test('a server that goes on with what a dead one has left says so, and one that does not says why', async () => {
     const { name, server } = await startServer();
+    expect((await runClient(['set', 'k', 'v', '--name', name])).code).toBe(0);
     server.child.kill('SIGKILL');
     await server.ended;
-    const next = runServer(['--name', name, ...SMALL]);
+    // Only what is given by name must be as before.
+    const next = runServer(['--name', name]);
     await next.seen('"event":"started"');
-    expect(recordsOf(next.stdout).find(({ event }) => event === 'stale-region-replaced')).toMatchObject({
+    const records = recordsOf(next.stdout);
+    expect(records.find(({ event }) => event === 'recovered')).toMatchObject({ level: 'info', entries: 1, dropped: 0 });
+    expect(records.find(({ event }) => event === 'started')).toMatchObject({ slots: 64, maxMemory: 4 * 2 ** 20 });
+    expect((await runClient(['get', 'k', '--name', name])).stdout).toBe('v');
+    next.child.kill('SIGKILL');
+    await next.ended;
+    const other = runServer(['--name', name, '--slots', '128']);
+    await other.seen('"event":"started"');
+    expect(recordsOf(other.stdout).find(({ event }) => event === 'region-replaced')).toMatchObject({
       level: 'warn',
+      reason: 'its slots is 64, 128 was asked for',
+      archive: `/dev/shm/kvs.${name}.ctl.old`,
     });
   });
 
@@ -159,6 +171,37 @@ describe('the end', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(recordsOf(stdout).map(({ event }) => event)).toEqual(['started', 'stopping', 'stopped']);
     expect(filesOf(name)).toEqual([]);
+  });
+
+  test('with --keep all is left to the next server', async () => {
+    const { name, server } = await startServer([...SMALL, '--keep']);
+    expect((await runClient(['set', 'k', 'v', '--name', name])).code).toBe(0);
+    server.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await server.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('left to the next server');
+    const next = runServer([], { KVS_NAME: name, KVS_KEEP: 'false' });
+    await next.seen('"event":"started"');
+    expect((await runClient(['get', 'k', '--name', name])).stdout).toBe('v');
+    next.child.kill('SIGTERM');
+    expect((await next.ended).code).toBe(0);
+    expect(filesOf(name)).toEqual([]);
+  });
+
+  test('a server that another one takes over from ends with code 0', async () => {
+    const { name, server } = await startServer();
+    expect((await runClient(['set', 'k', 'v', '--name', name])).code).toBe(0);
+    const next = runServer(['--name', name, '--takeover']);
+    await next.seen('"event":"started"');
+    const { code, stdout, stderr } = await server.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(recordsOf(stdout).map(({ event }) => event)).toEqual(['started', 'takeover-requested', 'handed-over']);
+    expect((await runClient(['get', 'k', '--name', name])).stdout).toBe('v');
+    // Where nobody runs there is nothing to wait for.
+    next.child.kill('SIGTERM');
+    await next.ended;
+    const alone = runServer(['--name', name, ...SMALL, '--takeover']);
+    await alone.seen('"event":"started"');
   });
 
   test('requests in flight are waited for, up to --drain-timeout', async () => {

@@ -13,7 +13,7 @@ import { attachTestRegion, createTestRegion } from '../fixtures/region.js';
 /** A client of a region without workers, and a call to submit. */
 function sessionOf(): Session {
   const { name } = createTestRegion();
-  return new Session(attachTestRegion(name), false);
+  return new Session(attachTestRegion(name), { reads: 'server', reconnectTimeoutMs: 0 });
 }
 
 function callOf(key: string): Call {

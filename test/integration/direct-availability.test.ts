@@ -85,7 +85,7 @@ test.each(['SIGKILLed', 'stopped'])('a client of a server that was %s sees the n
   await ENDINGS[how]?.(server);
   expect(await client.get('a')).toEqual(['old']);
   await server.kill();
-  await startServerProcess({}, name);
+  await startServerProcess({ fresh: true }, name);
   await until(() => client.getSync('a') === undefined);
   await client.set('a', ['new']);
   expect(await client.get('a')).toEqual(['new']);

@@ -149,7 +149,7 @@ test('garbage in the words of pins crashes nothing, and goes with those who wrot
 
 test('a session that is left keeps its lease for the views that it has open', async () => {
   const { name } = await startServer();
-  const session = new Session(attachTestRegion(name), true);
+  const session = new Session(attachTestRegion(name), { reads: 'direct', reconnectTimeoutMs: 0 });
   const observer = attachTestRegion(name);
   const { pins } = session.views;
   const held = [pins.pin(1), pins.pin(2)];

@@ -1,13 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { CtlHeader, DataHeader, RegionState } from '#dist/memory/layout.js';
+import { claimRegion } from '#dist/memory/region-claim.js';
 import {
   attachData,
   attachRegion,
-  createRegion,
   isServerAlive,
   type OwnedRegion,
   regionState,
@@ -33,7 +33,7 @@ function filesOf(name: string) {
     .sort();
 }
 
-describe('createRegion', () => {
+describe('claimRegion', () => {
   test('both files are private, of the size of their geometry, and name the same region', () => {
     const region = createTestRegion();
     const { paths, geometry } = region;
@@ -47,7 +47,7 @@ describe('createRegion', () => {
       expect(blocks * 512).toBeGreaterThanOrEqual(bytes);
     }
     expect(region.regionId).toMatch(/^[0-9a-f]{16}$/);
-    expect(region.replacedStale).toBe(false);
+    expect(region.origin).toEqual({ kind: 'new' });
     expect(regionState(region)).toBe(RegionState.starting);
     expect(region.ctl.words[CtlHeader.serverPid]).toBe(process.pid);
     expect(region.ctl.bytes.toString('latin1', CtlHeader.version, CtlHeader.version + 10)).toBe('0.0.0-test');
@@ -99,7 +99,7 @@ describe('createRegion', () => {
     expect(() => createTestRegion(name)).toThrow(expect.objectContaining({ code: 'ERR_KVS_ALREADY_RUNNING' }));
   });
 
-  test('after SIGKILL of its server a region is replaced, and those that still have it mapped learn so', async () => {
+  test('after SIGKILL of its server a region is taken over, for those who have it mapped as well', async () => {
     const name = regionName();
     const owner = await ownerOf(name);
     await owner.tell('create');
@@ -110,12 +110,51 @@ describe('createRegion', () => {
     await owner.kill();
     expect(isServerAlive(client)).toBe(false);
 
-    const region = createTestRegion(name);
-    expect(region.replacedStale).toBe(true);
-    expect(region.regionId).not.toBe(client.regionId);
-    expect(regionState(client)).toBe(RegionState.stopped);
+    const region = createTestRegion(name, shapeOf({ workers: 7 }));
+    expect(region.origin).toEqual({ kind: 'taken-over' });
+    expect(region.regionId).toBe(client.regionId);
+    expect(region.geometry.workers).toBe(7);
+    expect(isServerAlive(client)).toBe(true);
+    expect(regionState(client)).toBe(RegionState.recovering);
+    expect(client.ctl.words[CtlHeader.serverPid]).toBe(process.pid);
+    expect(client.ctl.words[CtlHeader.epoch]).toBe(2);
+    expect(filesOf(name)).toEqual(['bell.3', 'ctl', 'data'].map((file) => `kvs.${name}.${file}`));
+  });
+
+  test.each(['starting', 'stopped'] as const)(
+    'a region left %s is replaced, and those who have it mapped learn so',
+    async (state) => {
+      const name = regionName();
+      const owner = await ownerOf(name);
+      await owner.tell('create');
+      const client = attachTestRegion(name);
+      native.makeFifo(client.paths.bell(3), 0o600);
+      store(client.ctl.words, CtlHeader.state, RegionState[state]);
+      await owner.kill();
+
+      const region = createTestRegion(name);
+      expect(region.origin).toMatchObject({ kind: 'replaced', archive: undefined });
+      expect(region.regionId).not.toBe(client.regionId);
+      expect(regionState(client)).toBe(RegionState.stopped);
+      expect(filesOf(name)).toEqual([`kvs.${name}.ctl`, `kvs.${name}.data`]);
+      expect(attachTestRegion(name).regionId).toBe(region.regionId);
+    },
+  );
+
+  test('a region that cannot be used is kept aside only while there is room', () => {
+    const name = regionName();
+    writeFileSync(`${SHM}/kvs.${name}.ctl`, 'garbage', { mode: 0o600 });
+    const createSegment = native.createSegment.bind(native);
+    const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    const spy = vi.spyOn(native, 'createSegment').mockImplementation((...given) => {
+      if (existsSync(`${SHM}/kvs.${name}.ctl.old`)) throw full;
+      return createSegment(...given);
+    });
+    const { origin } = createTestRegion(name);
+    expect(spy).toHaveBeenCalled();
+    spy.mockRestore();
+    expect(origin).toMatchObject({ kind: 'replaced', archive: undefined });
     expect(filesOf(name)).toEqual([`kvs.${name}.ctl`, `kvs.${name}.data`]);
-    expect(attachTestRegion(name).regionId).toBe(region.regionId);
   });
 
   test.each([
@@ -125,7 +164,7 @@ describe('createRegion', () => {
   ])('a leftover ctl file that is %s is replaced when nobody holds it', (_, content) => {
     const name = regionName();
     writeFileSync(`${SHM}/kvs.${name}.ctl`, content, { mode: 0o600 });
-    expect(createTestRegion(name).replacedStale).toBe(true);
+    expect(createTestRegion(name).origin.kind).toBe('replaced');
   });
 
   test('a data file without its ctl file is replaced', () => {
@@ -172,7 +211,7 @@ describe('createRegion', () => {
       seen.push(filesOf(name));
       expect(() => createTestRegion(name)).toThrow(expect.objectContaining({ code: 'ERR_KVS_ALREADY_RUNNING' }));
     };
-    const region = createRegion({ name, shmDir: SHM, shape: shapeOf(), version: '0', onNamed });
+    const region = claimRegion({ name, shmDir: SHM, shape: shapeOf(), version: '0', asked: {}, fresh: false, onNamed });
     expect(seen).toEqual([[`kvs.${name}.ctl`]]);
     expect(filesOf(name)).toEqual([`kvs.${name}.ctl`, `kvs.${name}.data`]);
     removeRegion(region);
@@ -204,12 +243,12 @@ describe('createRegion', () => {
 /** Creates a region of 4 MiB in argv[1] and prints the error and how many region files it left. */
 const ENOSPC_SCRIPT = `
   import { readdirSync } from 'node:fs';
-  import { createRegion } from '#dist/memory/region.js';
+  import { claimRegion } from '#dist/memory/region-claim.js';
   process.on('SIGXFSZ', () => {});
   const shmDir = process.argv[1];
   const shape = { slots: 16, stripes: 4, workers: 2, maxValueBytes: 65536, maxMemoryBytes: 4 * 2 ** 20 };
   try {
-    createRegion({ name: 'full', shmDir, shape, version: '0' });
+    claimRegion({ name: 'full', shmDir, shape, version: '0', asked: {}, fresh: false });
   } catch (error) {
     const left = readdirSync(shmDir).filter((file) => file.startsWith('kvs.')).length;
     console.log(JSON.stringify({ code: error.code, cause: error.cause?.code, message: error.message, left }));
@@ -217,13 +256,20 @@ const ENOSPC_SCRIPT = `
 
 describe('removeRegion', () => {
   test('no name is left, and the lease is free', () => {
-    const region = createRegion({ name: regionName(), shmDir: SHM, shape: shapeOf(), version: '0' });
+    const region = claimRegion({
+      name: regionName(),
+      shmDir: SHM,
+      shape: shapeOf(),
+      version: '0',
+      asked: {},
+      fresh: false,
+    });
     const client = attachTestRegion(region.name);
     native.makeFifo(region.paths.bell(0), 0o600);
     removeRegion(region);
     expect(filesOf(region.name)).toEqual([]);
     expect(isServerAlive(client)).toBe(false);
-    expect(createTestRegion(region.name).replacedStale).toBe(false);
+    expect(createTestRegion(region.name).origin).toEqual({ kind: 'new' });
   });
 
   test('what another process removed is gone for good', async () => {
@@ -242,5 +288,5 @@ test('what stands under the name of a doorbell and cannot be removed keeps no se
   mkdirSync(region.paths.bell(7));
   removeRegion(region);
   expect(existsSync(region.paths.ctl)).toBe(false);
-  expect(createTestRegion(name).replacedStale).toBe(false);
+  expect(createTestRegion(name).origin).toEqual({ kind: 'new' });
 });

@@ -1,0 +1,83 @@
+/**
+ * The store's part of the layout (layout.ts): header, stripes, workers' records, buckets and entries, all in the data
+ * segment. Written by the server's workers; clients map it read-only.
+ */
+import { align, f64, floats, i32, LINE, record, words } from './record.js';
+
+export const MAX_OPERATIONS = 32;
+const PAGE = 4096;
+
+export const DataHeader = record(PAGE, {
+  magic: i32,
+  layoutVersion: i32,
+  regionId: words(2),
+  /** Of the keys' hashes. Here, where no client can write: with another one no key would be found. */
+  hashSeed: words(2),
+  /** Servers in a row that took the region over and have not come to serve it. */
+  recoveries: i32,
+});
+
+/** Guards the buckets whose hash ends in its index. */
+export const Stripe = record(LINE, {
+  /** memory/lock.ts. */
+  lock: i32,
+  entryCount: i32,
+  /** The last version given out in this stripe, 0: none. Modulo the number of stripes they are the stripe's index. */
+  version: f64,
+});
+
+/** What a worker is doing (read by whoever cleans up after it) and how many operations, by opcode, it has counted. */
+export const WorkerRecord = record(LINE * 5, {
+  /** Slot being executed + 1, 0: none. */
+  slot: i32,
+  /** The slot's word while executing. */
+  slotWord: i32,
+  /** How much of the request has taken effect for good: 1 of a single one, items of a batch, 1 + buckets of a flush. */
+  done: i32,
+  /** How many bucket words it has replaced. */
+  effects: i32,
+  /** Bucket word (index into the data segment's words) about to be replaced, 0: none. */
+  bucketWord: i32,
+  oldWord: i32,
+  newWord: i32,
+  /** What `done` and `effects` are once it is replaced. */
+  nextDone: i32,
+  nextEffects: i32,
+  /** Granule of a block allocated and not yet published, 0: none. */
+  pendingBlock: i32,
+  /** Granule of a spare overflow bucket, 0: none. */
+  spareBucket: i32,
+  /** Granule of a block that was replaced last and is kept for the next entry of its size, 0: none. */
+  keptBlock: i32,
+  a: align(LINE),
+  operations: floats(MAX_OPERATIONS),
+  errors: floats(MAX_OPERATIONS),
+});
+
+/** A bucket is one cache line: 15 entry words and the granule of an overflow bucket of the same shape. */
+export const BUCKET_BYTES = 64;
+export const BUCKET_WORDS = BUCKET_BYTES / 4;
+export const BUCKET_ENTRIES = BUCKET_WORDS - 1;
+
+/** Unit of addresses in the heap: a granule index is the byte offset in the data segment / 16; 0 is null. */
+export const GRANULE_BYTES = 16;
+
+/**
+ * A stored entry, immutable once published. Key and value bytes follow the header.
+ *
+ *  0        4        8        12       16                24
+ *  +--------+--------+--------+--------+-----------------+-----~
+ *  | incarn.| shape  | valLen | hash   | version (f64)   | key, value
+ *  +--------+--------+--------+--------+-----------------+-----~
+ */
+export const Entry = record(24, {
+  /** Odd: not readable. Even: unique among all entries of all stripes (until 2^31 versions later). */
+  incarnation: i32,
+  /** keyBytes (low 16) | codec << 16. */
+  shape: i32,
+  valueBytes: i32,
+  hash: i32,
+  version: f64,
+});
+export const ENTRY_HEADER_BYTES = Entry.sizeBytes;
+export const ENTRY_HEADER_WORDS = ENTRY_HEADER_BYTES / 4;

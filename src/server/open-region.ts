@@ -1,0 +1,71 @@
+/**
+ * How a server gets a region that is ready to be served, whatever another has left under its name: claims it, recovers
+ * what is in it, or puts it aside and makes a new one; for a take-over, first asks the one that runs to leave.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { KvsError } from '../errors.js';
+import { TaskQueue } from '../exchange/task-queue.js';
+import { WorkerBells } from '../exchange/worker-bells.js';
+import { closeQuietly } from '../memory/region-files.js';
+import { archiveRegion, claimRegion, type ClaimOptions, requestTakeover } from '../memory/region-claim.js';
+import type { OwnedRegion } from '../memory/region.js';
+import { Store } from '../store/store.js';
+import { VERSION } from '../version.js';
+import type { ResolvedServerOptions } from './options.js';
+import { recoverRegion } from './warm-restart.js';
+
+/** How long a server may take to hand over: it finishes what it has first. */
+const TAKEOVER_MS = 60_000;
+const TAKEOVER_LOOK_MS = 1;
+
+/**
+ * @param onNamed called once when the name is ours, before most of the memory is reserved or what is in it recovered
+ * @throws KvsError as KvsServer.start()
+ */
+export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OwnedRegion> {
+  const { name, shmDir, shape, asked, fresh, takeover, onEvent } = options;
+  let isNamed = false;
+  const onFirstNamed = (): void => {
+    if (!isNamed) onNamed();
+    isNamed = true;
+  };
+  const claim: ClaimOptions = { name, shmDir, shape, version: VERSION, asked, fresh, onNamed: onFirstNamed };
+  let region = takeover ? await takeOver(claim) : claimRegion(claim);
+  let { origin } = region;
+  const queue = new TaskQueue(region.ctl, region.geometry);
+  new WorkerBells(region.ctl).reset();
+  if (origin.kind === 'taken-over') {
+    try {
+      onEvent({ type: 'recovered', ...recoverRegion(region, queue) });
+      return region;
+    } catch (cause) {
+      origin = archiveRegion(region, `it could not be recovered: ${(cause as Error).message}`);
+      region = claimRegion(claim);
+    }
+  }
+  if (origin.kind === 'replaced') onEvent({ type: 'region-replaced', reason: origin.reason, archive: origin.archive });
+  new TaskQueue(region.ctl, region.geometry).reset();
+  Store.format(region.data, region.geometry);
+  return region;
+}
+
+/** @throws KvsError ERR_KVS_ALREADY_RUNNING when the other does not leave in time */
+async function takeOver(claim: ClaimOptions): Promise<OwnedRegion> {
+  const request = requestTakeover(claim);
+  if (request === undefined) return claimRegion(claim);
+  const giveUpAt = performance.now() + TAKEOVER_MS;
+  try {
+    for (;;) {
+      try {
+        return claimRegion(claim);
+      } catch (error) {
+        const isHeld = error instanceof KvsError && error.code === 'ERR_KVS_ALREADY_RUNNING';
+        if (!isHeld || performance.now() >= giveUpAt) throw error;
+      }
+      await delay(TAKEOVER_LOOK_MS);
+    }
+  } finally {
+    closeQuietly(request);
+  }
+}
