@@ -62,10 +62,14 @@ export class DirectScan<T> {
 
   /** @param known keys of the page from earlier buckets. @returns false: it changes too fast */
   #readBucket(index: number, known: number): boolean {
-    let bucket = this.#reader.bucketAt(index);
+    const reader = this.#reader;
+    let bucket = reader.bucketAt(index);
     for (let hops = 0; hops < MAX_CHAIN; hops++) {
-      for (let at = bucket; at < bucket + BUCKET_ENTRIES; at++) if (!this.#readWord(at, known)) return false;
-      bucket = this.#reader.overflowOf(bucket);
+      const end = bucket + BUCKET_ENTRIES;
+      for (let at = reader.nextUsed(bucket, end); at < end; at = reader.nextUsed(at + 1, end)) {
+        if (!this.#readWord(at, known)) return false;
+      }
+      bucket = reader.overflowOf(bucket);
       if (bucket === 0) return true;
     }
     return false;

@@ -163,6 +163,14 @@ export class Reader {
     return overflow < this.#firstGranule || overflow > this.#lastOverflow ? 0 : overflow << 2;
   }
 
+  /** The first word from `at` on that names something, `end` if none before it does. */
+  nextUsed(at: number, end: number): number {
+    const words = this.#words;
+    let next = at;
+    while (next < end && words[next] === 0) next++;
+    return next;
+  }
+
   /**
    * Looks at whatever the bucket word `at` names; its key is between `keyStart` and `start`, padded. True only if
    * isStillThere() says so after it was used, the answer that it cannot be read (unstable) too.
