@@ -1,7 +1,6 @@
 /**
  * Walks in the store itself beside writers in other processes, while entries move, and without a server.
- * Seen to fail when: an entry counts without another look at it; a bucket's overflow is left out; a word that does not
- * hold still is passed over; what comes twice in a bucket is not left out; the server is asked.
+ * Seen to fail when: the server is asked. (What only rare events bring about is for test/client/direct-scan.test.ts.)
  */
 import { expect, test } from 'vitest';
 

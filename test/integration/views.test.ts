@@ -1,9 +1,9 @@
 /**
  * Views beside writers in other processes, and when somebody dies: what a view shows stays as it is until it is
  * released, and what is let go of, by whomever and however, is used again.
- * Seen to fail when: the heap does not look for pins; a pin is taken after the last look at the entry; the reaper leaves
- * the pins of the dead, or nobody clears those of clients that never were; a session gives up its lease, and its pins,
- * while views are open.
+ * Seen to fail when: the heap does not look for pins; the reaper leaves the pins of the dead, or nobody clears those of
+ * clients that never were; a session gives up its lease, and its pins, while views are open. (What only two rare events
+ * in a row bring about is for test/model/pins.test.ts.)
  */
 import { expect, test } from 'vitest';
 
