@@ -129,7 +129,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--huge-pages',
     variable: 'KVS_HUGE_PAGES',
     argument: '<bool>',
-    description: 'gather the store in pages of 2 MiB, true or false (default: true)',
+    description: 'gather the store in pages of 2 MiB, true or false (default: false)',
     schema: schemas.hugePages,
     convert: truth,
     option: 'hugePages',

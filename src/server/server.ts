@@ -10,9 +10,8 @@ import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
-import { DataHeader, RegionState, type RegionShape, TAKEOVER_LEASE_BYTE } from '../memory/layout.js';
+import { RegionState, type RegionShape, TAKEOVER_LEASE_BYTE } from '../memory/layout.js';
 import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
-import { store } from '../memory/words.js';
 import { type Gathering, native } from '../native.js';
 import { Pins } from '../memory/pins.js';
 import type { KvsStatistics } from '../operation/stats.js';
@@ -124,7 +123,6 @@ export class KvsServer {
   /** From here on it answers. */
   #open(): void {
     this.#header.enter(RegionState.ready);
-    store(this.#region.data.words, DataHeader.recoveries, 0);
     this.#keepHouse();
     // Those who waited for a server while there was none.
     this.#sweeper.wakeAll(this.#clients.refresh());

@@ -36,5 +36,7 @@ export function recoverRegion({ ctl, data, geometry }: OwnedRegion, queue: TaskQ
   new Pins(ctl, geometry).collect(pinned);
   const rebuilt = rebuildStore({ data, geometry, hashOf, pinned });
   const inFlight = new InFlightRequests(ctl, data, geometry, queue).settle();
+  // Before anybody is served: who kills a server that works does not condemn its region.
+  store(words, DataHeader.recoveries, 0);
   return { ...rebuilt, ...inFlight, ms: Math.round(performance.now() - startedAt) };
 }

@@ -219,6 +219,24 @@ test('a server that dies while it recovers is followed by another; after two of 
   expect(last.size).toBe(0);
 });
 
+test('servers that are killed as soon as they answer, one after the other, lose nothing', async () => {
+  const name = regionName();
+  const first = await startServerProcess({}, name);
+  const client = await patient(name);
+  await client.set('k', 'v');
+  await first.kill();
+  for (let life = 0; life < 4; life++) {
+    const server = startServerProcess({}, name).then(
+      (peer) => peer.ended,
+      () => 'it died before it said that it was ready',
+    );
+    process.kill((await client.stats()).pid, 'SIGKILL');
+    await server;
+  }
+  await startServerProcess({}, name);
+  expect(await client.get('k')).toBe('v');
+});
+
 function patch(path: string, offset: number, bytes: Uint8Array): void {
   const fd = openSync(path, 'r+');
   writeSync(fd, bytes, 0, bytes.length, offset);
