@@ -98,18 +98,18 @@ test('a server whose slots are overwritten by anybody goes on, and its store sta
 });
 
 test('a server whose header is overwritten is found, serves and finds its keys as before', async () => {
-  let died = 0;
+  const deaths: number[] = [];
   const server = await startServer({
     workers: 2,
-    onEvent: ({ type }) => {
-      if (type === 'worker-died') died++;
+    onEvent: (event) => {
+      if (event.type === 'worker-died') deaths.push(event.worker);
     },
   });
   const client = await connect(server.name);
   await client.set('k', 'before');
   const { ctl } = attachTestRegion(server.name);
   // For workers that look before it is mended the region is stopped: they end, and others take their place.
-  while (died === 0) {
+  while (deaths.length === 0) {
     ctl.words.fill(RegionState.stopped, 0, CtlHeader.epoch);
     new WorkerBells(ctl).ringAll(2);
     await until(() => ctl.words[CtlHeader.magic] === CTL_MAGIC);
