@@ -45,11 +45,11 @@ test.each([
   const writer = await Peer.start('service/stamper', JSON.stringify({ name, keys, ballast }));
   const viewers = await Promise.all([1, 2].map(() => Peer.start('service/viewer', JSON.stringify({ name, keys }))));
   await writer.tell('run');
-  const reports = (await Promise.all(viewers.map((viewer) => viewer.tell('run', 100)))) as Report[];
+  const reports = (await Promise.all(viewers.map((viewer) => viewer.tell('run', 20)))) as Report[];
   expect(reports.flatMap(({ faults }) => faults)).toEqual([]);
-  expect(reports.every(({ outlived }) => outlived >= 100)).toBe(true);
+  expect(reports.every(({ outlived }) => outlived >= 20)).toBe(true);
   const client = await connect(name);
-  if (ballast > 0) await statsUntil(client, ({ memory }) => memory.movedBytes > MIB / 4);
+  if (ballast > 0) await statsUntil(client, ({ memory }) => memory.movedBytes > 0);
   await writer.tell('stop');
 });
 
