@@ -13,7 +13,7 @@ import { load } from '../memory/words.js';
 import { native } from '../native.js';
 import type { Blocks } from './blocks.js';
 import { RunKind } from './runs.js';
-import { BUCKET_CLASS, blockBytesOf, slabBlocksOf } from './size-class.js';
+import { BUCKET_CLASS, blockBytesOf, SHORT_SLAB_UNITS, slabBlocksOf } from './size-class.js';
 
 export interface Relocator {
   /** Bytes that the entry at `granule` needs; any number if it is not published. */
@@ -27,6 +27,8 @@ export interface Relocator {
 
 /** Windows that are tried for one request. */
 const ATTEMPTS = 8;
+/** Short runs that are freed for one request, so that a window can be emptied into them. */
+const MAX_RESERVES = 4;
 /** Runs looked at for one window, unless none of them will do. */
 const SCAN_RUNS = 256;
 /** A window with more than this share of its bytes in use is not worth the work. */
@@ -106,9 +108,24 @@ export class Compactor {
    * @returns whether it did; close() after taking, in any case
    */
   makeRoom(units: number): boolean {
-    this.#avoidedCount = 0;
     this.#pinned.clear();
     this.#blocks.pins.collect(this.#pinned);
+    if (this.#clearWindow(units)) return true;
+    // What lies in the way of a long run may need a slab of its own to go to.
+    for (let reserves = 0; reserves < MAX_RESERVES && units > SHORT_SLAB_UNITS; reserves++) {
+      if (!this.#clearWindow(SHORT_SLAB_UNITS)) break;
+      this.close();
+      if (this.#clearWindow(units)) return true;
+    }
+    this.#words[this.#control + HeapControl.failedUnits] = units;
+    this.#words[this.#control + HeapControl.freedSince] = 0;
+    this.#floats[this.#control / 2 + HeapControl.failedSlabBytes] = this.#blocks.freeSlabBytes();
+    return false;
+  }
+
+  /** As makeRoom(), as far as there is a window to be emptied into what is free now. */
+  #clearWindow(units: number): boolean {
+    this.#avoidedCount = 0;
     while (this.#avoidedCount < ATTEMPTS && this.#openWindow(units)) {
       if (this.#emptyWindow()) {
         this.#floats[this.#control / 2 + HeapControl.compactions]++;
@@ -116,9 +133,6 @@ export class Compactor {
       }
       this.close();
     }
-    this.#words[this.#control + HeapControl.failedUnits] = units;
-    this.#words[this.#control + HeapControl.freedSince] = 0;
-    this.#floats[this.#control / 2 + HeapControl.failedSlabBytes] = this.#blocks.freeSlabBytes();
     return false;
   }
 
@@ -208,8 +222,9 @@ export class Compactor {
     if (used === 0) return 0;
     if (sizeClass === BUCKET_CLASS) return BLOCKED;
     const freeElsewhere = slabs.freeBlocksOf(sizeClass) - (slabBlocksOf[sizeClass] - used);
+    if (freeElsewhere >= used) return used * blockBytesOf[sizeClass];
     // Without room in the other slabs of its class, emptying it costs another slab.
-    return freeElsewhere < used ? units * UNIT_BYTES : used * blockBytesOf[sizeClass];
+    return units <= this.#longestFree ? units * UNIT_BYTES : BLOCKED;
   }
 
   #canMove(run: number, units: number): boolean {

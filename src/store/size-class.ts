@@ -15,7 +15,7 @@ const MIN_BYTES = 32;
 const FINE_BYTES = 288;
 const MIN_BLOCKS = 8;
 /** Lengths of slabs of entries. Buckets cannot be moved and get the longest, so that they lie in few places. */
-const SHORT_SLAB_UNITS = SLAB_UNITS / 4;
+export const SHORT_SLAB_UNITS = SLAB_UNITS / 4;
 const MIDDLE_SLAB_UNITS = SLAB_UNITS / 2;
 
 interface SlabShape {

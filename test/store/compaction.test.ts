@@ -80,6 +80,35 @@ test('a large value finds room where small ones were', () => {
   auditStore(data, geometry);
 });
 
+test('long runs are made of short ones that are nearly empty and lie between full ones', () => {
+  const geometry = smallGeometry();
+  const data = newSegment(geometry);
+  const keys = new KeyStore(data, geometry, 0);
+  const live = new Map<number, number>();
+  let next = 0;
+  // Slabs of both sizes in turn: neither has a neighbour that can be emptied as well.
+  for (let bytes = 900; keys.set(keyOf(next), valueOf(next, bytes)); next++) {
+    live.set(next, bytes);
+    if (next % 200 === 15) bytes = 40;
+    if (next % 200 === 199) bytes = 900;
+  }
+  for (const [index, bytes] of live) {
+    if (bytes === 900 || index % 10 === 0) continue;
+    keys.delete(keyOf(index));
+    live.delete(index);
+  }
+  expect(keys.store.usage().largestFreeBytes).toBeLessThan(16 * UNIT_BYTES);
+  const { freeBytes } = keys.store.usage();
+  let filled = 0;
+  for (; keys.set(keyOf(next), valueOf(next, 8000)); next++) {
+    live.set(next, 8000);
+    filled += 8000;
+  }
+  expect(filled / freeBytes).toBeGreaterThan(0.8);
+  expectContents(keys, live);
+  auditStore(data, geometry);
+});
+
 test('entries that another worker has not published yet stay where they are, and the heap is used around them', () => {
   const { geometry, data, keys, live } = sparse();
   const other = new KeyStore(data, geometry, 1);
