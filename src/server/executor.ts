@@ -99,9 +99,10 @@ export class Executor {
     if (submitted === 0) return;
     const after = this.#ctl[this.#slots.base(slot) + Slot.after];
     if (after >= 0 && this.#slots.isPending(after) && this.#defer(slot, submitted, after)) return;
-    const executing = this.#slots.begin(slot, submitted);
-    if (executing === 0) return;
+    const executing = withState(submitted, SlotState.executing);
+    // First: what is in execution is always named.
     this.#note(slot, executing);
+    if (this.#slots.begin(slot, submitted) === 0) return this.#forget();
     if ((this.#executed++ & (SAMPLE - 1)) === 0) {
       const startedAt = performance.now();
       this.#apply(slot, executing);
@@ -123,9 +124,9 @@ export class Executor {
    * have taken their answers, or its client gives up. @returns false: the client has
    */
   #putBack(slot: number, executing: number): boolean {
-    if (!this.#slots.putBack(slot, executing)) return false;
-    // At once: another worker may be executing it by now.
+    // First: as soon as it is back, another worker may be executing it.
     this.#forget();
+    if (!this.#slots.putBack(slot, executing)) return false;
     this.#counters[this.#record / 2 + WorkerRecord.operations + this.#request.opcode]--;
     this.#pause(slot);
     return true;

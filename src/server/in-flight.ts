@@ -1,20 +1,17 @@
 /**
- * What becomes of the requests that a server had in flight when it died. The slot's word says how far each was; of one
- * in execution, a worker's record says how much of it has taken effect, to the last bucket word (store/hash-map.ts):
- * nothing: it is executed again, as if for the first time; all: its answer, written before the commit, is published;
- * some items of a batch: it is executed again from there on. Clients go on meanwhile: they may cancel what is
- * SUBMITTED and abandon what is EXECUTING, so every step is a compare-and-swap that may fail.
+ * What becomes of the requests that a server had in flight when it died: the slot's word says how far each was; what was
+ * in execution is settled by the record of its worker (settlement.ts). Clients go on meanwhile: they may cancel what is
+ * SUBMITTED and abandon what is EXECUTING.
  * A death in the middle loses nothing: records are cleared last, and what is settled is not looked at again.
  */
 import { PayloadArena } from '../exchange/payload-arena.js';
-import { MAX_REPLAYS, replayOf, replaysOf, SlotState, stateOf, useOf } from '../exchange/slot-word.js';
+import { SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
-import { type Geometry, MAX_WORKERS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
+import { type Geometry, MAX_WORKERS, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
-import { OPERATIONS } from '../operation/table.js';
-import { failRequest } from './recovery.js';
+import { NOT_BEGUN, Settlements } from './settlement.js';
 
 export interface InFlight {
   /** Requests that had not been finished, and are executed (the rest of them). */
@@ -29,21 +26,21 @@ export interface InFlight {
 const MAX_STEPS = 4;
 
 export class InFlightRequests {
-  readonly #ctl: SegmentViews;
   readonly #data: SegmentViews;
   readonly #geometry: Geometry;
   readonly #queue: TaskQueue;
   readonly #table: SlotTable;
   readonly #arena: PayloadArena;
+  readonly #settlements: Settlements;
   readonly #result: InFlight = { replayed: 0, answered: 0, refused: 0 };
 
   constructor(ctl: SegmentViews, data: SegmentViews, geometry: Geometry, queue: TaskQueue) {
-    this.#ctl = ctl;
     this.#data = data;
     this.#geometry = geometry;
     this.#queue = queue;
     this.#table = new SlotTable(ctl, geometry);
     this.#arena = new PayloadArena(ctl, geometry, 0);
+    this.#settlements = new Settlements(ctl, data, geometry);
   }
 
   /** Settles all of them. The workers' intents must have been resolved; no worker may run. */
@@ -51,7 +48,7 @@ export class InFlightRequests {
     for (let slot = 0; slot < this.#table.count; slot++) {
       for (let step = 0; step < MAX_STEPS && !this.#settle(slot); step++);
     }
-    this.#arena.releaseWhere((use, slot, chunk) => this.#isStale(use, slot, chunk));
+    this.#arena.releaseWhere((use, slot) => this.#isStale(use, slot));
     this.#queue.reset();
     for (let slot = 0; slot < this.#table.count; slot++)
       if (this.#table.submitted(slot) !== 0) this.#queue.enqueue(slot);
@@ -74,58 +71,31 @@ export class InFlightRequests {
   }
 
   #settleExecuting(slot: number, word: number): boolean {
-    const { words } = this.#ctl;
-    const base = this.#table.base(slot);
-    const record = this.#recordOf(slot, word);
-    const done = record < 0 ? 0 : this.#data.words[record + WorkerRecord.done];
-    if (done > 0 && OPERATIONS[words[base + Slot.op]]?.scope === 'key') {
-      if (!this.#table.complete(slot, word)) return false;
-      this.#result.answered++;
-      return true;
-    }
-    const replays = replaysOf(words[base + Slot.replay], slot, word);
-    if (replays >= MAX_REPLAYS) {
-      failRequest(this.#ctl, this.#geometry, slot, word);
-      this.#result.refused++;
-      return true;
-    }
-    // Unnamed, it was not begun; but a replay that was not begun keeps what the one before it had done.
-    if (record >= 0) {
-      words[base + Slot.replayDone] = done;
-      words[base + Slot.replayEffects] = this.#data.words[record + WorkerRecord.effects];
-    } else if (replays === 0) {
-      words[base + Slot.replayDone] = 0;
-      words[base + Slot.replayEffects] = 0;
-    }
-    words[base + Slot.replay] = replayOf(slot, word, replays + 1);
-    if (!this.#table.putBack(slot, word)) return false;
-    this.#result.replayed++;
+    const settlement = this.#settlements.settle(slot, word, this.#recordOf(slot, word));
+    if (settlement === 'overtaken') return false;
+    this.#result[settlement]++;
     return true;
   }
 
-  /** @returns the first word of the record of the worker that executed the slot's present use, -1: none had begun */
+  /** @returns the first word of the record of the worker that executed the slot's present use, NOT_BEGUN: none names it */
   #recordOf(slot: number, word: number): number {
     const { words } = this.#data;
-    let found = -1;
+    let found = NOT_BEGUN;
     for (let worker = 0; worker < MAX_WORKERS; worker++) {
       const record = workerBase(this.#geometry, worker);
       if (load(words, record + WorkerRecord.slot) !== slot + 1 || words[record + WorkerRecord.slotWord] !== word)
         continue;
-      // A worker that had just put the request back may still name it, with nothing done.
-      if (found < 0 || words[record + WorkerRecord.done] > words[found + WorkerRecord.done]) found = record;
+      // One whose thread had died may still name it, with what was done before it was executed again.
+      if (found === NOT_BEGUN || words[record + WorkerRecord.done] > words[found + WorkerRecord.done]) found = record;
     }
     return found;
   }
 
-  /** Whether a chunk belongs to nothing that is still to come: a use that has ended, or a dead worker's answer. */
-  #isStale(use: number, slot: number, chunk: number): boolean {
+  /** Whether a chunk belongs to a use that has ended. */
+  #isStale(use: number, slot: number): boolean {
     if (slot >= this.#table.count) return true;
     const word = this.#table.word(slot);
-    if (stateOf(word) === SlotState.free || useOf(slot, word) !== use) return true;
-    if (stateOf(word) !== SlotState.submitted) return false;
-    const base = this.#table.base(slot);
-    const first = this.#ctl.words[base + Slot.extent] - 1;
-    return chunk < first || chunk >= first + this.#ctl.words[base + Slot.extentChunks];
+    return stateOf(word) === SlotState.free || useOf(slot, word) !== use;
   }
 
   #clearRecords(): void {

@@ -3,37 +3,48 @@
  * Runs on the main thread while the other workers go on; whatever the dead one had locked is set right before it is
  * unlocked. The map is either before or after the write in progress, never between.
  */
-import { Status } from '../errors.js';
-import { PayloadArena } from '../exchange/payload-arena.js';
-import { ownerOf, SlotState, stateOf, useOf, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
+import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
-import { native } from '../native.js';
-import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
+import { type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import { Pins } from '../memory/pins.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
-import { ResponseWriter } from '../operation/response-writer.js';
 import { repairMap } from '../store/map-repair.js';
 import { Store } from '../store/store.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
+import { NOT_BEGUN, Settlements } from './settlement.js';
 
-/** How long a slot in execution may go unnamed. */
-const ORPHAN_MS = 1000;
+/** Between two looks at a request that two workers name. */
+const CONTEST_MS = 10;
+const NOBODY = -1;
 
 export class WorkerRecovery {
   readonly #ctl: SegmentViews;
   readonly #data: SegmentViews;
   readonly #geometry: Geometry;
   readonly #bells: BellRinger;
+  readonly #queue: TaskQueue;
   readonly #workerBells: WorkerBells;
+  readonly #table: SlotTable;
+  readonly #settlements: Settlements;
 
-  constructor(ctl: SegmentViews, data: SegmentViews, geometry: Geometry, bells: BellRinger, workerBells: WorkerBells) {
+  constructor(
+    ctl: SegmentViews,
+    data: SegmentViews,
+    geometry: Geometry,
+    queue: TaskQueue,
+    bells: BellRinger,
+    workerBells: WorkerBells,
+  ) {
     this.#ctl = ctl;
     this.#data = data;
     this.#geometry = geometry;
+    this.#queue = queue;
     this.#bells = bells;
     this.#workerBells = workerBells;
+    this.#table = new SlotTable(ctl, geometry);
+    this.#settlements = new Settlements(ctl, data, geometry);
   }
 
   /** Sets right what worker `worker`, whose thread has ended, left behind. */
@@ -46,67 +57,51 @@ export class WorkerRecovery {
     repairMap(this.#data, this.#geometry, worker);
     heap.freeNoted();
     const slot = load(this.#data.words, record + WorkerRecord.slot) - 1;
-    const executing = this.#data.words[record + WorkerRecord.slotWord];
+    if (slot >= 0 && slot < this.#table.count)
+      this.#settle(slot, this.#data.words[record + WorkerRecord.slotWord], worker);
+    // Last of all: until then the record says how far it had come.
     store(this.#data.words, record + WorkerRecord.slot, 0);
-    if (slot >= 0) this.#answer(slot, executing);
-    this.#watchOrphans();
   }
 
-  /**
-   * A thread may also die between taking a slot and noting that it has: a slot in execution that no worker names. The
-   * living ones pass through that state as well, but not for that long.
-   */
-  #watchOrphans(): void {
-    const table = new SlotTable(this.#ctl, this.#geometry);
-    const suspects = new Map<number, number>();
-    for (let slot = 0; slot < table.count; slot++) {
-      const word = table.word(slot);
-      if (isInExecution(word) && !isNamedByWorker(this.#data, this.#geometry, slot)) suspects.set(slot, word);
+  /** What the dead thread was executing is answered, or executed by another (the rest of it). */
+  #settle(slot: number, executing: number, worker: number): void {
+    const record = workerBase(this.#geometry, worker);
+    if (!this.#settlements.hasProgressed(slot, executing, record) && this.#isNamedByOther(slot, executing, worker)) {
+      // One of the two had not begun: the living one will say.
+      setTimeout(() => this.#settleUnnamed(slot, executing), CONTEST_MS).unref();
+    } else {
+      this.#end(slot, executing, record);
     }
-    if (suspects.size === 0) return;
-    const look = (): void => {
-      for (const [slot, word] of suspects) {
-        const isSame = withState(table.word(slot), SlotState.executing) === withState(word, SlotState.executing);
-        if (isSame && isInExecution(table.word(slot)) && !isNamedByWorker(this.#data, this.#geometry, slot))
-          this.#answer(slot, table.word(slot));
+  }
+
+  #settleUnnamed(slot: number, executing: number): void {
+    if (!this.#isNamedByOther(slot, executing, NOBODY)) return this.#end(slot, executing, NOT_BEGUN);
+    setTimeout(() => this.#settleUnnamed(slot, executing), CONTEST_MS).unref();
+  }
+
+  #end(slot: number, executing: number, record: number): void {
+    if (this.#table.word(slot) === executing) {
+      const settlement = this.#settlements.settle(slot, executing, record);
+      if (settlement === 'answered' || settlement === 'refused') {
+        this.#bells.ring(this.#settlements.wake(slot, executing));
       }
-    };
-    setTimeout(look, ORPHAN_MS).unref();
-  }
-
-  #answer(slot: number, word: number): void {
-    const owner = failRequest(this.#ctl, this.#geometry, slot, word);
-    if (owner >= 0) this.#bells.ring(owner);
-  }
-}
-
-/**
- * Answers a request whose worker has died with ERR_KVS_INTERNAL, unless it had finished; frees it if nobody waits.
- * @returns the client that waits for the answer, -1: none does
- */
-export function failRequest(ctl: SegmentViews, geometry: Geometry, slot: number, word: number): number {
-  const table = new SlotTable(ctl, geometry);
-  if (slot >= table.count) return -1;
-  const executing = withState(word, SlotState.executing);
-  const arena = new PayloadArena(ctl, geometry, 0);
-  if (table.word(slot) === executing) {
-    const response = new ResponseWriter(ctl, table, arena);
-    response.begin(slot, executing);
-    response.status(Status.internal);
-    if (table.complete(slot, executing)) {
-      native.futexWake(ctl.words, table.base(slot) + Slot.word, 1);
-      return ownerOf(executing) & (MAX_CLIENTS - 1);
     }
+    this.#settlements.freeAbandoned(slot, executing);
+    if (this.#table.submitted(slot) === 0) return;
+    this.#queue.enqueue(slot);
+    this.#workerBells.announce();
   }
-  const abandoned = withState(executing, SlotState.abandoned);
-  if (table.word(slot) !== abandoned) return -1;
-  arena.reclaim(useOf(slot, abandoned));
-  table.release(slot, abandoned);
-  return -1;
-}
 
-function isInExecution(word: number): boolean {
-  return stateOf(word) === SlotState.executing || stateOf(word) === SlotState.abandoned;
+  /** Whether a worker but `worker` names this use of the slot. */
+  #isNamedByOther(slot: number, executing: number, worker: number): boolean {
+    const { words } = this.#data;
+    for (let other = 0; other < this.#geometry.workers; other++) {
+      const record = workerBase(this.#geometry, other);
+      const isNamed = load(words, record + WorkerRecord.slot) === slot + 1;
+      if (other !== worker && isNamed && words[record + WorkerRecord.slotWord] === executing) return true;
+    }
+    return false;
+  }
 }
 
 /** Whether a worker's record says that it executes the slot. */

@@ -116,7 +116,7 @@ export class KvsServer {
     this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, options.onEvent);
     this.#mender = new SlotMender(region);
-    this.#recovery = new WorkerRecovery(ctl, data, geometry, this.#bells, workerBells);
+    this.#recovery = new WorkerRecovery(ctl, data, geometry, queue, this.#bells, workerBells);
     this.#pool = pool;
   }
 

@@ -112,7 +112,8 @@ export class Compactor {
     this.#blocks.pins.collect(this.#pinned);
     if (this.#clearWindow(units)) return true;
     // What lies in the way of a long run may need a slab of its own to go to.
-    for (let reserves = 0; reserves < MAX_RESERVES && units > SHORT_SLAB_UNITS; reserves++) {
+    const maxReserves = units > SHORT_SLAB_UNITS ? MAX_RESERVES : 0;
+    for (let reserves = 0; reserves < maxReserves; reserves++) {
       if (!this.#clearWindow(SHORT_SLAB_UNITS)) break;
       this.close();
       if (this.#clearWindow(units)) return true;
@@ -216,7 +217,8 @@ export class Compactor {
     if (kind === RunKind.free) return 0;
     for (let index = 0; index < this.#avoidedCount; index++) if (this.#avoided[index] === run) return BLOCKED;
     const units = runs.lengthOf(run);
-    if (kind === RunKind.large) return this.#canMove(run, units) ? units * UNIT_BYTES : BLOCKED;
+    const hasPlace = units <= this.#longestFree;
+    if (kind === RunKind.large) return hasPlace && !this.#pinned.has(runs.granuleOf(run)) ? units * UNIT_BYTES : BLOCKED;
     const sizeClass = slabs.classOf(run);
     const used = slabs.usedBlocksOf(run);
     if (used === 0) return 0;
@@ -224,11 +226,7 @@ export class Compactor {
     const freeElsewhere = slabs.freeBlocksOf(sizeClass) - (slabBlocksOf[sizeClass] - used);
     if (freeElsewhere >= used) return used * blockBytesOf[sizeClass];
     // Without room in the other slabs of its class, emptying it costs another slab.
-    return units <= this.#longestFree ? units * UNIT_BYTES : BLOCKED;
-  }
-
-  #canMove(run: number, units: number): boolean {
-    return units <= this.#longestFree && !this.#pinned.has(this.#blocks.runs.granuleOf(run));
+    return hasPlace ? units * UNIT_BYTES : BLOCKED;
   }
 
   /** @returns whether all of the window is free now, and set aside for this thread */

@@ -30,6 +30,7 @@ import { Scratch } from '#dist/operation/scratch.js';
 import { OPERATIONS } from '#dist/operation/table.js';
 import { Executor } from '#dist/server/executor.js';
 import { Parking } from '#dist/server/parking.js';
+import { WorkerRecovery } from '#dist/server/recovery.js';
 import { recoverRegion } from '#dist/server/warm-restart.js';
 import { NO_PINS } from '#dist/store/limbo.js';
 import { Store } from '#dist/store/store.js';
@@ -132,7 +133,7 @@ function serve(ctl: SegmentViews, data: SegmentViews): void {
     worker: SERVED_BY,
     queue,
     workerBells: new WorkerBells(ctl),
-    bells: new BellRinger(ctl, geometry.clientsOffset, () => '/nowhere'),
+    bells: bellsOf(ctl),
     parked: Parking.allocate(geometry.slots),
     latency: createHistogram(),
     serve: (request) => ({
@@ -146,6 +147,16 @@ function serve(ctl: SegmentViews, data: SegmentViews): void {
   });
   for (let slot = queue.dequeue(); slot >= 0; slot = queue.dequeue()) executor.run(slot);
   executor.rest();
+}
+
+const bellsOf = (ctl: SegmentViews) => new BellRinger(ctl, geometry.clientsOffset, () => '/nowhere');
+
+/** What the living server does about the thread that serve() stands for. */
+function replaceThread(ctl: SegmentViews, data: SegmentViews): void {
+  const queue = new TaskQueue(ctl, geometry);
+  new WorkerRecovery(ctl, data, geometry, queue, bellsOf(ctl), new WorkerBells(ctl)).recover(SERVED_BY);
+  // As the sweeper does for what it finds in no ring.
+  if (queue.isEmpty() && new SlotTable(ctl, geometry).submitted(0) !== 0) queue.enqueue(0);
 }
 
 const recover = (ctl: SegmentViews, data: SegmentViews) =>
@@ -209,6 +220,26 @@ test.each(REQUESTS)('$operation $key is executed once, whatever write its server
   }
   // Not begun, to be executed, done (of one key), finished.
   expect(outcomes).toMatch(/^\.*r+a*\.*$/);
+});
+
+test.each(REQUESTS)('$operation $key is executed once, whatever write its worker thread dies after', (request) => {
+  const scene = sceneOf(request);
+  const { ctl, data } = scene;
+  const before = contents(data);
+  serve(ctl, data);
+  const after = contents(data);
+  const mortal = new Mortal(data, ctl);
+  const [dataViews, ctlViews] = mortal.segments;
+  for (let lastWrite = 0; ; lastWrite += lastWrite < 100 ? 1 : 29) {
+    scene.reset();
+    if (mortal.live(() => serve(ctlViews, dataViews), lastWrite)) break;
+    replaceThread(ctl, data);
+    auditStore(data, geometry);
+    const later = writeLater(scene, before);
+    serve(ctl, data);
+    expect(takeAnswer(scene), `after ${lastWrite} writes`).toEqual(request.answer);
+    expect(contents(data), `after ${lastWrite} writes`).toEqual({ ...after, ...later });
+  }
 });
 
 test.each(REQUESTS)('$operation $key: a death in the recovery, too, changes nothing', (request) => {

@@ -1,4 +1,9 @@
-/** Worker threads that die at any instruction: their requests fail or succeed, the store stays whole, nothing leaks. */
+/**
+ * Worker threads that die at any instruction: their requests are executed exactly once all the same, the store stays
+ * whole, nothing leaks.
+ * Seen to fail when: the request of a dead thread is answered with an error. (After which write it died is for
+ * in-flight.test.ts.)
+ */
 import { setTimeout } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
@@ -32,7 +37,15 @@ async function fill(client: KvsClient): Promise<number> {
   }
 }
 
-async function load(client: KvsClient, random: (below: number) => number, over: AbortSignal): Promise<void> {
+/** What has been added to each counter. */
+type Sums = Map<string, number>;
+
+async function load(
+  client: KvsClient,
+  random: (below: number) => number,
+  over: AbortSignal,
+  sums: Sums,
+): Promise<void> {
   while (!over.aborted) {
     const calls = Array.from({ length: 40 }, async () => {
       const key = `key ${random(KEYS)}`;
@@ -40,8 +53,11 @@ async function load(client: KvsClient, random: (below: number) => number, over: 
         switch (random(8)) {
           case 0:
             return await client.del(key);
-          case 1:
-            return await client.incr(`count ${random(5)}`);
+          case 1: {
+            const counter = `count ${random(5)}`;
+            await client.incr(counter);
+            return sums.set(counter, (sums.get(counter) ?? 0) + 1);
+          }
           case 2:
             return await client.mset(
               [1, 2, 3].map((i): [string, string] => [`${key}.${i}`, valueOf(`${key}.${i}`, random(300))]),
@@ -58,8 +74,7 @@ async function load(client: KvsClient, random: (below: number) => number, over: 
         }
       } catch (error) {
         if (!(error instanceof KvsError)) throw error;
-        expect(['ERR_KVS_INTERNAL', 'ERR_KVS_OUT_OF_MEMORY']).toContain(error.code);
-        if (error.code === 'ERR_KVS_INTERNAL') expect(error.executed).toBe('unknown');
+        expect(error.code).toBe('ERR_KVS_OUT_OF_MEMORY');
         return undefined;
       }
     });
@@ -79,7 +94,8 @@ test('after 50 deaths of worker threads under load the store is whole and all of
 
   const random = randomness();
   const over = new AbortController();
-  const loads = Promise.all([client, direct].map((each) => load(each, random, over.signal)));
+  const sums: Sums = new Map();
+  const loads = Promise.all([client, direct].map((each) => load(each, random, over.signal, sums)));
   let killed = 0;
   while (killed < KILLS) {
     // At a moment of chance; a thread that is just being replaced cannot be killed.
@@ -91,6 +107,7 @@ test('after 50 deaths of worker threads under load the store is whole and all of
 
   const events = (await server.tell('events')) as { type: string }[];
   expect(events.filter(({ type }) => type === 'worker-died').length).toBe(KILLS);
+  for (const [counter, sum] of sums) expect(await client.get(counter), counter).toBe(`${sum}`);
   const keys: string[] = [];
   for await (const [key, value] of client.entries()) {
     if (!key.startsWith('count')) expect(isOf(key, value), `${key}: ${value.slice(0, 60)}`).toBe(true);
