@@ -6,7 +6,6 @@
 #include "doorbell.h"
 #include "futex.h"
 #include "lease.h"
-#include "pages.h"
 #include "segment.h"
 #include "view.h"
 
@@ -19,7 +18,6 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<CreateSegment>(exports, "createSegment");
   Export<LinkSegment>(exports, "linkSegment");
   Export<MapSegment>(exports, "mapSegment");
-  Export<GatherPages>(exports, "gatherPages");
   Export<MapViews>(exports, "mapViews");
   Export<OpenView>(exports, "openView");
   Export<CloseView>(exports, "closeView");

@@ -1,9 +1,10 @@
 #include "pages.h"
+#include <fcntl.h>
 #include <sys/mman.h>
-#include <atomic>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdint>
-#include <memory>
-#include "error.h"
 
 namespace {
 
@@ -11,49 +12,21 @@ namespace {
 constexpr size_t kLargePage = 2 << 20;
 /** Since Linux 6.1; the headers here may be older. */
 constexpr int kMadvCollapse = 25;
-/** A page that somebody is just using, or no large page free: in a row, that is no accident. */
-constexpr int kMaxFailures = 8;
+constexpr off_t kSmallPage = 4096;
+/** Asked for at once: each call waits until every CPU has had a moment. It takes 4 ms; small pages take 12. */
+constexpr size_t kStep = 32 << 20;
+/** For each step. A virtual machine may take 6 ms for a large page that it has never used before. */
+constexpr std::chrono::milliseconds kPatience(25);
+
+/** The kernel makes no large page out of nothing: reserves the first small page of each. */
+bool Touch(int fd, size_t offset, size_t end) {
+  for (; offset < end; offset += kLargePage) {
+    if (posix_fallocate(fd, static_cast<off_t>(offset), kSmallPage) != 0) return false;
+  }
+  return true;
+}
 
 uintptr_t RoundUp(uintptr_t address) { return (address + kLargePage - 1) & ~(kLargePage - 1); }
-
-/** Gathers until it is done or told to stop. */
-class Gathering : public Napi::AsyncWorker {
- public:
-  Gathering(Napi::Object words, char* start, size_t bytes)
-      : AsyncWorker(words.Env(), "shm-kvs: gather pages"),
-        deferred_(Napi::Promise::Deferred::New(words.Env())),
-        words_(Napi::Persistent(words)),
-        start_(start),
-        bytes_(bytes) {}
-
-  Napi::Promise Promise() const { return deferred_.Promise(); }
-  std::shared_ptr<std::atomic<bool>> IsStopped() const { return is_stopped_; }
-
-  void Execute() override {
-    const uintptr_t end = reinterpret_cast<uintptr_t>(start_) + bytes_;
-    int failures = 0;
-    for (uintptr_t page = RoundUp(reinterpret_cast<uintptr_t>(start_)); page + kLargePage <= end; page += kLargePage) {
-      if (*is_stopped_ || failures == kMaxFailures) return;
-      if (madvise(reinterpret_cast<void*>(page), kLargePage, kMadvCollapse) == 0) {
-        gathered_++;
-        failures = 0;
-      } else {
-        failures++;
-      }
-    }
-  }
-
-  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), gathered_)); }
-
- private:
-  const Napi::Promise::Deferred deferred_;
-  /** Keeps the mapping. */
-  const Napi::ObjectReference words_;
-  char* const start_;
-  const size_t bytes_;
-  const std::shared_ptr<std::atomic<bool>> is_stopped_ = std::make_shared<std::atomic<bool>>(false);
-  double gathered_ = 0;
-};
 
 }  // namespace
 
@@ -78,21 +51,16 @@ void* MapAligned(size_t bytes, int protection, int flags, int fd) {
   return mapping;
 }
 
-Napi::Value GatherPages(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  napi_typedarray_type type;
-  size_t length;
-  void* start;
-  const napi_status status = napi_get_typedarray_info(env, info[0], &type, &length, &start, nullptr, nullptr);
-  if (status != napi_ok || type != napi_int32_array) throw TypeMismatch(info, 0, "words", "an Int32Array");
-  auto* const gathering =
-      new Gathering(info[0].As<Napi::Object>(), static_cast<char*>(start), length * sizeof(int32_t));
-  const auto is_stopped = gathering->IsStopped();
-  // The environment waits for the thread: let it not wait for long.
-  env.AddCleanupHook([is_stopped] { *is_stopped = true; });
-  Napi::Object handle = Napi::Object::New(env);
-  handle.Set("done", gathering->Promise());
-  handle.Set("stop", Napi::Function::New(env, [is_stopped](const Napi::CallbackInfo&) { *is_stopped = true; }));
-  gathering->Queue();
-  return handle;
+void TakeLargePages(int fd, size_t bytes) {
+  if (bytes < kLargePage) return;
+  void* const mapping = MapAligned(bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+  if (mapping == MAP_FAILED) return;
+  const size_t end = bytes - bytes % kLargePage;
+  const auto give_up_at = std::chrono::steady_clock::now() + kPatience * (1 + bytes / kStep);
+  for (size_t offset = 0; offset < end && std::chrono::steady_clock::now() < give_up_at; offset += kStep) {
+    const size_t step = std::min(kStep, end - offset);
+    if (!Touch(fd, offset, offset + step)) break;
+    if (madvise(static_cast<char*>(mapping) + offset, step, kMadvCollapse) != 0) break;
+  }
+  munmap(mapping, bytes);
 }

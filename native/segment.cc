@@ -111,10 +111,16 @@ Napi::Value CreateSegment(const Napi::CallbackInfo& info) {
   const std::string directory = PathArgument(info, 0, "directory");
   const size_t bytes = static_cast<size_t>(IntegerArgument(info, 1, "bytes", 1, kMaxSafeInteger));
   const mode_t mode = ModeArgument(info, 2);
+  bool has_large_pages = false;
+  if (!info[3].IsUndefined() && napi_get_value_bool(env, info[3], &has_large_pages) != napi_ok) {
+    throw TypeMismatch(info, 3, "hugePages", "a boolean");
+  }
   const int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
   if (fd < 0) throw SystemError(env, errno, "open");
   try {
     if (fchmod(fd, mode) != 0) throw SystemError(env, errno, "fchmod");  // open() obeyed the umask
+    // If it cannot have that size, Reserve() says so.
+    if (has_large_pages && ftruncate(fd, static_cast<off_t>(bytes)) == 0) TakeLargePages(fd, bytes);
     Reserve(env, fd, bytes);
     Napi::Object segment = Napi::Object::New(env);
     segment.Set("fd", Napi::Number::New(env, fd));

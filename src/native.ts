@@ -17,23 +17,21 @@ export interface Doorbell {
   close(): void;
 }
 
-/** Work on a thread of the pool. */
-export interface Gathering {
-  /** How many large pages there are now. Never rejects. */
-  readonly done: Promise<number>;
-  /** Ends it within milliseconds. */
-  stop(): void;
-}
-
 /** A mapping for views, and the views that are open; unmapped when it and all buffers over it are collected. */
 export type MappedViews = object;
 
 export interface NativeAddon {
   /**
    * Creates an unnamed file in `directory` (O_TMPFILE: nothing is left behind if we die), reserves all its pages
-   * (posix_fallocate: no SIGBUS later) and maps it shared, read-write.
+   * (posix_fallocate: no SIGBUS later) and maps it shared, read-write. With `hugePages` in pages of 2 MiB, as far as the
+   * kernel has them (Linux 6.1: MADV_COLLAPSE).
    */
-  createSegment(directory: string, bytes: number, mode: number): { fd: number; buffer: SharedArrayBuffer };
+  createSegment(
+    directory: string,
+    bytes: number,
+    mode: number,
+    hugePages?: boolean,
+  ): { fd: number; buffer: SharedArrayBuffer };
   /** Gives the unnamed file a name (linkat). Throws EEXIST if the name is taken. */
   linkSegment(fd: number, path: string): void;
   /**
@@ -41,12 +39,6 @@ export interface NativeAddon {
    * Unmapped when the last SharedArrayBuffer over it is collected. Writing to a read-only mapping is a SIGSEGV.
    */
   mapSegment(fd: number, bytes: number, writable: boolean): SharedArrayBuffer;
-
-  /**
-   * Gathers the memory of a mapped segment in pages of 2 MiB, as far as the kernel can (Linux 6.1: MADV_COLLAPSE; else
-   * nothing happens). It may be in use; whoever touches what is being moved waits for some milliseconds.
-   */
-  gatherPages(words: Int32Array): Gathering;
 
   /**
    * Maps `bytes` of an open segment for up to `count` open views of the calling thread. Throws where the kernel refuses,

@@ -129,7 +129,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--huge-pages',
     variable: 'KVS_HUGE_PAGES',
     argument: '<bool>',
-    description: 'gather the store in pages of 2 MiB, true or false (default: false)',
+    description: 'take memory in pages of 2 MiB where there are any, true or false (default: true)',
     schema: schemas.hugePages,
     convert: truth,
     option: 'hugePages',

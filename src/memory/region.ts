@@ -68,6 +68,8 @@ export interface CreateRegionOptions {
   readonly shmDir: string;
   readonly shape: RegionShape;
   readonly version: string;
+  /** Whether to take memory in pages of 2 MiB, as far as the kernel has them. */
+  readonly hugePages?: boolean;
   /** Called when the name is ours, before most of the memory is reserved. */
   readonly onNamed?: (() => void) | undefined;
 }
@@ -83,7 +85,7 @@ export function createRegion(options: CreateRegionOptions, origin: Origin): Owne
   const { name, shmDir, shape, onNamed } = options;
   const paths = regionPaths(name, shmDir);
   const geometry = geometryOf(shape);
-  const { fd, buffer } = createSegment(shmDir, geometry.ctlBytes);
+  const { fd, buffer } = createSegment(options, geometry.ctlBytes);
   let ctlFd: number | undefined;
   let isNamed = false;
   try {
@@ -115,7 +117,7 @@ function linkData(
   geometry: Geometry,
   ctl: SegmentViews,
 ): SegmentViews {
-  const { fd, buffer } = createSegment(options.shmDir, geometry.dataBytes);
+  const { fd, buffer } = createSegment(options, geometry.dataBytes);
   try {
     const data = viewsOf(buffer);
     fillDataHeader(data, ctl);
@@ -137,9 +139,12 @@ function linkName(fd: number, path: string): boolean {
   }
 }
 
-function createSegment(shmDir: string, bytes: number): { fd: number; buffer: SharedArrayBuffer } {
+function createSegment(
+  { shmDir, hugePages }: CreateRegionOptions,
+  bytes: number,
+): { fd: number; buffer: SharedArrayBuffer } {
   try {
-    return native.createSegment(shmDir, bytes, MODE);
+    return native.createSegment(shmDir, bytes, MODE, hugePages);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'ENOSPC' && code !== 'ENOMEM' && code !== 'EFBIG') throw unusable(shmDir, cause);

@@ -12,7 +12,7 @@ import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { RegionState, type RegionShape, TAKEOVER_LEASE_BYTE } from '../memory/layout.js';
 import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
-import { type Gathering, native } from '../native.js';
+import { native } from '../native.js';
 import { Pins } from '../memory/pins.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { Store } from '../store/store.js';
@@ -35,8 +35,6 @@ const IDLE_ROUND_MS = 500;
 const REAP_MS = 90;
 const SWEEP_CHUNKS_MS = 2000;
 const DRAIN_LOOK_MS = 2;
-/** A server that has lived for so long is worth the effort: some 5 ms of a CPU for each 2 MiB. */
-const GATHER_AFTER_MS = 1000;
 const JOIN_TIMEOUT_MS = 5000;
 
 export class KvsServer {
@@ -56,8 +54,6 @@ export class KvsServer {
   #reapAt = 0;
   #sweepChunksAt = 0;
   #timer: NodeJS.Timeout | undefined;
-  #gatherTimer: NodeJS.Timeout | undefined;
-  #gathering: Gathering | undefined;
   #stopped: Promise<void> | undefined;
   /** Resolves when it has stopped, by stop() or because another server has asked for the region. */
   readonly ended: Promise<void>;
@@ -89,7 +85,6 @@ export class KvsServer {
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
     }
     server.#open();
-    if (resolved.hugePages) server.#gatherTimer = setTimeout(server.#gatherPages, GATHER_AFTER_MS);
     return server;
   }
 
@@ -184,14 +179,11 @@ export class KvsServer {
 
   async #endWorkers(state: typeof RegionState.stopped | typeof RegionState.kept): Promise<void> {
     clearTimeout(this.#timer);
-    clearTimeout(this.#gatherTimer);
-    this.#gathering?.stop();
     this.#pool.expectEnd();
     this.#header.enter(state);
     this.#sweeper.wakeAll(this.#clients.refresh());
     await this.#pool.join(JOIN_TIMEOUT_MS);
     this.#bells.close();
-    await this.#gathering?.done;
   }
 
   /** @returns how many requests `countPending` still finds when the time is up */
@@ -220,11 +212,6 @@ export class KvsServer {
     this.#options.onEvent({ type: 'takeover-requested' });
     void this.stop({ keep: true });
   }
-
-  /** Lookups miss the TLB less often then, and clients map the store with fewer page faults. */
-  readonly #gatherPages = (): void => {
-    this.#gathering = native.gatherPages(this.#region.data.words);
-  };
 
   readonly #keepHouse = (): void => {
     const now = performance.now();

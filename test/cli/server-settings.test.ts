@@ -31,7 +31,7 @@ describe('precedence', () => {
 
   test('nothing given is the server "default" that logs what matters', () => {
     const { server, logLevel } = readSettings({}, {});
-    expect(server).toMatchObject({ name: 'default', shmDir: '/dev/shm', drainTimeoutMs: 5000, hugePages: false });
+    expect(server).toMatchObject({ name: 'default', shmDir: '/dev/shm', drainTimeoutMs: 5000, hugePages: true });
     expect(logLevel).toBe('info');
   });
 
