@@ -218,7 +218,8 @@ export class Compactor {
     for (let index = 0; index < this.#avoidedCount; index++) if (this.#avoided[index] === run) return BLOCKED;
     const units = runs.lengthOf(run);
     const hasPlace = units <= this.#longestFree;
-    if (kind === RunKind.large) return hasPlace && !this.#pinned.has(runs.granuleOf(run)) ? units * UNIT_BYTES : BLOCKED;
+    if (kind === RunKind.large)
+      return hasPlace && !this.#pinned.has(runs.granuleOf(run)) ? units * UNIT_BYTES : BLOCKED;
     const sizeClass = slabs.classOf(run);
     const used = slabs.usedBlocksOf(run);
     if (used === 0) return 0;

@@ -34,16 +34,19 @@ async function look(bytes: number, hugePages: boolean): Promise<{ sum: number; l
 const sumOf = (bytes: number): number =>
   Array.from({ length: Math.ceil(bytes / 4096) }, (_, page) => page * 1024).reduce((sum, word) => sum + word, 0);
 
-test.each([[7 * MIB + 4096, 3], [2 * MIB, 1], [32 * MIB, 16], [MIB, 0], [4096, 0]])(
-  'of %i bytes all are reserved, and %i times 2 MiB are large pages if told to',
-  async (bytes, pages) => {
-    // Whether the kernel has any is asked for with a single one.
-    const { largeKib: one } = await look(2 * MIB, true);
-    expect(await look(bytes, true)).toEqual({ sum: sumOf(bytes), largeKib: pages * one });
-    expect([0, KIB_PER_PAGE]).toContain(one);
-    expect(await look(bytes, false)).toEqual({ sum: sumOf(bytes), largeKib: 0 });
-  },
-);
+test.each([
+  [7 * MIB + 4096, 3],
+  [2 * MIB, 1],
+  [32 * MIB, 16],
+  [MIB, 0],
+  [4096, 0],
+])('of %i bytes all are reserved, and %i times 2 MiB are large pages if told to', async (bytes, pages) => {
+  // Whether the kernel has any is asked for with a single one.
+  const { largeKib: one } = await look(2 * MIB, true);
+  expect(await look(bytes, true)).toEqual({ sum: sumOf(bytes), largeKib: pages * one });
+  expect([0, KIB_PER_PAGE]).toContain(one);
+  expect(await look(bytes, false)).toEqual({ sum: sumOf(bytes), largeKib: 0 });
+});
 
 test('of more, the rest is reserved in small pages if large ones take too long', async () => {
   const { largeKib: one } = await look(2 * MIB, true);
