@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CtlHeader, RegionState, SERVER_LEASE_BYTE, UNIT_BYTES } from '../memory/layout.js';
 import { load } from '../memory/words.js';
 import { native } from '../native.js';
-import type { AuditedRegion } from './audited-region.js';
+import { type AuditedFiles, type AuditedRegion, closeAudited, openAudited } from './audited-region.js';
 import { BlockAudit, type BlockTotals } from './block-audit.js';
 import { auditClasses } from './class-audit.js';
 import { auditHeader, Clients, type ClientTotals } from './clients.js';
@@ -55,10 +55,21 @@ export interface AuditReport {
 export const isSound = ({ findings }: AuditReport): boolean =>
   findings.every(({ severity }) => severity === 'hint' || severity === 'busy');
 
-export async function auditRegion(region: AuditedRegion): Promise<AuditReport> {
+/** auditRegion() by name. @throws KvsError as openAudited() */
+export async function auditFiles(files: AuditedFiles, mendingMs?: number): Promise<AuditReport> {
+  const region = openAudited(files);
+  try {
+    return await auditRegion(region, mendingMs);
+  } finally {
+    closeAudited(region);
+  }
+}
+
+/** @param mendingMs what a running server is given to set right what it can */
+async function auditRegion(region: AuditedRegion, mendingMs = MENDING_MS): Promise<AuditReport> {
   const audit = new Audit(region);
   while (audit.isOpen && audit.looks < LOOKS) await audit.lookAgain(PAUSE_MS);
-  const giveUpAt = performance.now() + MENDING_MS;
+  const giveUpAt = performance.now() + mendingMs;
   while (audit.isAwaited && performance.now() < giveUpAt) await audit.lookAgain(MENDING_PAUSE_MS);
   return audit.report();
 }
@@ -79,7 +90,7 @@ class Audit {
     this.#suspects = this.#last.look.suspects;
     this.#unsettled = [...this.#last.look.unsettled];
     const isTaken = native.isByteLocked(region.ctlFd, SERVER_LEASE_BYTE);
-    this.#isExact = !isTaken && !this.#last.look.isServed && this.#last.totals.clients.live === 0;
+    this.#isExact = !isTaken && this.#last.look.isAlone;
   }
 
   async lookAgain(pauseMs: number): Promise<void> {
@@ -130,6 +141,7 @@ function lookAt(region: AuditedRegion): Seen {
   const look = new Look(region, native.isByteLocked(ctlFd, SERVER_LEASE_BYTE));
   auditHeader(look);
   const clients = new Clients(look);
+  look.isAlone = !look.isServed && clients.totals().live === 0;
   const slots = new Slots(look, clients);
   slots.auditSlots(auditQueue(look));
   slots.auditChunks();

@@ -8,6 +8,7 @@ import {
   checkTrust,
   closeQuietly,
   corrupt,
+  defaultShmDir,
   noRegion,
   openRegionFile,
   readCtlHeader,
@@ -30,7 +31,8 @@ export interface AuditedRegion {
 
 export interface AuditedFiles {
   readonly name: string;
-  readonly shmDir: string;
+  /** By default where region files are. */
+  readonly shmDir?: string | undefined;
   /** Whether to look at what was put aside under the name instead. */
   readonly isArchived?: boolean;
 }
@@ -39,7 +41,7 @@ export interface AuditedFiles {
  * Maps a region to look at; closeAudited() it.
  * @throws KvsError ERR_KVS_NO_REGION, NOT_OURS, CORRUPT, LAYOUT, NOT_READY: there is nothing in it yet
  */
-export function openAudited({ name, shmDir, isArchived = false }: AuditedFiles): AuditedRegion {
+export function openAudited({ name, shmDir = defaultShmDir(), isArchived = false }: AuditedFiles): AuditedRegion {
   const paths = regionPaths(name, shmDir);
   const path = isArchived ? paths.archivedCtl : paths.ctl;
   const ctlFd = openRegionFile(path, false);

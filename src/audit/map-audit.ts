@@ -2,7 +2,7 @@
  * The hash map, stripe by stripe: every bucket word, every link, and what the stripe says of them. A stripe whose lock is
  * free and whose count and version are the same before and after was not written in between: what was counted is exact.
  */
-import { BUCKET_ENTRIES, BUCKET_WORDS, Stripe } from '../memory/layout.js';
+import { BUCKET_BYTES, BUCKET_ENTRIES, BUCKET_WORDS, Stripe } from '../memory/layout.js';
 import { load } from '../memory/words.js';
 import { Entries } from './entries.js';
 import { Suspects } from './findings.js';
@@ -17,10 +17,11 @@ export interface MapTotals {
   entries: number;
   entryBytes: number;
   overflowBuckets: number;
+  overflowBytes: number;
 }
 
 export class MapAudit {
-  readonly totals: MapTotals = { entries: 0, entryBytes: 0, overflowBuckets: 0 };
+  readonly totals: MapTotals = { entries: 0, entryBytes: 0, overflowBuckets: 0, overflowBytes: 0 };
   readonly #look: Look;
   readonly #heap: HeapMap;
   readonly #names: Names;
@@ -69,6 +70,7 @@ export class MapAudit {
     this.totals.entries += entries;
     this.totals.entryBytes += entryBytes;
     this.totals.overflowBuckets += overflowBuckets;
+    this.totals.overflowBytes += overflowBuckets * BUCKET_BYTES;
   }
 
   #auditCounts(where: string, stripe: number, count: number, version: number, walk: StripeWalk): void {
