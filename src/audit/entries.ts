@@ -37,7 +37,7 @@ export class Entries {
    * of the entry afterwards, as in a direct read.
    * @param report called with what is wrong
    */
-  look(bucket: number, at: number, report: (what: FindingCode, detail: string) => void): Seen {
+  look(bucket: number, at: number, report: (what: FindingCode, describe: () => string) => void): Seen {
     const { words } = this.#look.data;
     for (let tries = 0; tries < TRIES; tries++) {
       const word = load(words, at);
@@ -47,8 +47,8 @@ export class Entries {
       const wrong = this.#wrongWith(bucket, word);
       if (load(words, at) !== word || this.#incarnation() !== incarnation) continue;
       if (wrong === undefined) return 'sound';
-      const [what, detail] = wrong;
-      report(what, `${detail}, word ${hex(word)}, incarnation ${incarnation}`);
+      const [what, describe] = wrong;
+      report(what, () => `${describe()}, word ${hex(word)}, incarnation ${incarnation}`);
       return 'wrong';
     }
     return 'changing';
@@ -59,32 +59,33 @@ export class Entries {
     return this.#look.data.words[(this.granule << 2) + Entry.incarnation] ?? 0;
   }
 
-  #wrongWith(bucket: number, word: number): readonly [FindingCode, string] | undefined {
+  #wrongWith(bucket: number, word: number): readonly [FindingCode, () => string] | undefined {
     const { granule } = this;
     const map = this.#map;
     const isEntryBlock = this.#heap.isUsed(granule) && this.#heap.sizeClassAt(granule) !== BUCKET_CLASS;
-    if (!isEntryBlock) return ['entry-block', `granule ${granule}`];
-    if ((this.#incarnation() & 1) !== 0) return ['entry-unpublished', `granule ${granule}`];
+    if (!isEntryBlock) return ['entry-block', () => `granule ${granule}`];
+    if ((this.#incarnation() & 1) !== 0) return ['entry-unpublished', () => `granule ${granule}`];
     const hash = map.hashOf(granule);
     const keyBytes = map.keyBytesOf(granule);
-    if (keyBytes < 1 || keyBytes > MAX_KEY_BYTES) return ['entry-key-length', `key of ${keyBytes} bytes`];
+    if (keyBytes < 1 || keyBytes > MAX_KEY_BYTES) return ['entry-key-length', () => `key of ${keyBytes} bytes`];
     const { geometry } = this.#look;
     const valueBytes = map.valueBytesOf(granule);
     if (valueBytes < 0 || valueBytes > geometry.maxValueBytes)
-      return ['entry-value-length', `value of ${valueBytes} bytes`];
+      return ['entry-value-length', () => `value of ${valueBytes} bytes`];
     const bytes = ENTRY_HEADER_BYTES + pad4(keyBytes) + valueBytes;
     const blockBytes = this.#heap.blockBytes(granule);
-    if (bytes > blockBytes) return ['entry-size', `${bytes} bytes in a block of ${blockBytes}`];
+    if (bytes > blockBytes) return ['entry-size', () => `${bytes} bytes in a block of ${blockBytes}`];
     const keyHash = this.#hashOfKey(granule, keyBytes);
-    if (keyHash !== hash) return ['entry-hash', `says ${hex(hash)}, its key's is ${hex(keyHash)}`];
-    if ((hash & (geometry.buckets - 1)) !== bucket) return ['entry-bucket', `bucket ${bucket}, hash ${hex(hash)}`];
-    if (((word ^ hash) & ~this.#granuleMask) !== 0) return ['entry-tag', `hash ${hex(hash)}`];
+    if (keyHash !== hash) return ['entry-hash', () => `says ${hex(hash)}, its key's is ${hex(keyHash)}`];
+    if ((hash & (geometry.buckets - 1)) !== bucket)
+      return ['entry-bucket', () => `bucket ${bucket}, hash ${hex(hash)}`];
+    if (((word ^ hash) & ~this.#granuleMask) !== 0) return ['entry-tag', () => `hash ${hex(hash)}`];
     this.version = map.versionOf(granule);
     const isSound = this.version > 0 && this.version < MAX_VERSION;
     const stripe = bucket & (geometry.stripes - 1);
     return isSound && this.version % geometry.stripes === stripe
       ? undefined
-      : ['entry-version', `version ${this.version}, stripe ${stripe}`];
+      : ['entry-version', () => `version ${this.version}, stripe ${stripe}`];
   }
 
   #hashOfKey(granule: number, keyBytes: number): number {
@@ -101,10 +102,6 @@ export class Entries {
   /** Of a sound entry. */
   hashOf(granule: number): number {
     return this.#map.hashOf(granule);
-  }
-
-  blockBytes(granule: number): number {
-    return this.#heap.blockBytes(granule);
   }
 
   /** Whether two entries that were found sound have the same key. */

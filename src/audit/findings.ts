@@ -116,6 +116,11 @@ export class Suspects {
     else this.#found.set(`${what} ${where} ${detail}`, { severity: KINDS[what].severity, what, where, detail });
   }
 
+  /** Counts one that is not listed. */
+  skip(): void {
+    this.#more++;
+  }
+
   addAll(others: Suspects): void {
     for (const { what, where, detail } of others.#found.values()) this.add(what, where, detail);
     this.#more += others.#more;

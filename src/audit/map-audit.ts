@@ -5,13 +5,15 @@
 import { BUCKET_BYTES, BUCKET_ENTRIES, BUCKET_WORDS, Stripe } from '../memory/layout.js';
 import { load } from '../memory/words.js';
 import { Entries } from './entries.js';
-import { Suspects } from './findings.js';
+import { type FindingCode, Suspects } from './findings.js';
 import type { HeapMap } from './heap-map.js';
 import type { Look } from './look.js';
 import type { Names } from './names.js';
 
 /** Walks over a stripe that is being written. */
 const WALKS = 8;
+/** Entries of one hash that are compared with one another. */
+const MAX_SAME_HASH = 64;
 
 export interface MapTotals {
   entries: number;
@@ -119,36 +121,38 @@ class StripeWalk {
   }
 
   #visitEntry(bucket: number, at: number): void {
-    const where = `bucket ${bucket}, word ${at}`;
-    const seen = this.#entries.look(bucket, at, (what, detail) => this.suspects.add(what, where, detail));
+    const add = (what: FindingCode, describe: () => string): void => {
+      if (this.suspects.isFull) this.suspects.skip();
+      else this.suspects.add(what, `bucket ${bucket}, word ${at}`, describe());
+    };
+    const seen = this.#entries.look(bucket, at, add);
     if (seen === 'empty') return;
     this.words++;
     const { granule, version } = this.#entries;
     // Whatever is wrong with it: its block is not lost.
     const isInUse = this.#heap.isUsed(granule);
-    if (isInUse && !this.#name(granule)) {
-      return this.suspects.add('block-shared', where, this.#entries.describe(granule));
-    }
-    if (isInUse) this.entryBytes += this.#entries.blockBytes(granule);
+    if (isInUse && !this.#name(granule)) return add('block-shared', () => this.#entries.describe(granule));
+    if (isInUse) this.entryBytes += this.#heap.blockBytes(granule);
     if (seen !== 'sound') return;
     this.entries++;
     this.version = Math.max(this.version, version);
-    this.#noteKey(where, granule);
+    const double = this.#doubleOf(granule);
+    if (double === undefined) return;
+    add('key-twice', () => `${this.#entries.describe(double)} and ${this.#entries.describe(granule)}`);
   }
 
-  #noteKey(where: string, granule: number): void {
+  /** @returns an entry of the chain in hand that has the key already */
+  #doubleOf(granule: number): number | undefined {
     const hash = this.#entries.hashOf(granule);
     const others = this.#byHash.get(hash);
     if (others === undefined) {
       this.#byHash.set(hash, [granule]);
-      return;
+      return undefined;
     }
     const double = others.find((other) => this.#entries.hasSameKey(granule, other));
-    if (double !== undefined) {
-      const detail = `${this.#entries.describe(double)} and ${this.#entries.describe(granule)}`;
-      this.suspects.add('key-twice', where, detail);
-    }
-    others.push(granule);
+    // No keys but chosen ones come to more than a few.
+    if (others.length < MAX_SAME_HASH) others.push(granule);
+    return double;
   }
 
   /** @returns whether to follow it */
