@@ -106,11 +106,13 @@ export class Clients {
 }
 
 /** Looks at what only the server writes in the ctl header, and at what says which workers are awake. */
-export function auditHeader({ ctl, data, geometry, suspects }: Look): void {
+export function auditHeader({ ctl, data, geometry, isServed, suspects }: Look): void {
   const state = load(ctl.words, CtlHeader.state);
   if (!Object.values<number>(RegionState).includes(state)) suspects.add('header-state', 'header', `state ${state}`);
   const recoveries = load(data.words, DataHeader.recoveries);
   if (recoveries < 0 || recoveries > MAX_RECOVERIES) suspects.add('header-recoveries', 'header', `${recoveries}`);
+  // The next server forgets all workers.
+  if (!isServed) return;
   const others = geometry.workers === 32 ? 0 : -1 << geometry.workers;
   for (const bits of ['awake', 'asleep'] as const) {
     const word = load(ctl.words, CtlHeader[bits]);

@@ -34,6 +34,7 @@ testPlants(
     [
       'header-workers',
       (s) => {
+        s.serve(true);
         s.ctl[CtlHeader.asleep] = 1 << 9;
         return [['header-workers', 'header', 'asleep 0x00000200']];
       },

@@ -11,27 +11,12 @@ import type { Specimen } from '../fixtures/audit/specimen.js';
 
 const HEADER_WORDS = SlabHeader.sizeBytes / 4;
 const table = (s: Specimen): number => s.region.geometry.unitTableOffset / 4;
-const lineOf = (s: Specimen, slab: number): number =>
-  (s.region.geometry.sizeClassesOffset + s.blocks.slabs.classOf(slab) * SizeClass.sizeBytes) / 4;
 const lastFree = (s: Specimen): number => s.unitsOf(RunKind.free).at(-1)!;
-
-/** Puts a free block of the slab in use, with all counts as they then are. @returns its granule */
-function takeBlock(s: Specimen, slab: number): number {
-  const header = s.header(slab);
-  const bitmap = header + HEADER_WORDS;
-  const word = s.data.subarray(bitmap).findIndex((bits) => bits !== -1);
-  const bit = ~s.data[bitmap + word] & -~s.data[bitmap + word];
-  const before = new Set(s.usedBlocks(slab));
-  s.data[bitmap + word] |= bit;
-  s.data[header + SlabHeader.usedBlocks]++;
-  s.data[lineOf(s, slab) + SizeClass.freeBlocks]--;
-  return s.usedBlocks(slab).find((granule) => !before.has(granule))!;
-}
 
 /** A slab with a free block that is the only one of its class in a list. */
 const aloneSlab = (s: Specimen): number =>
   s.unitsOf(RunKind.slab).find((unit) => {
-    const line = lineOf(s, unit);
+    const line = s.line(unit);
     const isOfEntries = s.blocks.slabs.classOf(unit) !== BUCKET_CLASS;
     const isAlone = s.data[line + SizeClass.partial] === unit + 1 && s.data[s.header(unit) + SlabHeader.next] === 0;
     return isOfEntries && isAlone && s.data[line + SizeClass.slabs] === 1 && s.data[line + SizeClass.empty] === 0;
@@ -108,7 +93,7 @@ testPlants(
       (s) => {
         const slab = aloneSlab(s);
         const used = s.usedBlocks(slab);
-        const line = lineOf(s, slab);
+        const line = s.line(slab);
         s.data.fill(0, line, line + SizeClass.freeBlocks + 1);
         s.data[s.header(slab) + SlabHeader.sizeClass] = 99;
         return [
@@ -145,7 +130,7 @@ testPlants(
       (s) => {
         const slab = aloneSlab(s);
         s.data[s.header(slab) + SlabHeader.isEvacuating] = 1;
-        s.data[lineOf(s, slab) + SizeClass.partial] = 0;
+        s.data[s.line(slab) + SizeClass.partial] = 0;
         return [['slab-evacuating', `slab at unit ${slab}`, 'says 1']];
       },
     ],
@@ -153,7 +138,7 @@ testPlants(
       'slab-list',
       (s) => {
         const slab = aloneSlab(s);
-        s.data[lineOf(s, slab) + SizeClass.partial] = 0;
+        s.data[s.line(slab) + SizeClass.partial] = 0;
         return [['slab-list', `size class ${s.blocks.slabs.classOf(slab)}`, `leaves out units ${slab}`]];
       },
     ],
@@ -168,14 +153,14 @@ testPlants(
     [
       'class-count',
       (s) => {
-        s.data[lineOf(s, s.slab()) + SizeClass.freeBlocks]--;
+        s.data[s.line(s.slab()) + SizeClass.freeBlocks]--;
         return [['class-count', `size class ${s.blocks.slabs.classOf(s.slab())}`, 'free blocks; there are']];
       },
     ],
     [
       'class-empty',
       (s) => {
-        s.data[lineOf(s, s.slab()) + SizeClass.empty] = s.slab() + 1;
+        s.data[s.line(s.slab()) + SizeClass.empty] = s.slab() + 1;
         return [['class-empty', `size class ${s.blocks.slabs.classOf(s.slab())}`, `unit ${s.slab()} has`]];
       },
     ],
@@ -196,14 +181,14 @@ testPlants(
     [
       'block-leaked',
       (s) => {
-        const granule = takeBlock(s, s.slab());
+        const granule = s.takeBlock(s.slab());
         return [['block-leaked', `granule ${granule}`, '80 bytes']];
       },
     ],
     [
       'bucket-leaked',
       (s) => {
-        const granule = takeBlock(s, s.bucketSlab());
+        const granule = s.takeBlock(s.bucketSlab());
         return [['bucket-leaked', `granule ${granule}`, '64 bytes']];
       },
     ],
