@@ -1,7 +1,8 @@
 /**
  * What a death, or a stop, leaves between two steps of a protocol is no finding: the records say whose it is.
- * Seen to fail when: what an open intent replaces is nobody's; a block must not have two notes; a note must name a used
- * block whatever is locked; hints are judged while their lock is held; a queue is asked for that no server empties.
+ * Seen to fail when: what an open intent replaces is nobody's, or the kept block is; a block must not have two notes; a
+ * note must name a used block whatever is locked; hints are judged while their lock is held; the queue is asked for
+ * requests while no server empties it.
  */
 import { expect, test } from 'vitest';
 
@@ -57,6 +58,12 @@ const DEATHS: readonly (readonly [string, (s: Specimen) => void])[] = [
       const old = s.crowdEntry(4);
       s.data[at] = next;
       s.data[s.worker(1) + WorkerRecord.pendingBlock] = old;
+    },
+  ],
+  [
+    'with a block kept for the next entry',
+    (s) => {
+      s.data[s.worker(1) + WorkerRecord.keptBlock] = s.takeBlock(s.slab());
     },
   ],
   [

@@ -1,7 +1,7 @@
 /**
  * The audit reads words that anybody may have written: whatever they are, it ends, reports, and reads nothing outside.
- * Seen to fail when: the walk over the unit table follows a head of length 0; an overflow bucket may come twice in a
- * chain; keys are compared whatever length they say.
+ * Seen to fail when: an overflow bucket may come twice in a chain, and a head of length 0 is followed (with the plants of
+ * those two in map-findings and heap-findings).
  */
 import { copyFileSync, rmSync, truncateSync } from 'node:fs';
 

@@ -33,6 +33,14 @@ testPlants(
       },
     ],
     [
+      'run-head',
+      (s) => {
+        const unit = lastFree(s);
+        s.data[table(s) + unit] = RunKind.free << 28;
+        return [['run-head', `unit ${unit}`, 'says 0x10000000']];
+      },
+    ],
+    [
       'run-back',
       (s) => {
         const unit = s.slab() + 1;

@@ -1,7 +1,6 @@
 /**
  * Sound regions in every state: idle, busy, stopped, dead, kept, followed: nothing is found in them that is not so.
- * Seen to fail when: what an open intent replaces counts as nobody's; the kept block does; a hint is judged while its
- * lock is held; one look is enough where others are at work.
+ * Seen to fail when: one look is enough where others are at work.
  */
 import { expect, test } from 'vitest';
 
