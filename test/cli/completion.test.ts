@@ -26,6 +26,8 @@ describe('complete', () => {
     ['get it', [String.raw`it\'s `], 'it'],
     ['size ', [], ''],
     ['bench --v', ['--value-bytes '], '--v'],
+    ['doc', ['doctor '], 'doc'],
+    ['doctor --a', ['--archived '], '--a'],
     [String.raw`get \x4`, [], ''],
   ])('%j', async (line, hits, typed) => {
     expect(await complete(line, findKeys)).toEqual([hits, typed]);

@@ -3,10 +3,12 @@ import { spawnSync } from 'node:child_process';
 
 import { describe, expect, test } from 'vitest';
 
+import { OWNED } from '#dist/exchange/payload-arena.js';
+import { nextFree, useOf } from '#dist/exchange/slot-word.js';
 import { KvsClient, VERSION } from '#dist/index.js';
 
 import { CLIENT, type ClientRun, runClient, Running, startServer } from '../fixtures/cli.js';
-import { regionName } from '../fixtures/region.js';
+import { attachTestRegion, regionName } from '../fixtures/region.js';
 
 /** A server, and a way to run commands against it that gives what there is to see. */
 async function started() {
@@ -17,6 +19,12 @@ async function started() {
   };
   const json = async (...args: string[]) => JSON.parse((await kvs(['--json', ...args])).stdout) as unknown;
   return { name, server, kvs, json };
+}
+
+/** A chunk of the first use of slot 0, which is free. */
+function plantLeak(name: string): void {
+  const { ctl, geometry } = attachTestRegion(name);
+  ctl.words[geometry.chunkOwnersOffset / 4] = OWNED | useOf(0, nextFree(0));
 }
 
 const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
@@ -94,6 +102,29 @@ describe('every command, for people and as JSON', () => {
       '',
       '{"key":"user:1","value":"Ann Lee","codec":"utf8"}',
     ]);
+  });
+
+  test('doctor', async () => {
+    const { kvs, json, name, server } = await started();
+    await kvs(['set', 'a', '1']);
+    const { code, stdout, stderr } = await kvs(['doctor']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^region +${name} \\(ready, a server holds it\\)$`, 'm'));
+    expect(stdout).toMatch(/^keys +1, 0 overflow buckets$/m);
+    expect(stdout).toMatch(/^entries +32 +32 B$/m);
+    expect(stdout).toMatch(/\nEverything is accounted for\.\n$/);
+    expect(await json('doctor')).toMatchObject({ ok: true, name, isServed: true, findings: [], map: { entries: 1 } });
+    expect(await kvs(['doctor', '--archived'])).toMatchObject({ code: 3, stdout: '' });
+    server.child.kill('SIGKILL');
+    await server.ended;
+    expect(await json('doctor')).toMatchObject({ ok: true, isServed: false, isExact: true, map: { entries: 1 } });
+    plantLeak(name);
+    const leaking = await kvs(['doctor']);
+    expect(leaking).toMatchObject({ code: 1, stderr: '' });
+    expect(leaking.stdout).toMatch(/^leak +chunk-stale +a chunk of a use that is over +1$/m);
+    expect(leaking.stdout).toMatch(/^chunk-stale +chunk 0 +owner 0x40001000, slot 0/m);
+    expect(leaking.stdout).toMatch(/\nNot everything is accounted for: 0 damaged, 1 leaked\.\n$/);
+    expect(await json('doctor')).toMatchObject({ ok: false, findings: [{ severity: 'leak', what: 'chunk-stale' }] });
   });
 
   test('ping and stats', async () => {

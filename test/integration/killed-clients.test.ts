@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
+import { auditedAtRest } from '../fixtures/audited.js';
 import { Peer } from '../fixtures/processes.js';
 import { connect, randomness, startServer, statsUntil } from '../fixtures/service.js';
 
@@ -56,4 +57,6 @@ test('after 200 clients were killed under load everything they held is free agai
   await client.mset(Object.fromEntries(all.map((key) => [key, key.repeat(300)])));
   expect(await client.mget(all)).toEqual(all.map((key) => key.repeat(300)));
   expect(await client.mdel(all)).toBe(200);
+  await client.close();
+  expect((await auditedAtRest(server.name)).map.entries).toBe(found);
 }, 120_000);

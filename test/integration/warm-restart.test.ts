@@ -18,6 +18,7 @@ import { claimRegion } from '#dist/memory/region-claim.js';
 import { leaveRegion } from '#dist/memory/region.js';
 import { recoverRegion } from '#dist/server/warm-restart.js';
 
+import { audited } from '../fixtures/audited.js';
 import { Peer, until } from '../fixtures/processes.js';
 import { attachTestRegion, regionName, shapeOf } from '../fixtures/region.js';
 import {
@@ -87,6 +88,7 @@ async function balance(name: string, peers: readonly Peer[]): Promise<void> {
 /** Kills the server of the name and expects a recovery to find all in order and nothing left over. */
 async function auditAfterwards(name: string, server: Peer): Promise<void> {
   await server.kill();
+  expect(await audited(name)).toMatchObject({ isServed: false, unsettled: [] });
   const region = claimRegion({ name, shmDir: '/dev/shm', shape: shapeOf(), version: '0', asked: {}, fresh: false });
   try {
     expect(region.origin.kind).toBe('taken-over');
@@ -100,6 +102,7 @@ async function auditAfterwards(name: string, server: Peer): Promise<void> {
   } finally {
     leaveRegion(region);
   }
+  expect((await audited(name)).map.entries).toBeGreaterThan(0);
 }
 
 test('twelve kills of the server under load: nothing is lost, doubled or refused, and reads go on', async () => {
