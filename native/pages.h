@@ -11,6 +11,7 @@ void* MapAligned(size_t bytes, int protection, int flags, int fd);
 
 /**
  * Reserves an empty file of shared memory in large pages, from its start until the kernel has or knows no more of them,
- * or takes much longer than it usually does; what is left is to be reserved otherwise. The file must have its size. Linux 6.1.
+ * or takes much longer than it usually does; what is left is to be reserved otherwise. The file must have its size.
+ * Linux 6.1.
  */
 void TakeLargePages(int fd, size_t bytes);
