@@ -215,11 +215,11 @@ export class Compactor {
     const { runs, slabs } = this.#blocks;
     const kind = runs.kindOf(run);
     if (kind === RunKind.free) return 0;
+    if (this.#pinned.has(runs.granuleOf(run))) return BLOCKED;
     for (let index = 0; index < this.#avoidedCount; index++) if (this.#avoided[index] === run) return BLOCKED;
     const units = runs.lengthOf(run);
-    const hasPlace = units <= this.#longestFree;
-    if (kind === RunKind.large)
-      return hasPlace && !this.#pinned.has(runs.granuleOf(run)) ? units * UNIT_BYTES : BLOCKED;
+    const wholeCost = units <= this.#longestFree ? units * UNIT_BYTES : BLOCKED;
+    if (kind === RunKind.large) return wholeCost;
     const sizeClass = slabs.classOf(run);
     const used = slabs.usedBlocksOf(run);
     if (used === 0) return 0;
@@ -227,7 +227,7 @@ export class Compactor {
     const freeElsewhere = slabs.freeBlocksOf(sizeClass) - (slabBlocksOf[sizeClass] - used);
     if (freeElsewhere >= used) return used * blockBytesOf[sizeClass];
     // Without room in the other slabs of its class, emptying it costs another slab.
-    return hasPlace ? units * UNIT_BYTES : BLOCKED;
+    return wholeCost;
   }
 
   /** @returns whether all of the window is free now, and set aside for this thread */
