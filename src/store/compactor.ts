@@ -217,8 +217,7 @@ export class Compactor {
     if (kind === RunKind.free) return 0;
     if (this.#pinned.has(runs.granuleOf(run))) return BLOCKED;
     for (let index = 0; index < this.#avoidedCount; index++) if (this.#avoided[index] === run) return BLOCKED;
-    const units = runs.lengthOf(run);
-    const wholeCost = units <= this.#longestFree ? units * UNIT_BYTES : BLOCKED;
+    const wholeCost = runs.lengthOf(run) <= this.#longestFree ? runs.lengthOf(run) * UNIT_BYTES : BLOCKED;
     if (kind === RunKind.large) return wholeCost;
     const sizeClass = slabs.classOf(run);
     const used = slabs.usedBlocksOf(run);
