@@ -65,6 +65,9 @@ export function step(state, operation) {
   }
 }
 
+/** Whether its result leaves open if it has changed something. @param {Operation} operation */
+export const isVague = ({ name, result }) => name === 'del' && result === undefined;
+
 /** The least that the next version must be above. @param {State} state */
 const passed = ({ value, version, floor }) => (value === undefined ? floor : version === 0 ? floor + 1 : version);
 

@@ -5,7 +5,7 @@
  * Operations of one session take effect in the order of their issue: that is promised too, and makes the search short.
  * Never a guess: a search that outgrows its budget is `undecided`, which is no pass.
  */
-import { MISSING, stateKey, step } from './key-model.mjs';
+import { isVague, MISSING, stateKey, step } from './key-model.mjs';
 
 /** @import { Operation, State } from './key-model.mjs' */
 
@@ -167,8 +167,8 @@ class Search {
       if (previous[index] >= 0 && isDone[previous[index]] === 0) continue;
       const next = step(state, operation);
       if (next === undefined) continue;
-      // What changes nothing may as well be now, unless it would end the chance of an open one before it.
-      if (next === state && !this.#hasChance(index)) return [{ index, isOpen: false, next }];
+      // What can only be a look may as well be now, unless it would end the chance of an open one before it.
+      if (next === state && !isVague(operation) && !this.#hasChance(index)) return [{ index, isOpen: false, next }];
       moves.push({ index, isOpen: false, next });
     }
     moves.sort((a, b) => operations[a.index].returned - operations[b.index].returned);
