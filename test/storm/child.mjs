@@ -1,6 +1,11 @@
 /** A process of a storm: started, told what to do, stopped, continued and killed. */
 import { fork } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+
+/** @param {string} name */
+const program = (name) => fileURLToPath(new URL(`../fixtures/storm/${name}.mjs`, import.meta.url));
 
 /** @typedef {{ result?: unknown, event?: { type: string }, at?: string }} Message */
 
@@ -12,13 +17,12 @@ export class Child {
 
   /**
    * @param {string} name of test/fixtures/storm/<name>.mjs @param {object} options its argument
-   * @param {{ onEvent?: (event: { type: string }, at: string) => void, preload?: string | undefined }} [settings]
+   * @param {{ onEvent?: (event: { type: string }, at: string) => void, hasWildClock?: boolean }} [settings]
    */
-  constructor(name, options, { onEvent, preload } = {}) {
-    const path = fileURLToPath(new URL(`../fixtures/storm/${name}.mjs`, import.meta.url));
+  constructor(name, options, { onEvent, hasWildClock = false } = {}) {
     this.name = name;
-    this.process = fork(path, [JSON.stringify(options)], {
-      execArgv: preload === undefined ? [] : ['--import', preload],
+    this.process = fork(program(name), [JSON.stringify(options)], {
+      execArgv: hasWildClock ? ['--import', program('wild-clock')] : [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.pid = this.process.pid ?? 0;
@@ -43,6 +47,13 @@ export class Child {
   stop() {
     this.isStopped = true;
     this.process.kill('SIGSTOP');
+  }
+
+  /** Resolves when all its threads are stopped. */
+  async standsStill() {
+    const tasks = `/proc/${this.pid}/task`;
+    const isStopped = (/** @type {string} */ task) => /\) T/.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'));
+    while (!readdirSync(tasks).every(isStopped)) await setImmediate();
   }
 
   goOn() {

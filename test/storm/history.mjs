@@ -122,10 +122,9 @@ export function judge({ keys }) {
  * Simpler than the checker, and beside it. @param {readonly Operation[]} operations on one key
  */
 function lostWrite(operations) {
-  const last = operations.reduce((a, b) => (b.name === 'get' && b.invoked > a.invoked ? b : a), {
-    invoked: -1,
-    result: undefined,
-  });
+  const reads = operations.filter(({ name, isOpen }) => name === 'get' && !isOpen);
+  const last = reads.toSorted((a, b) => a.invoked - b.invoked).at(-1);
+  if (last === undefined) return undefined;
   const source = operations.find(({ value }) => value !== undefined && value === last.result);
   if (source === undefined) return undefined;
   return operations.find(

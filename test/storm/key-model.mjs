@@ -58,7 +58,8 @@ export function step(state, operation) {
       return removed(state);
     case 'getdel':
       return isOpen || result === state.value ? removed(state) : undefined;
-    case 'incr': {
+    case 'incr':
+    default: {
       const sum = Number(state.value ?? 0) + (operation.by ?? 0);
       return isOpen || result === sum ? written(state, String(sum)) : undefined;
     }

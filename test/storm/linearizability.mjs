@@ -26,20 +26,20 @@ export function checkKey(operations, budget = BUDGET) {
   return new Search(operations).run(budget);
 }
 
-/** The operations of one kind, in the order of invocation, and what of their sessions matters. */
-class Track {
-  /** @param {readonly Operation[]} operations */
-  constructor(operations) {
-    this.operations = operations.toSorted((a, b) => a.invoked - b.invoked);
-    this.isDone = new Uint8Array(operations.length);
-    /** Index of the session, and the place in it. @type {number[]} */
-    this.session = [];
-    /** @type {number[]} */
-    this.rank = [];
-    /** The closed operation that comes right before in the session, -1: none. @type {number[]} */
-    this.previous = [];
-  }
-}
+/**
+ * The operations of one kind, in the order of invocation, and what of their sessions matters: which session, the place
+ * in it, and the closed operation that comes right before (-1: none).
+ * @typedef {{ operations: Operation[], isDone: Uint8Array, session: number[], rank: number[], previous: number[] }} Track
+ */
+
+/** @param {readonly Operation[]} operations @returns {Track} */
+const trackOf = (operations) => ({
+  operations: operations.toSorted((a, b) => a.invoked - b.invoked),
+  isDone: new Uint8Array(operations.length),
+  session: [],
+  rank: [],
+  previous: [],
+});
 
 class Search {
   #closed;
@@ -56,8 +56,8 @@ class Search {
 
   /** @param {readonly Operation[]} operations */
   constructor(operations) {
-    this.#closed = new Track(operations.filter(({ isOpen }) => !isOpen));
-    this.#open = new Track(operations.filter(({ isOpen }) => isOpen));
+    this.#closed = trackOf(operations.filter(({ isOpen }) => !isOpen));
+    this.#open = trackOf(operations.filter(({ isOpen }) => isOpen));
     /** @type {Map<string, { track: Track, index: number, issue: number }[]>} */
     const sessions = new Map();
     for (const track of [this.#closed, this.#open]) {

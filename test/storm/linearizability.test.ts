@@ -230,6 +230,7 @@ function resultOf({ value: held, version }: State, { name, by: added = 0, expect
     case 'cas':
       return expected === (held === undefined ? 0 : version);
     case 'incr':
+    default:
       return Number(held ?? 0) + added;
   }
 }

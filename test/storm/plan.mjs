@@ -5,7 +5,7 @@
 import { randomFrom } from './random.mjs';
 
 /** @typedef {'kill' | 'stop' | 'stop-and-kill'} ClientEvent */
-/** @typedef {'kill' | 'kill-with-clients' | 'kill-starting' | 'stop' | 'stop-and-kill' | 'take-over' | 'keep'} ServerEvent */
+/** @typedef {'kill' | 'kill-at-work' | 'kill-with-clients' | 'kill-starting' | 'stop' | 'stop-and-kill' | 'take-over' | 'keep'} ServerEvent */
 
 /**
  * @template {string} K
@@ -27,10 +27,8 @@ import { randomFrom } from './random.mjs';
 /** @type {ClientEvent[]} */
 const CLIENT_EVENTS = ['kill', 'kill', 'kill', 'stop', 'stop', 'stop', 'stop-and-kill'];
 /** @type {ServerEvent[]} */
-const SERVER_EVENTS = [
-  ...['kill', 'kill', 'kill', 'kill-with-clients', 'kill-starting'],
-  ...['stop', 'stop', 'stop-and-kill', 'take-over', 'take-over', 'keep'],
-].map((kind) => /** @type {ServerEvent} */ (kind));
+const SERVER_EVENTS = ['kill', 'kill-at-work', 'kill-at-work', 'kill-with-clients', 'kill-starting', 'stop', 'stop'];
+SERVER_EVENTS.push('stop-and-kill', 'take-over', 'take-over', 'keep');
 
 /**
  * @param {number} seed @param {number} clients how many there are

@@ -7,7 +7,11 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
+import { SlotTable } from '#dist/exchange/slot-table.js';
+import { SlotState } from '#dist/exchange/slot-word.js';
 import { KvsClient } from '#dist/index.js';
+import { closeQuietly } from '#dist/memory/region-files.js';
+import { attachRegion } from '#dist/memory/region.js';
 
 import { Child } from './child.mjs';
 import { judge, readHistory } from './history.mjs';
@@ -27,11 +31,12 @@ import { Workload } from './workload.mjs';
  * @property {number} [clients]
  * @property {number} clientEvents
  * @property {number} serverEvents
- * @property {string} [preload] a module that some of the processes load first
  */
 
 const GENERATION_MS = 1000;
 const RECORD_BYTES = 60;
+/** How often a server is looked for at work before it is killed idle. */
+const TRIES = 200;
 const SERVER = { maxMemory: 64 * 2 ** 20, maxValueBytes: 2 ** 20, slots: 128 };
 
 /** @param {Options} options @returns {Promise<Report>} */
@@ -128,6 +133,11 @@ class Storm {
           await Promise.all([this.#killServer(server), this.#killClients(event.victims)]);
           await this.#nextServer(event);
           break;
+        case 'kill-at-work':
+          await this.#catchAtWork(server);
+          await this.#killServer(server);
+          await this.#nextServer(event);
+          break;
         case 'kill':
           await this.#killServer(server);
           await this.#nextServer(event);
@@ -149,12 +159,12 @@ class Storm {
 
   /** @param {number} index */
   #startClient(index) {
-    const { name, seed, folder, preload } = this.#options;
+    const { name, seed, folder } = this.#options;
     const writer = this.#files.length + 1;
     const file = join(folder, `client-${index}-${writer}.log`);
     const orders = { name, file, start: this.#start, writer, seed: seed + writer, generationMs: GENERATION_MS };
     const client = this.#begin(
-      new Child('client', { ...orders, isJanitor: index === 0 }, { preload: writer % 2 === 0 ? preload : undefined }),
+      new Child('client', { ...orders, isJanitor: index === 0 }, { hasWildClock: writer % 2 === 0 }),
     );
     this.#files.push(file);
     this.#clients[index] = client;
@@ -175,7 +185,7 @@ class Storm {
 
   /** @param {object} settings @returns {Promise<Child>} that serves, or has died at once */
   async #startServer(settings) {
-    const { name, preload } = this.#options;
+    const { name } = this.#options;
     const startedAt = performance.now();
     const isOdd = this.#tally.counts.serverStarts++ % 2 === 1;
     const server = this.#begin(
@@ -183,7 +193,7 @@ class Storm {
         'server',
         { name, ...SERVER, ...settings },
         {
-          preload: isOdd ? preload : undefined,
+          hasWildClock: isOdd,
           onEvent: (event, at) => this.#tally.serverEvent(event, at),
         },
       ),
@@ -214,6 +224,23 @@ class Storm {
     await setTimeout(40 + (lastsMs % 60));
     await this.#killServer(/** @type {Child} */ (this.#server));
     await starting;
+  }
+
+  /** Stops it at moments of chance until one finds it in the middle of a request, and leaves it so. @param {Child} server */
+  async #catchAtWork(server) {
+    const { ctl, geometry, ctlFd } = attachRegion(this.#options.name, '/dev/shm');
+    const table = new SlotTable(ctl, geometry);
+    for (let tries = 0; tries < TRIES; tries++) {
+      server.stop();
+      await server.standsStill();
+      if (table.countWhere((state) => state === SlotState.executing) > 0) {
+        this.#tally.count('killsAtWork', 1);
+        break;
+      }
+      server.goOn();
+      await setTimeout(1);
+    }
+    closeQuietly(ctlFd);
   }
 
   /** @param {Child} server @param {number} lastsMs */

@@ -22,6 +22,8 @@ export class Tally {
     clientKills: 0,
     clientStops: 0,
     serverKills: 0,
+    /** Of these, in the middle of a request for certain. */
+    killsAtWork: 0,
     serverStops: 0,
     serverStarts: 0,
     restarts: 0,

@@ -141,11 +141,11 @@ export class Workload {
     const number = this.#recorder.begin(session, 'get', [[key]]);
     try {
       const view = await client.getView(key, isHasty ? this.#haste() : {});
-      const text = view?.bytes.latin1Slice();
+      const text = view?.bytes.toString('latin1');
       this.#recorder.end(number, 'ok', [tokenOf(text)]);
       if (view === undefined) return;
       for (let turns = this.#random(20); turns > 0; turns--) await new Promise(setImmediate);
-      if (view.bytes.latin1Slice() !== text) this.#recorder.fault(`a view of ${key} has changed`);
+      if (view.bytes.toString('latin1') !== text) this.#recorder.fault(`a view of ${key} has changed`);
       view.release();
     } catch (error) {
       this.#failed(number, error, isHasty);
