@@ -7,6 +7,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
+import { auditFiles } from '#dist/audit/audit.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { SlotState } from '#dist/exchange/slot-word.js';
 import { KvsClient } from '#dist/index.js';
@@ -282,8 +283,17 @@ class Storm {
     }
     await this.#tally.findLeaks(client);
     await client.close();
+    this.#tally.audited('while served', await auditFiles({ name }));
+    await this.#end('leave');
+    this.#tally.audited('at rest', await auditFiles({ name }));
+    await this.#startServer({});
+    await this.#end('stop');
+  }
+
+  /** @param {'leave' | 'stop'} command */
+  async #end(command) {
     const server = /** @type {Child} */ (this.#server);
-    if (!(await server.tell('stop'))) this.#tally.faults.push('the server did not stop');
+    if (!(await server.tell(command))) this.#tally.faults.push(`the server did not ${command}`);
     await server.kill();
     this.#all.delete(server);
   }

@@ -1,6 +1,7 @@
 /** What has been done and seen in a storm, and what of it should not have been. */
 import { setTimeout } from 'node:timers/promises';
 
+/** @import { AuditReport } from '#dist/audit/audit.js' */
 /** @import { KvsClient } from '#dist/index.js' */
 /** @import { Child } from './child.mjs' */
 /** @import { History, Judgement } from './history.mjs' */
@@ -95,6 +96,13 @@ export class Tally {
       }
       await setTimeout(10);
     }
+  }
+
+  /** @param {string} when @param {AuditReport} report */
+  audited(when, { findings, more }) {
+    const wrong = findings.filter(({ severity }) => severity !== 'busy');
+    this.leaks.push(...wrong.map((finding) => `${when}: ${JSON.stringify(finding)}`));
+    if (more > 0) this.leaks.push(`${when}: ${more} more findings`);
   }
 
   /** @param {number} seed @param {History} history @param {Judgement} judgement @returns {Report} */
