@@ -22,7 +22,8 @@ export class Child {
   constructor(name, options, { onEvent, hasWildClock = false } = {}) {
     this.name = name;
     this.process = fork(program(name), [JSON.stringify(options)], {
-      execArgv: hasWildClock ? ['--import', program('wild-clock')] : [],
+      execArgv: [],
+      env: hasWildClock ? { ...process.env, NODE_OPTIONS: `--import=${program('wild-clock')}` } : process.env,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.pid = this.process.pid ?? 0;
