@@ -2,8 +2,7 @@
  * Whoever stands still in the middle of a step, for as long as the others need to use everything many times over: they
  * go on, and it finishes afterwards what it had begun, with the right result.
  * Seen to fail when: the reaper frees the slots of a client that only stands still; a direct read does not look once
- * more; blocks with pins are used again; the sweeper does not queue what is in no queue; an answer is taken from a slot
- * without a look at its generation.
+ * more; blocks with pins are used again; the sweeper does not queue what is in no queue.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';

@@ -46,8 +46,9 @@ async function round(number) {
   const folder = mkdtempSync(join(tmpdir(), `kvs-storm-${number}-`));
   const name = `soak-${process.pid}-${number}`;
   const report = await storm({ seed: number, name, folder, clients, clientEvents: events, serverEvents: events >> 1 });
-  for (const file of readdirSync('/dev/shm')) {
-    if (file.startsWith(`kvs.${name}.`)) report.leaks.push(`/dev/shm/${file}`);
+  for (const file of readdirSync('/dev/shm').filter((each) => each.startsWith(`kvs.${name}.`))) {
+    report.leaks.push(`/dev/shm/${file}`);
+    rmSync(join('/dev/shm', file));
   }
   const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
   const { clientKills, serverKills, operations, unknown } = report;

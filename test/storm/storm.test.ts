@@ -1,5 +1,7 @@
 /**
- * A short storm; `npm run test:soak` makes long ones.
+ * A short storm; `npm run test:soak` makes long ones. It ends when all its events have come to pass.
+ * Seen to fail when: direct reads do not look once more; one SET in 200 is acknowledged and not done; blocks that views
+ * hold are used again.
  */
 import { expect, test } from 'vitest';
 
@@ -11,10 +13,11 @@ test('whoever is killed or stopped, and whenever: all that was answered fits tog
   const seed = (Math.random() * 2 ** 31) | 0;
   console.log(`random seed: ${seed}`);
   const folder = temporaryDirectory();
-  const report = await storm({ seed, name: regionName(), folder, clientEvents: 24, serverEvents: 12 });
+  const report = await storm({ seed, name: regionName(), folder, clientEvents: 10, serverEvents: 9 });
   console.log(report);
   expect(report).toMatchObject({ faults: [], violations: [], lost: [], leaks: [] });
   expect(report.operations).toBeGreaterThan(1000);
-  expect(report.serverKills).toBeGreaterThanOrEqual(4);
-  expect(report.clientKills).toBeGreaterThanOrEqual(4);
+  // Each kind of event comes once at least.
+  expect(report.serverKills).toBeGreaterThanOrEqual(6);
+  expect(report.clientKills).toBeGreaterThanOrEqual(3);
 });

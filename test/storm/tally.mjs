@@ -16,7 +16,7 @@ import { setTimeout } from 'node:timers/promises';
 /** Events of a server that no storm is to cause. */
 const FAULTS = new Set(['worker-died', 'request-failed', 'region-replaced', 'drain-timeout']);
 /** Long after everything should have been found and freed. */
-const LEAK_AFTER_MS = 60_000;
+const LEAK_AFTER_MS = 180_000;
 
 export class Tally {
   counts = {
