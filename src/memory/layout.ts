@@ -74,7 +74,7 @@ export const CtlHeader = record(PAGE, {
   maxValueBytes: i32,
   maxMemoryBytes: f64,
   regionId: words(2),
-  /** When the server of the present epoch started. */
+  /** When the server of the present epoch started, by hostMs(). */
   startedAtMs: f64,
   serverPid: i32,
   bootId: bytes(36),

@@ -11,10 +11,14 @@ const CONTENDED = 0x100;
 const HOLDER_MASK = 0xff;
 const SPINS = 200;
 const SLICE_MS = 50;
-/** A critical section lasts microseconds, or milliseconds for the largest values; this long means it is stuck. */
+/**
+ * A critical section lasts microseconds, or milliseconds for the largest values; this long, counted while this thread
+ * runs (a whole process may be stopped for hours), means it is stuck.
+ */
 const GIVE_UP_MS = 30_000;
+const TIMED_OUT = 2;
 
-/** @throws Error when the lock could not be taken within 30 s */
+/** @throws Error when the lock could not be taken within 30 s of waiting */
 export function lock(words: Int32Array, index: number, worker: number): void {
   const mine = worker + 1;
   if (cas(words, index, 0, mine)) return;
@@ -25,14 +29,13 @@ export function lock(words: Int32Array, index: number, worker: number): void {
 }
 
 function lockSlowly(words: Int32Array, index: number, mine: number): void {
-  const giveUpAt = performance.now() + GIVE_UP_MS;
-  while (performance.now() < giveUpAt) {
+  for (let waitedMs = 0; waitedMs < GIVE_UP_MS; ) {
     const word = load(words, index);
     if (word === 0) {
       // Others may sleep on the word too: keep it marked.
       if (cas(words, index, 0, mine | CONTENDED)) return;
     } else if ((word & CONTENDED) !== 0 || cas(words, index, word, word | CONTENDED)) {
-      native.futexWait(words, index, word | CONTENDED, SLICE_MS);
+      if (native.futexWait(words, index, word | CONTENDED, SLICE_MS) === TIMED_OUT) waitedMs += SLICE_MS;
     }
   }
   throw new Error(`lock word ${index} is held by worker ${holderOf(words, index)} for more than ${GIVE_UP_MS} ms`);

@@ -184,10 +184,13 @@ function fillDataHeader({ words }: SegmentViews, ctl: SegmentViews): void {
   words.set(randomFillSync(new Int32Array(2)), DataHeader.hashSeed);
 }
 
+/** Milliseconds that all processes of the host count alike, whatever becomes of the wall clock (CLOCK_MONOTONIC). */
+export const hostMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
+
 /** Says in the header of a region whose server this process is. */
 export function signHeader({ words, floats, bytes }: SegmentViews, workers: number, version: string): void {
   words[CtlHeader.workers] = workers;
-  floats[CtlHeader.startedAtMs] = Date.now();
+  floats[CtlHeader.startedAtMs] = hostMs();
   words[CtlHeader.serverPid] = process.pid;
   bytes.fill(0, CtlHeader.version, CtlHeader.version + VERSION_BYTES);
   bytes.write(version, CtlHeader.version, VERSION_BYTES, 'latin1');

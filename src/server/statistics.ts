@@ -6,6 +6,7 @@ import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState } from '../exchange/slot-word.js';
 import { clientsInUse } from '../memory/client-lease.js';
 import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerRecord } from '../memory/layout.js';
+import { hostMs } from '../memory/region.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
@@ -43,7 +44,7 @@ export class StatisticsReader {
       name: this.#name,
       version: bytes.latin1Slice(CtlHeader.version, CtlHeader.version + 32).replace(/\0.*$/s, ''),
       pid: words[CtlHeader.serverPid],
-      uptimeMs: Date.now() - floats[CtlHeader.startedAtMs],
+      uptimeMs: hostMs() - floats[CtlHeader.startedAtMs],
       workers: this.#geometry.workers,
       entries: this.#store.size(),
       operations: this.#operations(),

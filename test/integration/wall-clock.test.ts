@@ -1,0 +1,70 @@
+/**
+ * The wall clock steps back and forth by up to a month, in the client and in the server: nothing waits longer or shorter
+ * for it. (Half of the processes of a storm have such a clock, too.)
+ * Seen to fail when: deadlines of calls are counted by Date.now(); the uptime is.
+ */
+import { expect, onTestFinished, test, vi } from 'vitest';
+
+import { KvsClient } from '#dist/index.js';
+
+import { Peer } from '../fixtures/processes.js';
+import { regionName } from '../fixtures/region.js';
+import { closing, failureOf, freeze } from '../fixtures/service.js';
+
+const MONTH_MS = 30 * 24 * 3600 * 1000;
+const msSince = (start: bigint): number => Number(process.hrtime.bigint() - start) / 1e6;
+
+/** A server, and a client in this process, both with such a clock. */
+async function startWild(reconnectTimeoutMs: number): Promise<{ server: Peer; client: KvsClient }> {
+  const name = regionName();
+  const server = await Peer.startWith(
+    { preload: 'storm/wild-clock' },
+    'service/server',
+    JSON.stringify({ name, workers: 1 }),
+  );
+  const truth = Date.now;
+  const stub = vi.spyOn(Date, 'now').mockImplementation(() => truth() + (Math.random() * 2 - 1) * MONTH_MS);
+  onTestFinished(() => stub.mockRestore());
+  return {
+    server,
+    client: closing(await KvsClient.connect({ name, reads: 'server', timeoutMs: 600_000, reconnectTimeoutMs })),
+  };
+}
+
+test('deadlines are neither early nor forgotten', async () => {
+  const { server, client } = await startWild(600_000);
+  await client.set('k', 'v');
+  freeze(server);
+  const patient = client.get('k');
+  for (const call of [
+    () => client.set('k', 'w', { timeoutMs: 200 }),
+    () => client.setSync('k', 'w', { timeoutMs: 200 }),
+  ]) {
+    const start = process.hrtime.bigint();
+    expect(await failureOf((async () => call())())).toMatchObject({ code: 'ERR_KVS_TIMEOUT', executed: 'no' });
+    expect(msSince(start)).toBeGreaterThanOrEqual(199);
+  }
+  server.process.kill('SIGCONT');
+  expect(await patient).toBe('v');
+});
+
+test('a dead server is waited for as long as was said', async () => {
+  const { server, client } = await startWild(300);
+  await client.set('k', 'v');
+  const start = process.hrtime.bigint();
+  await server.kill();
+  expect(await failureOf(client.get('k'))).toMatchObject({ code: 'ERR_KVS_SERVER_GONE', executed: 'no' });
+  expect(msSince(start)).toBeGreaterThanOrEqual(300);
+});
+
+test('the uptime of a server only grows', async () => {
+  const { client } = await startWild(0);
+  let last = 0;
+  for (let round = 0; round < 50; round++) {
+    const { uptimeMs } = await client.stats();
+    expect(uptimeMs).toBeGreaterThanOrEqual(last);
+    last = uptimeMs;
+  }
+  // A test does not take a day.
+  expect(last).toBeLessThan(24 * 3600 * 1000);
+});
