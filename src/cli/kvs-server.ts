@@ -102,13 +102,14 @@ function logStart(log: Logger, { name, shape }: KvsServer, shmDir: string, start
 async function serve(settings: ServerSettings): Promise<void> {
   const startedAt = performance.now();
   const toStop = signalToStop();
-  const { name, shmDir, shape, asked, hugePages, drainTimeoutMs, fresh, takeover, keep } = settings.server;
+  const { name, shmDir, group, shape, asked, hugePages, drainTimeoutMs, fresh, takeover, keep } = settings.server;
   let opened: Promise<Logger> | undefined;
   // Loaded when there is something to say, as a rule once the server answers.
   const openLog = (): Promise<Logger> => (opened ??= createLog(settings.logLevel, name));
   const server = await KvsServer.start({
     name,
     shmDir,
+    group,
     hugePages,
     drainTimeoutMs,
     workers: shape.workers,

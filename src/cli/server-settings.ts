@@ -125,6 +125,16 @@ export const SETTINGS: readonly Setting[] = [
     option: 'shmDir',
   },
   {
+    key: 'group',
+    flag: '--group',
+    variable: 'KVS_GROUP',
+    argument: '<gid>',
+    description: 'id of a group whose members may connect too (default: only this user)',
+    schema: schemas.group,
+    convert: number,
+    option: 'group',
+  },
+  {
     key: 'hugePages',
     flag: '--huge-pages',
     variable: 'KVS_HUGE_PAGES',

@@ -111,10 +111,10 @@ type Found =
 
 /** Looks for a server that answers, and attaches to it. @throws KvsError for a region that will never do */
 function look(options: ResolvedClientOptions): Found {
-  const { name, shmDir } = options;
+  const { name, shmDir, group } = options;
   let region: Region;
   try {
-    region = attachRegion(name, shmDir);
+    region = attachRegion(name, shmDir, group);
   } catch (error) {
     if (!(error instanceof KvsError) || error.code !== 'ERR_KVS_NO_REGION') throw error;
     return { session: undefined, isStarting: false, reason: error };

@@ -24,13 +24,14 @@ const TAKEOVER_LOOK_MS = 1;
  * @throws KvsError as KvsServer.start()
  */
 export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OwnedRegion> {
-  const { name, shmDir, shape, asked, fresh, takeover, onEvent } = options;
+  const { name, shmDir, group, shape, asked, fresh, takeover, onEvent } = options;
   let isNamed = false;
   const onFirstNamed = (): void => {
     if (!isNamed) onNamed();
     isNamed = true;
   };
-  const claim: ClaimOptions = { name, shmDir, shape, version: VERSION, asked, fresh, onNamed: onFirstNamed };
+  const region0 = { name, shmDir, group, shape, version: VERSION };
+  const claim: ClaimOptions = { ...region0, asked, fresh, onNamed: onFirstNamed };
   let region = takeover ? await takeOver(claim) : claimRegion(claim);
   let { origin } = region;
   const queue = new TaskQueue(region.ctl, region.geometry);

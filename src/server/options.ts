@@ -8,6 +8,7 @@ import { defaultShmDir, LIMITS } from '../memory/region-files.js';
 import { roundUp } from '../memory/record.js';
 import {
   directory,
+  groupId,
   milliseconds,
   optionsMessage,
   parseOptions,
@@ -49,6 +50,11 @@ export interface KvsServerOptions {
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. Must be a tmpfs to be fast. */
   readonly shmDir?: string | undefined;
   /**
+   * The id of a group whose members may use the region too: write requests, and read the store, which the kernel keeps
+   * them from writing. Clients that are other users name it as well. Default: only processes of this user may.
+   */
+  readonly group?: number | undefined;
+  /**
    * Whether to gather the store in memory pages of 2 MiB, where the kernel can (Linux 6.1 or newer), from a second after
    * the start on: some 5 ms of a CPU for each, all at once, in which requests are slower. Lookups miss the TLB less often
    * afterwards: for servers that live long. Default false.
@@ -73,6 +79,7 @@ export interface ResolvedServerOptions {
   readonly name: string;
   readonly shmDir: string;
   readonly shape: RegionShape;
+  readonly group: number | undefined;
   readonly hugePages: boolean;
   /** What of the shape was asked for by name: a region that is taken over must have it. */
   readonly asked: Partial<RegionShape>;
@@ -96,7 +103,8 @@ export const serverOptionsSchema = v.strictObject(
     maxMemory: v.optional(wholeNumber(LIMITS.maxMemory)),
     maxValueBytes: v.optional(wholeNumber(LIMITS.maxValueBytes)),
     shmDir: v.optional(directory),
-    hugePages: v.optional(v.boolean('expected true or false')),
+    group: v.optional(groupId),
+    hugePages: v.optional(yesOrNo),
     drainTimeoutMs: v.optional(milliseconds(MAX_DRAIN_MS)),
     fresh: v.optional(yesOrNo),
     takeover: v.optional(yesOrNo),
@@ -128,6 +136,7 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
       maxMemoryBytes,
       maxValueBytes,
     },
+    group: given.group,
     hugePages: given.hugePages ?? false,
     asked: {
       ...(given.stripes !== undefined && { stripes: given.stripes }),
