@@ -1,6 +1,6 @@
 /**
- * Claims slots for one client: first those it used last, whose memory is warm, then any. While others wait for a slot,
- * a client takes no more than its share of them.
+ * Claims slots for one client: first those it used last, whose memory is warm, then any, up to its limit. While others
+ * wait for a slot, a client takes no more than its share of them.
  */
 import type { SlotTable } from '../exchange/slot-table.js';
 import { CtlHeader } from '../memory/layout.js';
@@ -18,16 +18,23 @@ export class SlotClaims {
   readonly #recent: Int32Array;
   #recentCount = 0;
   #cursor: number;
+  readonly #limit: number;
   #held = 0;
 
-  constructor(ctl: SegmentViews, table: SlotTable, client: number) {
+  constructor(ctl: SegmentViews, table: SlotTable, client: number, limit: number) {
     this.#words = ctl.words;
     this.#table = table;
     this.#client = client;
+    this.#limit = limit;
     this.#mask = table.count - 1;
     this.#recent = new Int32Array(table.count);
     // Spread, so that clients rarely try for the same slot.
     this.#cursor = Math.imul(client, 0x9e3779b1) & this.#mask;
+  }
+
+  /** Whether only an answer to one of its own requests lets this client claim another slot. */
+  get isAtLimit(): boolean {
+    return this.#held >= this.#limit;
   }
 
   /** @returns a slot in state BUILDING, -1: none is free, or it is others' turn */

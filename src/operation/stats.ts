@@ -26,6 +26,8 @@ export interface KvsStatistics {
   readonly slots: { readonly total: number; readonly inUse: number };
   /** Connected clients. */
   readonly clients: number;
+  /** Clients that this server has expelled so far. */
+  readonly expelled: number;
 }
 
 export interface LatencySummary {

@@ -32,6 +32,13 @@ export type ServerEvent =
   | { readonly type: 'worker-died'; readonly worker: number; readonly error: Error }
   | { readonly type: 'request-failed'; readonly worker: number; readonly operation: string; readonly message: string }
   | { readonly type: 'client-reaped'; readonly client: number; readonly pid: number; readonly slots: number }
+  /** See docs/SECURITY.md; `pid` is what the client's record says, and anybody can write there. */
+  | {
+      readonly type: 'client-expelled';
+      readonly client: number;
+      readonly pid: number;
+      readonly reason: 'malformed-requests' | 'too-many-slots';
+    }
   | { readonly type: 'drain-timeout'; readonly pending: number };
 
 export interface KvsServerOptions {
@@ -47,6 +54,13 @@ export interface KvsServerOptions {
   readonly maxMemory?: number | undefined;
   /** Largest value in bytes, up to 64 MiB and a quarter of `maxMemory`. Default 1 MiB, or an eighth of `maxMemory`. */
   readonly maxValueBytes?: number | undefined;
+  /** Slots that one client may hold at once, so that others find some. Default: all but an eighth of them. */
+  readonly maxSlotsPerClient?: number | undefined;
+  /**
+   * Bytes of the payload arena that the requests of one client may hold at once, and as many for answers that it has not
+   * taken; a single request or answer may be larger. Default: half of the arena but for room for one largest value.
+   */
+  readonly maxArenaPerClient?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. Must be a tmpfs to be fast. */
   readonly shmDir?: string | undefined;
   /**
@@ -80,6 +94,9 @@ export interface ResolvedServerOptions {
   readonly shmDir: string;
   readonly shape: RegionShape;
   readonly group: number | undefined;
+  /** undefined: the default for the shape. */
+  readonly maxSlotsPerClient: number | undefined;
+  readonly maxArenaPerClient: number | undefined;
   readonly hugePages: boolean;
   /** What of the shape was asked for by name: a region that is taken over must have it. */
   readonly asked: Partial<RegionShape>;
@@ -102,6 +119,8 @@ export const serverOptionsSchema = v.strictObject(
     slots: v.optional(powerOfTwo(LIMITS.slots)),
     maxMemory: v.optional(wholeNumber(LIMITS.maxMemory)),
     maxValueBytes: v.optional(wholeNumber(LIMITS.maxValueBytes)),
+    maxSlotsPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.slots.max })),
+    maxArenaPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.maxMemory.max })),
     shmDir: v.optional(directory),
     group: v.optional(groupId),
     hugePages: v.optional(yesOrNo),
@@ -136,6 +155,8 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
       maxMemoryBytes,
       maxValueBytes,
     },
+    maxSlotsPerClient: given.maxSlotsPerClient,
+    maxArenaPerClient: given.maxArenaPerClient,
     group: given.group,
     hugePages: given.hugePages ?? false,
     asked: {

@@ -9,6 +9,7 @@ import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerR
 import type { SegmentViews } from '../memory/segment.js';
 import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
+import type { Conduct } from './conduct.js';
 import type { Store } from '../store/store.js';
 
 export class StatisticsReader {
@@ -18,6 +19,7 @@ export class StatisticsReader {
   readonly #name: string;
   readonly #store: Store;
   readonly #histograms: readonly RecordableHistogram[];
+  readonly #conduct: Conduct;
 
   constructor(
     ctl: SegmentViews,
@@ -26,6 +28,7 @@ export class StatisticsReader {
     name: string,
     store: Store,
     histograms: readonly RecordableHistogram[],
+    conduct: Conduct,
   ) {
     this.#ctl = ctl;
     this.#data = data;
@@ -33,6 +36,7 @@ export class StatisticsReader {
     this.#name = name;
     this.#store = store;
     this.#histograms = histograms;
+    this.#conduct = conduct;
   }
 
   read(): KvsStatistics {
@@ -59,6 +63,7 @@ export class StatisticsReader {
       },
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
+      expelled: this.#conduct.totalExpelled,
     };
   }
 
