@@ -60,11 +60,12 @@ export class Expulsion {
   review(clients: readonly number[], held: Int32Array, now: number): number {
     const isBlamed = this.#conduct.totalFaults !== this.#totalFaults;
     this.#totalFaults = this.#conduct.totalFaults;
-    for (const client of clients) {
+    // All of them: the list of those in use may be a second old.
+    for (let client = 0; client < MAX_CLIENTS; client++) {
       if (isBlamed) this.#reviewFaults(client, now);
-      this.#reviewHeld(client, held[client], now);
-      this.#setMark(client);
+      if (held[client] > 0 || this.#greedyRounds[client] > 0) this.#reviewHeld(client, held[client], now);
     }
+    for (const client of clients) this.#setMark(client);
     if (now >= this.#forgiveAt) this.#forgiveAll(now);
     return this.#reclaim(now);
   }

@@ -47,8 +47,8 @@ export class Sweeper {
     const tasksGiven = this.#queue.given();
     const isStill = this.#isQuiet && tasksGiven === this.#tasksGiven && this.#queue.isReadyForNext();
     this.#tasksGiven = tasksGiven;
-    // All slots were free, and nothing was asked for since.
-    if (isStill) return false;
+    // All slots were free, nothing was asked for since, and nobody waits for a slot that others have taken to keep.
+    if (isStill && load(this.#region.ctl.words, CtlHeader.starving) === 0) return false;
     const isBacklogged = this.#queue.length() > this.#table.count;
     const tasksTaken = this.#queue.taken();
     let free = 0;

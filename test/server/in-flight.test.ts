@@ -111,7 +111,10 @@ function sceneOf(request: Request): Scene {
   const table = new SlotTable(ctl, geometry);
   call.slot = 0;
   call.word = table.claim(0, CLIENT);
-  new RequestWriter(ctl, new PayloadArena(ctl, geometry, CLIENT, 'requests'), geometry.arenaChunks).write(call, table.base(0));
+  new RequestWriter(ctl, new PayloadArena(ctl, geometry, CLIENT, 'requests'), geometry.arenaChunks).write(
+    call,
+    table.base(0),
+  );
   call.word = table.submit(0, call.word);
   new TaskQueue(ctl, geometry).enqueue(0);
   const snapshots = [ctl, data].map(({ bytes }) => Buffer.from(bytes));
