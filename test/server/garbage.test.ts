@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
+import { SlotState } from '#dist/exchange/slot-word.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { WorkerBells } from '#dist/exchange/worker-bells.js';
 import { KvsClient } from '#dist/index.js';
@@ -133,6 +134,18 @@ test('slots that were overwritten come free again once nobody writes there', asy
     ctl.words[table.base(slot) + Slot.word] = (slot << 14) | ((slot % 2 === 0 ? 2000 : 77) << 3) | (slot % 8);
   }
   await statsUntil(client, ({ slots }) => slots.inUse === 1);
+});
+
+test('slots that were overwritten in the name of a client come free with the next one of its index', async () => {
+  const server = await startServer({ slots: 64 });
+  const client = await connect(server.name);
+  const { ctl, geometry } = attachTestRegion(server.name);
+  const table = new SlotTable(ctl, geometry);
+  const states = [SlotState.building, SlotState.submitted, SlotState.done];
+  for (const [slot, state] of states.entries()) ctl.words[table.base(10 + slot) + Slot.word] = state;
+  await client.close();
+  const next = await connect(server.name);
+  expect((await next.stats()).slots.inUse).toBe(1);
 });
 
 test('a request that finds the ring of a quiet server overwritten is executed', async () => {
