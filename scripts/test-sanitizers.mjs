@@ -23,6 +23,8 @@ try {
   symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
   const flags = { CXXFLAGS: `${SANITIZERS} -g -fno-omit-frame-pointer`, LDFLAGS: SANITIZERS };
   check('build with sanitizers', run(tree, ['scripts/build-native.mjs'], flags));
+  const addon = readFileSync(path.join(tree, 'build/Release/shm_kvs.node'), 'latin1');
+  check('the addon is watched', addon.includes('__asan_report_load') && addon.includes('__ubsan_handle'));
   // libstdc++ besides: the sanitizer looks for the real __cxa_throw before anything has loaded it.
   const preloaded = ['libasan.so', 'libubsan.so', 'libstdc++.so.6'].map(libraryPath).join(':');
   const sanitized = {
@@ -76,6 +78,6 @@ function runValgrind() {
   const text = readFileSync(log, 'utf8');
   const reports = text.split(/^==\d+== *$/m).filter((report) => report.includes('shm_kvs.node'));
   for (const report of reports) console.log(report);
-  console.log(text.split('\n').findLast((line) => line.includes('ERROR SUMMARY')) ?? 'valgrind has no summary');
+  console.log(/ERROR SUMMARY.*/.exec(text)?.[0] ?? 'valgrind has no summary');
   return status === 0 && reports.length === 0;
 }

@@ -4,15 +4,16 @@
  */
 import { expect, test } from 'vitest';
 
-import { Peer, runFixture } from '../fixtures/processes.js';
+import { runFixture } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
 import { startServerProcess } from '../fixtures/service.js';
 
 const CYCLES = Number(process.env['KVS_ATTACH_CYCLES'] ?? 300);
 
-test(`${CYCLES} times attached and left, nothing is left of mappings, descriptors and threads`, async () => {
+const what = `${CYCLES} times attached and left, nothing is left of mappings, descriptors and threads`;
+test(what, { timeout: 240_000 + 100 * CYCLES }, async () => {
   const name = regionName();
-  const server: Peer = await startServerProcess({}, name);
+  const server = await startServerProcess({}, name);
   const { code, stdout, stderr } = await runFixture('native/attach-cycles', [name, String(CYCLES)]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const left = JSON.parse(stdout) as { shared: number; maps: number; descriptors: number; threads: number };

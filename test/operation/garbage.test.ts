@@ -80,7 +80,7 @@ const sizeOf = (value: unknown): number => {
 };
 
 test.each(CODECS)('values of garbage, read as %s', (name) => {
-  const codec = resolveCodec(name) as Codec<unknown>;
+  const codec = resolveCodec(name);
   const bytes = Buffer.from(new SharedArrayBuffer(4096) as unknown as ArrayBuffer);
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(255), fc.nat(4095), (value, tag, start) => {
@@ -199,7 +199,7 @@ test('a client that reads answers of garbage gets something of their size, or a 
       ctl.words.set(payload, geometry.arenaOffset / 4);
       const room = Math.max(INLINE_BYTES, chunks * CHUNK_BYTES);
       for (const operation of operations) {
-        const found = orKvsError(() => operation.decode(view.read(1, 0), codec));
+        const found = orKvsError(() => operation.decode(view.read(1, 0), codec as Codec<never>));
         if ((Array.isArray(found) && sizeOf(found) > room) || view.end - view.start > room) {
           expect.fail(`${operation.name} gave ${sizeOf(found)} bytes of ${room}`);
         }

@@ -15,7 +15,7 @@ import { Peer, until } from '../fixtures/processes.js';
 import { attachTestRegion, privateCtl, regionName, shapeOf } from '../fixtures/region.js';
 import { connect, freeze, startServer, startServerProcess } from '../fixtures/service.js';
 
-const LARGE = 60_000;
+const LARGE = 20_000;
 const CALLS = 10_000;
 
 /** What a client holds now. */
