@@ -1,8 +1,6 @@
 /**
  * Hostile clients in all their modes, for some seconds; `npm run test:garbage` does the same for as long as one likes.
- * Seen to fail when: a worker uses a length before it is checked; nobody mends the header, the ring or slots of nobody's;
- * the answer's status is read back from the slot; direct reads give up because the header is overwritten; a client throws
- * a SyntaxError at an answer that was overwritten.
+ * Run for longer, seen to fail when nobody frees slots that were overwritten in the name of a client that has left.
  */
 import { expect, test } from 'vitest';
 

@@ -2,8 +2,8 @@
  * Every decoder of shared bytes, over bytes that nobody of ours has written: requests and batches in a worker, answers in
  * a client, entries in a reader, values in a codec, the header of a file, words of ring and arena. None throws anything
  * but what it documents, all end, and none looks beyond what it was given: there, all is filled with what would show.
- * Seen to fail when: a length or a reference is used before its check; a length wraps around; a client parses an answer
- * as if it were whole; a walk has no end.
+ * Seen to fail when: a worker does not check a length of a request or of an item of a batch; a client takes the length of
+ * an item, or the JSON of statistics, as it comes.
  */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 

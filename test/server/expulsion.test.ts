@@ -1,7 +1,6 @@
 /**
- * Who is expelled, and what becomes of it and of others. Seen to fail when: faults are not counted, or for ever; the
- * worker executes what an expelled client asks for; what it holds is not taken from it; the index is given to another
- * client before it is forgotten; the client does not tell, or never comes back; forged marks are believed.
+ * Who is expelled, and what becomes of it and of others. Seen to fail when: faults are not counted; the worker executes
+ * what an expelled client asks for; the sweeper does not look while nobody asks for anything but somebody waits for a slot.
  */
 import { expect, test } from 'vitest';
 

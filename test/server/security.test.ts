@@ -1,9 +1,7 @@
 /**
  * Who may do what with the files of a region, and what others may have put under their names beforehand.
  * As root, another user is one (in a process of its own, or as the owner of a file); else the nearest thing that our user
- * can make stands in. Seen to fail when: the group is not given to a file, or the data file's mode lets it write; a client
- * trusts what any group of its own shares; a foreign FIFO is taken for a doorbell; unlink() and rename() throw as they
- * come; a link is followed; the server writes into what is no FIFO.
+ * can make stands in. Seen to fail when: the data file's mode lets the group write; unlink() and rename() throw as they come.
  */
 import {
   chownSync,
