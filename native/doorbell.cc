@@ -82,16 +82,18 @@ void MakeFifo(const Napi::CallbackInfo& info) {
   const mode_t mode = ModeArgument(info, 1);
   if (mkfifo(path.c_str(), mode) != 0 && errno != EEXIST) throw SystemError(env, errno, "mkfifo");
 
-  // The umask narrowed the mode, or a maker died before it widened it. O_PATH pins the very file that is checked.
+  // The umask narrowed the mode, or a maker died before it widened it. O_PATH pins the very file that is checked: one
+  // that another user has put there could tell when we are rung, and keep the rings.
   const int fd = open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
   struct stat file{};
   if (fd < 0 || fstat(fd, &file) != 0) throw SystemError(env, errno, "open");
   const bool isFifo = S_ISFIFO(file.st_mode);
-  const bool isRight = (file.st_mode & 07777) == mode || file.st_uid != geteuid();
+  const bool isOurs = isFifo && file.st_uid == geteuid();
+  const bool isRight = (file.st_mode & 07777) == mode;
   const std::string pinned = "/proc/self/fd/" + std::to_string(fd);
-  const int error = !isFifo ? EEXIST : isRight || chmod(pinned.c_str(), mode) == 0 ? 0 : errno;
+  const int error = !isOurs ? EEXIST : isRight || chmod(pinned.c_str(), mode) == 0 ? 0 : errno;
   close(fd);
-  if (error != 0) throw SystemError(env, error, isFifo ? "chmod" : "mkfifo");
+  if (error != 0) throw SystemError(env, error, isOurs ? "chmod" : "mkfifo");
 }
 
 Napi::Value WatchDoorbell(const Napi::CallbackInfo& info) {

@@ -15,6 +15,7 @@
  * - NOT_A_NUMBER: `incr` on a value that is no number, or a result out of its range.
  * - INTERNAL: the server failed on this request alone; `executed: 'unknown'`.
  * - BAD_REQUEST: the server refused a malformed request; nothing changed.
+ * - EXPELLED: the server does not serve this client for a while (docs/SECURITY.md).
  * - NO_REGION: no server of that name runs on this host.
  * - LAYOUT: the region was made by another version or with a geometry this version cannot read.
  * - NOT_OURS: owner or mode of the region files are not what they must be.
@@ -37,6 +38,7 @@ export type KvsErrorCode = `ERR_KVS_${
   | 'NOT_A_NUMBER'
   | 'INTERNAL'
   | 'BAD_REQUEST'
+  | 'EXPELLED'
   | 'NO_REGION'
   | 'LAYOUT'
   | 'NOT_OURS'
@@ -53,7 +55,7 @@ export type Executed = 'no' | 'unknown';
 
 export interface KvsErrorDetails {
   cause?: unknown;
-  /** Present on TIMEOUT, ABORTED, SERVER_GONE, CLOSED and INTERNAL. */
+  /** Present on TIMEOUT, ABORTED, SERVER_GONE, CLOSED, EXPELLED and INTERNAL. */
   executed?: Executed;
   /** The first server's process id, on ALREADY_RUNNING (for people; never an identity). */
   pid?: number;
@@ -86,6 +88,8 @@ export const Status = {
   badRequest: 6,
   /** The arena has no room for the answer; never reaches a client, the worker tries again. */
   busy: 7,
+  /** The client is expelled: nothing of it is executed. */
+  expelled: 8,
 } as const;
 
 export type Status = (typeof Status)[keyof typeof Status];
@@ -114,6 +118,13 @@ const STATUS_ERRORS: Partial<Record<number, { code: KvsErrorCode; message: strin
   [Status.badRequest]: {
     code: 'ERR_KVS_BAD_REQUEST',
     message: 'the server refused a malformed request; client and server may be of different builds',
+    executed: 'no',
+  },
+  [Status.expelled]: {
+    code: 'ERR_KVS_EXPELLED',
+    message:
+      'the server does not serve this client for a while: requests in its name were malformed, or held too many slots; ' +
+      'see the log of the server',
     executed: 'no',
   },
 };

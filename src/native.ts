@@ -73,7 +73,7 @@ export interface NativeAddon {
   /** @returns whether another open file description holds a lock on the byte */
   isByteLocked(fd: number, byte: number): boolean;
 
-  /** mkfifo with exactly this mode; an existing FIFO is fine, another kind of file throws EEXIST. */
+  /** mkfifo with exactly this mode; an existing FIFO of our user is fine, anything else throws EEXIST. */
   makeFifo(path: string, mode: number): void;
   /** Watches `fd` (a FIFO, taken over) on this thread's event loop; `onRing` runs once per batch of rings. */
   watchDoorbell(fd: number, onRing: () => void): Doorbell;

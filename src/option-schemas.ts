@@ -37,6 +37,9 @@ export const regionName = v.pipe(v.string(NAME_MESSAGE), v.regex(NAME_PATTERN, N
 const DIRECTORY_MESSAGE = 'expected a directory';
 export const directory = v.pipe(v.string(DIRECTORY_MESSAGE), v.minLength(1, DIRECTORY_MESSAGE));
 
+/** The kernel keeps the last one for itself: no group. */
+export const groupId = wholeNumber({ min: 0, max: 2 ** 32 - 2 });
+
 /** The message of an object of options, for what is none and for options that there are not. */
 export const optionsMessage = (what: string) => (issue: { readonly expected: string | null }) =>
   issue.expected === 'never' ? 'expected no option of that name' : `expected ${what}`;

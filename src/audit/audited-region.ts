@@ -3,9 +3,9 @@
  * server and disturbs nobody; what it reads, anybody may have written.
  */
 import { KvsError } from '../errors.js';
+import { checkTrust } from '../memory/file-trust.js';
 import { CtlHeader, DATA_MAGIC, DataHeader, type Geometry, geometryOf, RegionState } from '../memory/layout.js';
 import {
-  checkTrust,
   closeQuietly,
   corrupt,
   defaultShmDir,
@@ -33,6 +33,8 @@ export interface AuditedFiles {
   readonly name: string;
   /** By default where region files are. */
   readonly shmDir?: string | undefined;
+  /** A group that may have made the region; undefined: our user alone. */
+  readonly group?: number | undefined;
   /** Whether to look at what was put aside under the name instead. */
   readonly isArchived?: boolean;
 }
@@ -41,18 +43,19 @@ export interface AuditedFiles {
  * Maps a region to look at; closeAudited() it.
  * @throws KvsError ERR_KVS_NO_REGION, NOT_OURS, CORRUPT, LAYOUT, NOT_READY: there is nothing in it yet
  */
-export function openAudited({ name, shmDir = defaultShmDir(), isArchived = false }: AuditedFiles): AuditedRegion {
+export function openAudited(files: AuditedFiles): AuditedRegion {
+  const { name, shmDir = defaultShmDir(), group, isArchived = false } = files;
   const paths = regionPaths(name, shmDir);
   const path = isArchived ? paths.archivedCtl : paths.ctl;
   const ctlFd = openRegionFile(path, false);
   if (ctlFd === undefined) throw isArchived ? noArchive(name, path) : noRegion(name, path);
   try {
-    checkTrust(path, ctlFd);
+    checkTrust(path, ctlFd, group);
     const { shape, regionId } = readCtlHeader(path, ctlFd);
     const geometry = geometryOf(shape);
     const ctl = viewsOf(native.mapSegment(ctlFd, geometry.ctlBytes, false));
     if (load(ctl.words, CtlHeader.state) === RegionState.starting) throw notReady(name);
-    const data = mapData(isArchived ? paths.archivedData : paths.data, geometry, regionId);
+    const data = mapData(isArchived ? paths.archivedData : paths.data, group, geometry, regionId);
     return { name, path, geometry, ctl, data, ctlFd };
   } catch (error) {
     closeQuietly(ctlFd);
@@ -62,11 +65,11 @@ export function openAudited({ name, shmDir = defaultShmDir(), isArchived = false
 
 export const closeAudited = ({ ctlFd }: AuditedRegion): void => closeQuietly(ctlFd);
 
-function mapData(path: string, { dataBytes }: Geometry, regionId: string): SegmentViews {
+function mapData(path: string, group: number | undefined, { dataBytes }: Geometry, regionId: string): SegmentViews {
   const fd = openRegionFile(path, false);
   if (fd === undefined) throw corrupt(path, 'is missing beside its ctl file');
   try {
-    const { size } = checkTrust(path, fd);
+    const { size } = checkTrust(path, fd, group);
     if (size !== dataBytes) throw corrupt(path, `has ${size} bytes, its region needs ${dataBytes}`);
     const data = viewsOf(native.mapSegment(fd, size, false));
     if (data.words[DataHeader.magic] !== DATA_MAGIC || regionIdOf(data, DataHeader.regionId) !== regionId) {

@@ -8,6 +8,7 @@ import { describeError, exitCodeOf } from './exit-codes.js';
 export interface BenchThreadInput {
   readonly name: string;
   readonly shmDir: string | undefined;
+  readonly group: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly prefix: string;
   readonly keys: number;
@@ -17,8 +18,8 @@ export interface BenchThreadInput {
 export type BenchStep = { readonly load: number; readonly sliceMs: number } | 'prepare' | 'close';
 export type BenchReply = { readonly slice?: Slice } | { readonly error: string; readonly exitCode: number };
 
-const { name, shmDir, timeoutMs, prefix, keys, valueBytes } = workerData as BenchThreadInput;
-const connected = KvsClient.connect({ name, shmDir, timeoutMs, codec: 'buffer' }).then((client) => ({
+const { name, shmDir, group, timeoutMs, prefix, keys, valueBytes } = workerData as BenchThreadInput;
+const connected = KvsClient.connect({ name, shmDir, group, timeoutMs, codec: 'buffer' }).then((client) => ({
   client,
   bench: new BenchClient(client, prefix, keys, valueBytes),
 }));

@@ -122,7 +122,7 @@ class BenchThread {
   #failure: Error | undefined;
 
   constructor(
-    { options: { name, shmDir, timeoutMs } }: Session,
+    { options: { name, shmDir, group, timeoutMs } }: Session,
     settings: BenchSettings,
     prefix: string,
     index: number,
@@ -130,6 +130,7 @@ class BenchThread {
     const input: BenchThreadInput = {
       name,
       shmDir,
+      group,
       timeoutMs,
       prefix: `${prefix}${index}:`,
       keys: keysOfEach(settings),

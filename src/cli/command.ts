@@ -54,6 +54,7 @@ export type CommandOptions = { readonly [name: string]: string | boolean | undef
 export interface SessionOptions {
   readonly name: string;
   readonly shmDir?: string | undefined;
+  readonly group?: number | undefined;
   readonly timeoutMs?: number | undefined;
   readonly codec?: CodecName | undefined;
 }
@@ -92,10 +93,9 @@ export class Session {
   }
 
   async #connect(tag: number): Promise<StoredValueClient> {
-    const { name, shmDir, timeoutMs } = this.options;
+    const { name, shmDir, group, timeoutMs } = this.options;
     const codec: CustomCodec<StoredValue> = new StoredValueCodec(tag);
-    const connectTimeoutMs = timeoutMs;
-    const client = await KvsClient.connect({ name, shmDir, timeoutMs, connectTimeoutMs, codec, keyEncoding: 'buffer' });
-    return client;
+    const where = { name, shmDir, group };
+    return KvsClient.connect({ ...where, timeoutMs, connectTimeoutMs: timeoutMs, codec, keyEncoding: 'buffer' });
   }
 }

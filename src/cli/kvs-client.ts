@@ -36,13 +36,16 @@ Examples:
 interface GlobalOptions {
   readonly name: string;
   readonly shmDir?: string;
+  readonly group?: number;
   readonly timeout?: number;
   readonly json?: boolean;
   readonly codec?: CodecName;
 }
 
-const sessionOf = ({ name, shmDir, timeout, codec }: GlobalOptions, readInput?: () => Promise<Buffer>): Session =>
-  new Session({ name, shmDir, timeoutMs: timeout, codec }, readInput);
+const sessionOf = (
+  { name, shmDir, group, timeout, codec }: GlobalOptions,
+  readInput?: () => Promise<Buffer>,
+): Session => new Session({ name, shmDir, group, timeoutMs: timeout, codec }, readInput);
 
 /** The program; its actions set the exit code. */
 function createProgram(): Commander {
@@ -54,6 +57,11 @@ function createProgram(): Commander {
     .helpCommand(false)
     .addOption(new Option('--name <name>', 'name of the server').env('KVS_NAME').default('default'))
     .addOption(new Option('--shm-dir <dir>', "where the region's files are").env('KVS_SHM_DIR'))
+    .addOption(
+      new Option('--group <gid>', 'id of a group that may have made the region')
+        .env('KVS_GROUP')
+        .argParser((text) => numberArgument(text, '--group', { min: 0, max: 2 ** 32 - 2 })),
+    )
     .addOption(new Option('--timeout <ms>', 'deadline of each call (default: 5000)').argParser(milliseconds))
     .addOption(
       new Option(

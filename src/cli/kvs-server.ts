@@ -12,7 +12,8 @@ import { KvsServer } from '../server/server.js';
 import { VERSION } from '../version.js';
 import { formatBytes } from './figures.js';
 import { createLog, logEvent } from './server-log.js';
-import { readSettings, type ServerSettings, SETTINGS, SettingsError } from './server-settings.js';
+import { readSettings, type ServerSettings, SettingsError } from './server-settings.js';
+import { SETTINGS } from './server-setting-table.js';
 
 const EXIT = { ok: 0, internal: 1, usage: 2, alreadyRunning: 3, noSpace: 4, region: 5 } as const;
 
@@ -102,13 +103,27 @@ function logStart(log: Logger, { name, shape }: KvsServer, shmDir: string, start
 async function serve(settings: ServerSettings): Promise<void> {
   const startedAt = performance.now();
   const toStop = signalToStop();
-  const { name, shmDir, shape, asked, hugePages, drainTimeoutMs, fresh, takeover, keep } = settings.server;
+  const {
+    name,
+    shmDir,
+    group,
+    shape,
+    asked,
+    maxSlotsPerClient,
+    maxArenaPerClient,
+    hugePages,
+    drainTimeoutMs,
+    fresh,
+    takeover,
+    keep,
+  } = settings.server;
   let opened: Promise<Logger> | undefined;
   // Loaded when there is something to say, as a rule once the server answers.
   const openLog = (): Promise<Logger> => (opened ??= createLog(settings.logLevel, name));
   const server = await KvsServer.start({
     name,
     shmDir,
+    group,
     hugePages,
     drainTimeoutMs,
     workers: shape.workers,
@@ -116,6 +131,8 @@ async function serve(settings: ServerSettings): Promise<void> {
     slots: asked.slots,
     maxMemory: asked.maxMemoryBytes,
     maxValueBytes: asked.maxValueBytes,
+    maxSlotsPerClient,
+    maxArenaPerClient,
     fresh,
     takeover,
     keep,

@@ -67,10 +67,10 @@ export const SERVER_COMMANDS: readonly Command[] = [
     parameters: '',
     summary: 'account for every slot, chunk, key and block in shared memory; needs no server that answers',
     options: [{ name: 'archived', description: 'look at what was put aside under the name (kvs.<name>.ctl.old)' }],
-    async *run({ options: { name, shmDir } }, _args, { archived }) {
+    async *run({ options: { name, shmDir, group } }, _args, { archived }) {
       const { auditFiles, isSound } = await import('../audit/audit.js');
       const { doctorPage } = await import('./doctor-page.js');
-      const report = await auditFiles({ name, shmDir, isArchived: archived === true });
+      const report = await auditFiles({ name, shmDir, group, isArchived: archived === true });
       const isOk = isSound(report);
       yield { json: { ok: isOk, ...report }, line: doctorPage(report), isNo: !isOk };
     },

@@ -5,7 +5,7 @@
 import type { DestinationStream, Logger } from 'pino';
 
 import type { ServerEvent } from '../server/options.js';
-import type { LogLevel } from './server-settings.js';
+import type { LogLevel } from './server-setting-table.js';
 
 /** Loads the logger, which takes longer than much of a server's start, and opens the log. */
 export async function createLog(level: LogLevel, name: string): Promise<Logger> {
@@ -88,6 +88,15 @@ export function logEvent(log: Logger, event: ServerEvent): void {
       const fields = { event: event.type, client, clientPid: event.pid, slots };
       const level = slots > 0 ? 'info' : 'debug';
       log[level](fields, `client ${client} (process ${event.pid}) ended without leaving; taken back: ${slots} slots`);
+      break;
+    }
+    case 'client-expelled': {
+      const { type, client, pid, reason } = event;
+      const what = reason === 'too-many-slots' ? 'held too many slots' : 'sent malformed requests';
+      log.warn(
+        { event: type, client, clientPid: pid, reason },
+        `client ${client} (process ${pid}, it says) ${what}: it is not served until it connects again`,
+      );
       break;
     }
     case 'drain-timeout':

@@ -7,13 +7,27 @@ export function statsTable(stats: KvsStatistics): string {
   return [facts(stats), operations(stats), latency(stats)].filter((part) => part !== '').join('\n\n');
 }
 
-function facts({ name, version, pid, uptimeMs, workers, clients, entries, slots, memory }: KvsStatistics): string {
+function facts({
+  name,
+  version,
+  pid,
+  uptimeMs,
+  workers,
+  clients,
+  expelled,
+  entries,
+  slots,
+  memory,
+}: KvsStatistics): string {
   const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(whole, 1)).toFixed(1)} %`;
   return factsTable([
     ['server', `${name} (version ${version}, pid ${pid})`],
     ['up', formatDuration(uptimeMs)],
     ['workers', formatCount(workers)],
-    ['clients', formatCount(clients)],
+    [
+      'clients',
+      expelled > 0 ? `${formatCount(clients)} (${formatCount(expelled)} expelled so far)` : formatCount(clients),
+    ],
     ['keys', formatCount(entries)],
     [
       'memory',

@@ -18,8 +18,9 @@ const FLAGS = {
 } as const;
 
 /** Returns at once; whether a server comes up shows by its region. */
-export function startDetachedServer({ name, shmDir, autostart }: ResolvedClientOptions): void {
+export function startDetachedServer({ name, shmDir, group, autostart }: ResolvedClientOptions): void {
   const args = ['--name', name, '--shm-dir', shmDir, '--log-level', 'silent'];
+  if (group !== undefined) args.push('--group', String(group));
   for (const [option, flag] of Object.entries(FLAGS)) {
     const value = autostart?.[option as keyof typeof FLAGS];
     if (value !== undefined) args.push(flag, String(value));

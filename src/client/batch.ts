@@ -23,6 +23,7 @@ const CALLED_BACK = new Set<KvsErrorCode>([
   'ERR_KVS_ABORTED',
   'ERR_KVS_SERVER_GONE',
   'ERR_KVS_CLOSED',
+  'ERR_KVS_EXPELLED',
 ]);
 
 /** The calls of one batch, and what their results come to. */
@@ -87,8 +88,11 @@ function collectValues(call: Call<unknown[]>): unknown[] {
   const next = (answer: unknown): Call | undefined => {
     const result = answer as unknown[];
     values.push(...result);
-    if (values.length >= items.length) return undefined;
-    if (result.length === 0) throw new KvsError('ERR_KVS_BAD_REQUEST', 'the server answered a batch with nothing');
+    if (values.length === items.length) return undefined;
+    if (result.length === 0 || values.length > items.length)
+      throw new KvsError('ERR_KVS_BAD_REQUEST', 'the answer to a batch was overwritten by another process', {
+        executed: 'unknown',
+      });
     const rest = new Call(call.operation, call.codec, call.timeoutMs);
     call.startClock(performance.now());
     rest.deadline = call.deadline;

@@ -5,7 +5,7 @@
 import { SpinBudget } from '../exchange/spin-budget.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
-import { serverGone, timedOut } from './failures.js';
+import { lost, timedOut } from './failures.js';
 import type { Pipeline } from './pipeline.js';
 import type { Session } from './session.js';
 
@@ -45,12 +45,12 @@ export class BlockingCalls {
     this.#call = call;
     if (!this.#spin.spin(this.#isDone) && !this.#sleep(session, call)) {
       const name = this.#connection.options.name;
-      const { isServing } = session;
+      const errorOf = session.isServing && !session.isExpelled ? timedOut : lost(session);
       if (session.isGone) this.#pipeline.lose();
       const ended = session.end(call);
       if (ended !== 'done') {
         call.state = 'rejected';
-        throw isServing ? timedOut(name, ended) : serverGone(name, ended);
+        throw errorOf(name, ended);
       }
     }
     call.state = 'fulfilled';
@@ -64,12 +64,12 @@ export class BlockingCalls {
       if (!pipeline.isIdle) pipeline.advance();
       const result = pipeline.queuedCount > 0 ? 'blocked' : session.start(call, pipeline.inFlightCount);
       if (result === 'started') {
-        session.satisfy();
+        session.starvation.end();
         return session;
       }
       // Having said that it starves, it tries once more before it sleeps: a slot may have come free just before.
       if (result === 'starved' && rings === NOT_STARVING) {
-        rings = session.starve();
+        rings = session.starvation.begin();
         continue;
       }
       this.#waitForTurn(session, call, rings);
@@ -85,7 +85,7 @@ export class BlockingCalls {
     this.waitForProgress(session, Math.min(SLICE_MS, remaining), rings);
     if (session.isGone) {
       this.#pipeline.lose();
-      throw serverGone(name, 'no');
+      throw lost(session)(name, 'no');
     }
   }
 
@@ -97,8 +97,8 @@ export class BlockingCalls {
       if (!session.isDone(oldest)) session.sleep(oldest, word, timeoutMs);
       return;
     }
-    session.sleepStarving(rings === NOT_STARVING ? session.starve() : rings, timeoutMs);
-    session.satisfy();
+    session.starvation.sleep(rings === NOT_STARVING ? session.starvation.begin() : rings, timeoutMs);
+    session.starvation.end();
   }
 
   /** @returns whether the answer is there; false: the time is up, or the server is gone */

@@ -9,7 +9,8 @@ import { RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
 import { attachRegion, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { startDetachedServer } from './autostart.js';
-import { serverGone } from './failures.js';
+import { Exile } from './exile.js';
+import { expelled, serverGone } from './failures.js';
 import type { ResolvedClientOptions } from './options.js';
 import { Session } from './session.js';
 
@@ -24,6 +25,7 @@ export class Connection {
   #retryAt = 0;
   #lastReason: KvsError | undefined;
   #aliveUntil = 0;
+  readonly #exile = new Exile();
 
   /**
    * Attaches to a running server, waiting while it starts; with `autostart` starts one if there is none.
@@ -58,10 +60,14 @@ export class Connection {
   /**
    * A session that takes new calls.
    * @param leave called with the old session, whose calls must be ended, before it is replaced
-   * @throws KvsError ERR_KVS_SERVER_GONE, executed 'no'
+   * @throws KvsError ERR_KVS_SERVER_GONE or ERR_KVS_EXPELLED, executed 'no'
    */
   ready(leave: (old: Session) => void): Session {
     if (this.#session.isReady) return this.#session;
+    if (this.#exile.isOn(this.#session)) {
+      leave(this.#session);
+      throw expelled(this.options.name, 'no');
+    }
     const reason = this.#attachAgain(leave);
     if (reason !== undefined) throw serverGone(this.options.name, 'no', reason);
     return this.#session;
@@ -75,6 +81,10 @@ export class Connection {
    */
   forReading(leave: (old: Session) => void): Session {
     if (this.#session.isReady && (this.options.staleReads || this.#isAlive())) return this.#session;
+    // The header says nonsense, and its server is there: somebody has overwritten it.
+    if (this.options.staleReads && this.#session.isServing) return this.#session;
+    // It may not write, but look.
+    if (this.#exile.isOn(this.#session) && (this.options.staleReads || this.#isAlive())) return this.#session;
     const reason = this.#attachAgain(leave);
     if (reason !== undefined && !this.options.staleReads) throw serverGone(this.options.name, 'no', reason);
     return this.#session;
@@ -111,10 +121,10 @@ type Found =
 
 /** Looks for a server that answers, and attaches to it. @throws KvsError for a region that will never do */
 function look(options: ResolvedClientOptions): Found {
-  const { name, shmDir } = options;
+  const { name, shmDir, group } = options;
   let region: Region;
   try {
-    region = attachRegion(name, shmDir);
+    region = attachRegion(name, shmDir, group);
   } catch (error) {
     if (!(error instanceof KvsError) || error.code !== 'ERR_KVS_NO_REGION') throw error;
     return { session: undefined, isStarting: false, reason: error };

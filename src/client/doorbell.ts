@@ -2,17 +2,18 @@
 import { constants, openSync } from 'node:fs';
 
 import { RegionState } from '../memory/layout.js';
+import { OWN_MODE, shareWith } from '../memory/file-trust.js';
 import { removeFile } from '../memory/region-files.js';
 import { type Region, regionState } from '../memory/region.js';
 import { type Doorbell, native } from '../native.js';
 
 const FLAGS = constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW;
-const MODE = 0o600;
 
 export function openDoorbell(region: Region, client: number, onRing: () => void): Doorbell {
   const path = region.paths.bell(client);
-  native.makeFifo(path, MODE);
+  native.makeFifo(path, OWN_MODE);
   const fd = openSync(path, FLAGS);
+  shareWith(region.group, fd, 'bell');
   // SYNC: a server says that it is stopped before it removes the bells of its region; one made later is ours to remove.
   if (regionState(region) === RegionState.stopped) removeFile(path);
   return native.watchDoorbell(fd, onRing);

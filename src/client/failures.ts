@@ -11,6 +11,14 @@ export function serverGone(name: string, executed: Executed, cause?: unknown): K
   return new KvsError('ERR_KVS_SERVER_GONE', message, { executed, cause });
 }
 
+export function expelled(name: string, executed: Executed): KvsError {
+  const message = `the server named ${JSON.stringify(name)} does not serve this client for a while (see its log): ${fate(executed)}`;
+  return new KvsError('ERR_KVS_EXPELLED', message, { executed });
+}
+
+/** Why a session is of no more use. */
+export const lost = ({ isExpelled }: { readonly isExpelled: boolean }) => (isExpelled ? expelled : serverGone);
+
 export function aborted(signal: AbortSignal | undefined, executed: Executed): KvsError {
   return new KvsError('ERR_KVS_ABORTED', `the request was cancelled: ${fate(executed)}`, {
     executed,

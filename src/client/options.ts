@@ -6,6 +6,7 @@ import { kindOf } from '../errors.js';
 import { defaultShmDir } from '../memory/region-files.js';
 import {
   directory,
+  groupId,
   milliseconds,
   oneOf,
   optionsMessage,
@@ -55,6 +56,11 @@ export interface KvsClientOptions<V = string> {
   readonly cacheEntries?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. */
   readonly shmDir?: string | undefined;
+  /**
+   * The id of a group with which the server shares its region (its option of that name): a region that a member of it has
+   * made is trusted too. Default: only regions of this process' user are.
+   */
+  readonly group?: number | undefined;
 }
 
 /** Options of a server started by connect(); see KvsServerOptions. */
@@ -86,6 +92,7 @@ export interface ResolvedClientOptions {
   readonly staleReads: boolean;
   readonly cacheEntries: number;
   readonly shmDir: string;
+  readonly group: number | undefined;
 }
 
 /** Longer waits than a day are a mistake; setTimeout could not hold one beyond 24 days. */
@@ -121,6 +128,7 @@ const schema = v.strictObject(
     staleReads: v.optional(v.boolean('expected true or false')),
     cacheEntries: v.optional(wholeNumber({ min: 0, max: MAX_CACHE_ENTRIES })),
     shmDir: v.optional(directory),
+    group: v.optional(groupId),
   },
   optionsMessage('an object with the name'),
 );
@@ -140,6 +148,7 @@ export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedC
     staleReads: given.staleReads ?? true,
     cacheEntries: resolveCacheEntries(options.codec ?? 'utf8', given.cacheEntries),
     shmDir: given.shmDir ?? defaultShmDir(),
+    group: given.group,
   };
 }
 

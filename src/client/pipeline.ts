@@ -9,7 +9,7 @@ import type { Executed, KvsError } from '../errors.js';
 import { Alarm } from './alarm.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
-import { serverGone, timedOut } from './failures.js';
+import { lost, timedOut } from './failures.js';
 import type { Session } from './session.js';
 
 /** How long completions are polled for after the last one; polling on a single CPU would only delay the worker. */
@@ -160,14 +160,14 @@ export class Pipeline {
       this.#firstQueued++;
       moved = true;
     }
-    session.satisfy();
+    session.starvation.end();
     this.#queued = [];
     this.#firstQueued = 0;
     return moved;
   }
 
   #starve(session: Session): void {
-    session.starve();
+    session.starvation.begin();
     if (this.#firstQueued < 1024) return;
     this.#queued = this.#queued.slice(this.#firstQueued);
     this.#firstQueued = 0;
@@ -240,7 +240,7 @@ export class Pipeline {
     const late = unsettled.filter((call) => call.deadline <= now);
     if (late.length === 0) return;
     const { options, session } = this.#connection;
-    const errorOf = session.isServing ? timedOut : serverGone;
+    const errorOf = session.isServing && !session.isExpelled ? timedOut : lost(session);
     for (const call of late) this.#end(call, (executed) => errorOf(options.name, executed));
     this.#dropSettled();
   }
@@ -278,7 +278,7 @@ export class Pipeline {
   /** Ends all calls: the server is gone. */
   readonly #lose = (session: Session): void => {
     session.lose();
-    const errorOf = (executed: Executed): KvsError => serverGone(this.#connection.options.name, executed);
+    const errorOf = (executed: Executed): KvsError => lost(session)(this.#connection.options.name, executed);
     // Results that are there stand; what follows up on them ends here too.
     for (let call = this.#inFlight.shift(); call !== undefined; call = this.#inFlight.shift()) this.#end(call, errorOf);
     for (const call of this.#queued.slice(this.#firstQueued)) this.#end(call, errorOf);

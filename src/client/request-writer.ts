@@ -1,4 +1,7 @@
-/** Writes a call's request into a slot it has claimed: inline if it fits, else into an extent of the arena. */
+/**
+ * Writes a call's request into a slot it has claimed: inline if it fits, else into an extent of the arena. Of those it
+ * knows how many chunks this client has, and claims no more than its limit; one request of any size always may.
+ */
 import { byteLengthOf, itemBytes, tagOf, writeData, writeItem } from '../codec/batch.js';
 import { ASCII_SLACK } from '../codec/text.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
@@ -16,12 +19,31 @@ export class RequestWriter {
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #arena: PayloadArena;
+  readonly #maxChunks: number;
+  #chunks = 0;
+  /** After write() has found no room: whether only answers to this client's own requests will make some. */
+  isAtLimit = false;
 
-  constructor(ctl: SegmentViews, arena: PayloadArena) {
+  constructor(ctl: SegmentViews, arena: PayloadArena, maxChunks: number) {
     this.#ctl = ctl;
     this.#words = ctl.words;
     this.#floats = ctl.floats;
     this.#arena = arena;
+    this.#maxChunks = maxChunks;
+  }
+
+  /** Gives the extent of a request back. */
+  release(call: Call): void {
+    if (call.extent < 0) return;
+    this.#arena.release(call.use, call.extent, call.extentChunks);
+    this.lost(call);
+  }
+
+  /** The extent was left to the worker of the request. */
+  lost(call: Call): void {
+    this.#chunks -= call.extentChunks;
+    call.extent = -1;
+    call.extentChunks = 0;
   }
 
   /** @returns false when the arena has no room now; nothing is claimed then */
@@ -52,9 +74,7 @@ export class RequestWriter {
       if (offset < 0) return false;
       if (this.#writeAll(call, base, offset)) return true;
       call.mayBeAscii = false;
-      this.#arena.release(call.use, call.extent, call.extentChunks);
-      call.extent = -1;
-      call.extentChunks = 0;
+      this.release(call);
     }
     const offset = this.#reserve(call, base, bytesOf(call));
     return offset >= 0 && this.#writeAll(call, base, offset);
@@ -95,8 +115,10 @@ export class RequestWriter {
   #reserve(call: Call, base: number, bytes: number): number {
     if (bytes <= INLINE_BYTES) return base * 4 + Slot.request;
     const chunks = PayloadArena.chunksFor(bytes);
-    const extent = this.#arena.claim(call.use, chunks);
+    this.isAtLimit = this.#chunks > 0 && this.#chunks + chunks > this.#maxChunks;
+    const extent = this.isAtLimit ? -1 : this.#arena.claim(call.use, chunks);
     if (extent < 0) return -1;
+    this.#chunks += chunks;
     call.extent = extent;
     call.extentChunks = chunks;
     return this.#arena.offsetOf(extent);

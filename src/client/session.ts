@@ -6,6 +6,7 @@
 import { closeSync } from 'node:fs';
 
 import { KeyBuffer } from '../codec/key-buffer.js';
+import { KvsError } from '../errors.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
@@ -13,10 +14,11 @@ import { SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
+import { readLimits } from '../memory/client-limits.js';
 import { ClientRecord, CtlHeader, DataHeader, isOpen, Slot } from '../memory/layout.js';
 import { PinRow } from '../memory/pins.js';
 import { attachData, type Region } from '../memory/region.js';
-import { add, cas, exchange, load, store } from '../memory/words.js';
+import { add, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
@@ -28,6 +30,7 @@ import type { ViewGround } from './pinned-views.js';
 import { Presence } from './presence.js';
 import { RequestWriter } from './request-writer.js';
 import { SlotClaims } from './slot-claims.js';
+import { Starvation } from './starvation.js';
 
 type Options = Pick<ResolvedClientOptions, 'reads' | 'reconnectTimeoutMs'>;
 export type StartResult = 'started' | 'blocked' | 'starved';
@@ -43,6 +46,7 @@ export class Session {
   /** For the keys of direct reads. */
   readonly keyBuffer: KeyBuffer | undefined;
   readonly views: ViewGround;
+  readonly starvation: Starvation;
   readonly #words: Int32Array;
   readonly #client: number;
   /** First word of this client's record. */
@@ -62,6 +66,7 @@ export class Session {
   #isHeld = false;
   #isClosed = false;
   #isLost = false;
+  #isExpelled = false;
   readonly #presence: Presence;
 
   /** Takes a lease of an attached region. @throws KvsError ERR_KVS_TOO_MANY_CLIENTS */
@@ -83,26 +88,33 @@ export class Session {
     this.#queue = new TaskQueue(ctl, geometry);
     this.#workerBells = new WorkerBells(ctl);
     this.#ringer = new BellRinger(ctl, geometry.clientsOffset, region.paths.bell);
-    this.#claims = new SlotClaims(ctl, this.table, this.#client);
+    this.starvation = new Starvation(ctl.words, this.#client, this.#record, this.#ringer);
+    const limits = readLimits(ctl, geometry);
+    this.#claims = new SlotClaims(ctl, this.table, this.#client, limits.slots);
     this.#ordering = new Ordering(this.table);
-    this.#writer = new RequestWriter(ctl, this.#arena);
+    this.#writer = new RequestWriter(ctl, this.#arena, limits.chunks);
     this.#response = new ResponseView(ctl, this.table, this.#arena);
     add(this.#words, CtlHeader.clients, 1);
   }
 
   /** Whether new calls can be submitted, to this server or the next one, by the region's own word. */
   get isReady(): boolean {
-    return !this.#isLost && isOpen(load(this.#words, CtlHeader.state));
+    return !this.#isLost && !this.#isExpelled && isOpen(load(this.#words, CtlHeader.state));
   }
 
   /** Whether a server is there: asks the kernel. */
   get isServing(): boolean {
-    return !this.#isLost && this.#presence.isServing;
+    return (!this.#isLost || this.#isExpelled) && this.#presence.isServing;
   }
 
   /** Whether answers can no longer come, from a next server either: asks the kernel. */
   get isGone(): boolean {
-    return this.#isLost || this.#presence.isGone;
+    return this.#isLost || this.#isExpelled || this.#presence.isGone;
+  }
+
+  /** Whether the server has said that it does not serve this session any more. */
+  get isExpelled(): boolean {
+    return this.#isExpelled;
   }
 
   /** Claims a slot, writes the request and hands it over. `inFlight`: asynchronous calls not yet finished. */
@@ -114,6 +126,7 @@ export class Session {
       after = this.#ordering.predecessorOf(call, inFlight);
       if (after === BLOCKED) return 'blocked';
     }
+    if (this.#claims.isAtLimit) return 'blocked';
     const slot = this.#claims.claim();
     if (slot < 0) return 'starved';
     call.slot = slot;
@@ -121,7 +134,7 @@ export class Session {
     call.after = after;
     if (!this.#writer.write(call, this.table.base(slot))) {
       this.#claims.release(slot, call.word);
-      return 'starved';
+      return this.#writer.isAtLimit ? 'blocked' : 'starved';
     }
     // Garbage in the word makes the step fail; the call then ends like any whose slot was overwritten.
     this.table.submit(slot, call.word);
@@ -149,11 +162,14 @@ export class Session {
     const done = withState(call.word, SlotState.done);
     try {
       return call.operation.decode(this.#response.read(call.slot, done), call.codec);
+    } catch (error) {
+      if (error instanceof KvsError && error.code === 'ERR_KVS_EXPELLED') this.#isExpelled = true;
+      throw error;
     } finally {
       this.#ordering.forget(call, false);
       this.#freeExtents(call);
       this.#claims.release(call.slot, done);
-      this.#wakeStarving();
+      this.starvation.wakeOther();
     }
   }
 
@@ -167,23 +183,29 @@ export class Session {
       } else if (word !== withState(call.word, SlotState.executing)) {
         // Overwritten with garbage: no longer ours.
         this.#ordering.forget(call, false);
-        this.#claims.lost();
+        this.#leave(call);
         return 'unknown';
       } else if (this.table.abandon(call.slot, word)) {
         this.#ordering.forget(call, true);
-        this.#claims.lost();
+        this.#leave(call);
         return 'unknown';
       }
     }
+  }
+
+  /** Slot and extent are no longer ours. */
+  #leave(call: Call): void {
+    this.#writer.lost(call);
+    this.#claims.lost();
   }
 
   #cancel(call: Call): boolean {
     if (!this.table.isPending(call.after)) {
       if (!this.table.cancel(call.slot, call.word)) return false;
       this.#ordering.forget(call, false);
-      this.#arena.release(call.use, call.extent, call.extentChunks);
+      this.#writer.release(call);
       this.#claims.freed(call.slot);
-      this.#wakeStarving();
+      this.starvation.wakeOther();
       return true;
     }
     // What comes after this call must still come after what this call waited for.
@@ -211,7 +233,7 @@ export class Session {
   }
 
   #releaseWithdrawn(call: Call): void {
-    this.#arena.release(call.use, call.extent, call.extentChunks);
+    this.#writer.release(call);
     this.#claims.release(call.slot, withState(call.word, SlotState.building));
   }
 
@@ -222,32 +244,10 @@ export class Session {
   }
 
   #freeExtents(call: Call): void {
-    if (call.extent >= 0) this.#arena.release(call.use, call.extent, call.extentChunks);
+    this.#writer.release(call);
     const base = this.table.base(call.slot);
     const extent = this.#words[base + Slot.responseExtent];
     if (extent !== 0) this.#arena.release(call.use, extent - 1, this.#words[base + Slot.responseChunks]);
-  }
-
-  /** Gives a freed slot's turn to a client that waits for one. */
-  #wakeStarving(): void {
-    if (load(this.#words, CtlHeader.starving) > 0) this.#ringer.wakeOneStarving(this.#client);
-  }
-
-  /** Says that this client waits for a slot or for arena room. @returns what to pass to sleepStarving() */
-  starve(): number {
-    if (cas(this.#words, this.#record + ClientRecord.starving, 0, 1)) add(this.#words, CtlHeader.starving, 1);
-    return load(this.#words, this.#record + ClientRecord.bell);
-  }
-
-  /** Blocks until a slot may be free, at most `timeoutMs`. */
-  sleepStarving(rings: number, timeoutMs: number): void {
-    native.futexWait(this.#words, this.#record + ClientRecord.bell, rings, timeoutMs);
-  }
-
-  /** This client waits no more. */
-  satisfy(): void {
-    if (load(this.#words, this.#record + ClientRecord.starving) === 0) return;
-    if (cas(this.#words, this.#record + ClientRecord.starving, 1, 0)) add(this.#words, CtlHeader.starving, -1);
   }
 
   /** Blocks while the slot's word is `word`, at most `timeoutMs`. SYNC: pairs with the worker's look at `waiter`. */
@@ -287,7 +287,7 @@ export class Session {
     this.#isLost = true;
     this.#doorbell?.close();
     this.#ringer.close();
-    this.satisfy();
+    this.starvation.end();
     for (const call of this.#withdrawn) this.#releaseWithdrawn(call);
     add(this.#words, CtlHeader.clients, -1);
     this.views.pins.whenEmpty(() => {

@@ -3,7 +3,7 @@
  * are collected and written in one go, at most one per client and batch. Used by workers, the server's sweeper, and
  * clients that give up a slot others wait for.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 
 import { native } from '../native.js';
 import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';
@@ -80,14 +80,17 @@ export class BellRinger {
     try {
       return native.ringDoorbell(this.#fds[client]);
     } catch {
-      return false; // No FIFO, but a file that somebody put in its place, and it is full.
+      return false; // Nobody can read it any more.
     }
   }
 
   #open(client: number): boolean {
     try {
-      this.#fds[client] = openSync(this.#pathOf(client), FLAGS);
-      return true;
+      const fd = openSync(this.#pathOf(client), FLAGS);
+      // Whatever else somebody has put there is not written to.
+      if (fstatSync(fd).isFIFO()) this.#fds[client] = fd;
+      else closeSync(fd);
+      return this.#fds[client] >= 0;
     } catch {
       return false; // No such client any more, or no descriptors left: its own timer finds the answer.
     }

@@ -141,11 +141,17 @@ export class PayloadArena {
 
   /** Chunks in use now (for statistics and audits). */
   used(): number {
-    let used = 0;
+    return this.countWhere(() => true);
+  }
+
+  /** Chunks in use whose owner `isCounted` says yes to. */
+  countWhere(isCounted: (use: number, slot: number) => boolean): number {
+    let counted = 0;
     for (let chunk = 0; chunk < this.chunkCount; chunk++) {
-      if (load(this.#words, this.#firstOwner + chunk) !== 0) used++;
+      const owner = load(this.#words, this.#firstOwner + chunk);
+      if (owner !== 0 && isCounted(owner & ~OWNED, slotOfUse(owner))) counted++;
     }
-    return used;
+    return counted;
   }
 }
 

@@ -5,9 +5,9 @@
  */
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
-import { CLIENT_LEASE_BYTE, ClientRecord, MAX_CLIENTS } from './layout.js';
+import { CLIENT_LEASE_BYTE, ClientRecord, LeaseState, MAX_CLIENTS } from './layout.js';
 import type { Region } from './region.js';
-import { load, store } from './words.js';
+import { cas, load, store } from './words.js';
 
 /** Word index of a client's record in the ctl segment. */
 export const clientBase = ({ geometry }: Pick<Region, 'geometry'>, client: number): number =>
@@ -33,7 +33,7 @@ export function claimLease(region: Region): number {
       native.unlockByte(region.ctlFd, CLIENT_LEASE_BYTE + client);
       continue;
     }
-    store(words, base + ClientRecord.inUse, 1);
+    store(words, base + ClientRecord.inUse, LeaseState.leased);
     store(words, base + ClientRecord.armed, 0);
     store(words, base + ClientRecord.starving, 0);
     words[base + ClientRecord.pid] = process.pid;
@@ -46,8 +46,11 @@ export function claimLease(region: Region): number {
   );
 }
 
-/** Gives the index back. The caller has left no slot behind that it still waits for. */
+/**
+ * Gives the index back. The caller has left no slot behind that it still waits for. That of an expelled client comes free
+ * when the reaper has forgotten what it was expelled for.
+ */
 export function releaseLease(region: Region, client: number): void {
-  store(region.ctl.words, clientBase(region, client) + ClientRecord.inUse, 0);
+  cas(region.ctl.words, clientBase(region, client) + ClientRecord.inUse, LeaseState.leased, LeaseState.unused);
   native.unlockByte(region.ctlFd, CLIENT_LEASE_BYTE + client);
 }

@@ -79,6 +79,9 @@ export const CtlHeader = record(PAGE, {
   serverPid: i32,
   bootId: bytes(36),
   version: bytes(32),
+  /** What one client may hold at once (client-limits.ts). */
+  maxSlotsPerClient: i32,
+  maxChunksPerClient: i32,
   a: align(LINE),
   /** RegionState. */
   state: i32,
@@ -103,9 +106,12 @@ export const CtlHeader = record(PAGE, {
   clients: i32,
 });
 
+/** `expelled` tells people; what counts is what the server knows by itself. */
+export const LeaseState = { unused: 0, leased: 1, expelled: 2 } as const;
+
 /** One per client index, written by the client that holds the lease, and by the reaper. */
 export const ClientRecord = record(LINE, {
-  /** 0 unused, 1 leased. */
+  /** LeaseState. */
   inUse: i32,
   /** For people; never an identity. */
   pid: i32,

@@ -29,7 +29,7 @@ export function lock(words: Int32Array, index: number, worker: number): void {
 }
 
 function lockSlowly(words: Int32Array, index: number, mine: number): void {
-  for (let waitedMs = 0; waitedMs < GIVE_UP_MS; ) {
+  for (let waitedMs = 0; waitedMs < GIVE_UP_MS;) {
     const word = load(words, index);
     if (word === 0) {
       // Others may sleep on the word too: keep it marked.

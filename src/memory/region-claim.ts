@@ -4,7 +4,7 @@
  * name: the next archive takes its place, and it goes when there is no room for a region beside it.
  * The server's lease decides: whoever holds it may do all of this, and a death in between only frees it.
  */
-import { closeSync, existsSync, fstatSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, statSync, writeSync } from 'node:fs';
 
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
@@ -19,11 +19,12 @@ import {
   SERVER_LEASE_BYTE,
   TAKEOVER_LEASE_BYTE,
 } from './layout.js';
+import { checkTrust, shareAgain } from './file-trust.js';
 import {
   bootId,
-  checkTrust,
   closeQuietly,
   type CtlIdentity,
+  moveFile,
   openAgain,
   openRegionFile,
   readCtlHeader,
@@ -75,7 +76,7 @@ function claimFound(options: ClaimOptions, paths: RegionPaths): OwnedRegion | Or
   if (fd === undefined) return undefined;
   let isKept = false;
   try {
-    checkTrust(paths.ctl, fd);
+    checkTrust(paths.ctl, fd, options.group);
     if (!native.tryLockByte(fd, SERVER_LEASE_BYTE)) throw alreadyRunning(options.name, paths.ctl, fd);
     // Whoever held the lease may have removed or replaced the name meanwhile.
     if (!isStillNamed(paths.ctl, fd)) return 'changed';
@@ -102,7 +103,7 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     if (identity.bootId !== bootId()) return unfit('it was made before this boot of the host');
     const conflict = conflictOf(identity.shape, options.asked);
     if (conflict !== undefined) return unfit(conflict);
-    const data = openData(paths, identity);
+    const data = openData(paths, identity, options.group);
     if (typeof data === 'string') return unfit(data);
     const recoveries = data.words[DataHeader.recoveries];
     if (recoveries >= MAX_RECOVERIES) return unfit(`${recoveries} servers in a row died while they recovered it`);
@@ -110,9 +111,10 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     const { workers } = options.shape;
     const geometry = geometryOf({ ...identity.shape, workers });
     const ctl = mapCtl(fd, geometry.ctlBytes);
+    shareAgain(options.group, fd, 'ctl');
     signHeader(ctl, workers, options.version);
     store(ctl.words, CtlHeader.state, RegionState.recovering);
-    const { name, shmDir } = options;
+    const { name, shmDir, group } = options;
     return {
       name,
       shmDir,
@@ -122,6 +124,7 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
       data,
       ctlFd: fd,
       regionId: identity.regionId,
+      group,
       origin: { kind: 'taken-over' },
     };
   } catch (error) {
@@ -157,13 +160,18 @@ function conflictOf(shape: RegionShape, asked: Partial<RegionShape>): string | u
 }
 
 /** @returns the mapped data segment, or what is wrong with it. @throws KvsError ERR_KVS_NOT_OURS */
-function openData({ data: path }: RegionPaths, { shape, regionId }: CtlIdentity): SegmentViews | string {
+function openData(
+  { data: path }: RegionPaths,
+  { shape, regionId }: CtlIdentity,
+  group: number | undefined,
+): SegmentViews | string {
   const fd = openRegionFile(path, true);
   if (fd === undefined) return 'its data file is missing';
   try {
-    const { size } = checkTrust(path, fd);
+    const { size } = checkTrust(path, fd, group);
     if (size !== shape.maxMemoryBytes) return `its data file has ${size} bytes instead of ${shape.maxMemoryBytes}`;
     const data = viewsOf(native.mapSegment(fd, size, true));
+    shareAgain(group, fd, 'data');
     const { words } = data;
     const isOfIt = words[DataHeader.magic] === DATA_MAGIC && regionIdOf(data, DataHeader.regionId) === regionId;
     if (!isOfIt || words[DataHeader.layoutVersion] !== LAYOUT_VERSION) return 'its data file is of another region';
@@ -190,9 +198,9 @@ function putAside(
     return { kind: 'replaced', reason, archive: undefined };
   }
   removeArchive(paths);
-  if (existsSync(paths.data)) renameSync(paths.data, paths.archivedData);
+  if (existsSync(paths.data)) moveFile(paths.data, paths.archivedData);
   // Last: without its name nobody would find the rest.
-  renameSync(paths.ctl, paths.archivedCtl);
+  moveFile(paths.ctl, paths.archivedCtl);
   return { kind: 'replaced', reason, archive: paths.archivedCtl };
 }
 
@@ -258,7 +266,7 @@ export function requestTakeover(options: ClaimOptions): number | undefined {
   const fd = openRegionFile(paths.ctl, true);
   if (fd === undefined) return undefined;
   try {
-    checkTrust(paths.ctl, fd);
+    checkTrust(paths.ctl, fd, options.group);
     const { shape } = readCtlHeader(paths.ctl, fd);
     const conflict = conflictOf(shape, options.asked);
     if (conflict !== undefined) {

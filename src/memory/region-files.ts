@@ -10,7 +10,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  type Stats,
+  renameSync,
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -79,23 +79,6 @@ export function openRegionFile(path: string, writable: boolean): number | undefi
  * even after close() and for other threads that share the mapping: leases need an open file of their own.
  */
 export const openAgain = (fd: number): number => openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
-
-/** @throws KvsError ERR_KVS_NOT_OURS unless it is a plain file of our user (or group, when shared) that others cannot open */
-export function checkTrust(path: string, fd: number): Stats {
-  const stats = fstatSync(fd);
-  const complain = (what: string): never => {
-    throw new KvsError(
-      'ERR_KVS_NOT_OURS',
-      `${path} ${what}; if it is a leftover, remove it and start the server again`,
-    );
-  };
-  if (!stats.isFile()) complain('is not a plain file');
-  const uid = process.geteuid?.() ?? -1;
-  const isGroupShared = (stats.mode & 0o040) !== 0 && (process.getgroups?.() ?? []).includes(stats.gid);
-  if (stats.uid !== uid && !isGroupShared) complain(`belongs to uid ${stats.uid}, we are uid ${uid}`);
-  if ((stats.mode & 0o007) !== 0) complain(`has mode ${(stats.mode & 0o777).toString(8)}, others must have no access`);
-  return stats;
-}
 
 export interface CtlIdentity {
   readonly shape: RegionShape;
@@ -194,13 +177,32 @@ export const noRegion = (name: string, path: string): KvsError =>
       `start one with \`kvs-server --name ${name}\`, or connect with { autostart: true }`,
   );
 
-/** Removes a file that may be gone already. */
+/** Removes a file that may be gone already. @throws KvsError ERR_KVS_NOT_OURS */
 export function removeFile(path: string): void {
   try {
     unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw notRemovable(path, cause);
   }
+}
+
+/** Gives a file another name. @throws KvsError ERR_KVS_NOT_OURS */
+export function moveFile(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (cause) {
+    throw notRemovable(from, cause);
+  }
+}
+
+/** What unlink() and rename() answer when the file, or what lies where it is to go, is of another user, or no file. */
+const NOT_REMOVABLE = new Set(['EACCES', 'EPERM', 'EISDIR', 'ENOTEMPTY', 'EEXIST']);
+
+function notRemovable(path: string, cause: unknown): unknown {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  if (!NOT_REMOVABLE.has(code)) return cause;
+  const message = `${path} is in the way and may not be removed (${code}): have its owner remove it, or choose another name`;
+  return new KvsError('ERR_KVS_NOT_OURS', message, { cause });
 }
 
 /** Removes the doorbell FIFOs of a region. What others put under such a name, and we may not remove, stays. */

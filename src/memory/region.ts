@@ -20,10 +20,10 @@ import {
   type RegionShape,
   SERVER_LEASE_BYTE,
 } from './layout.js';
+import { checkTrust, OWN_MODE, shareWith } from './file-trust.js';
 import {
   BOOT_ID_BYTES,
   bootId,
-  checkTrust,
   closeQuietly,
   corrupt,
   noRegion,
@@ -48,6 +48,8 @@ export interface Region {
   /** Holds this process' leases and nothing else: closing it gives them up, whoever still has the segment mapped. */
   readonly ctlFd: number;
   readonly regionId: string;
+  /** The group that shares the files, undefined: our user alone has them. */
+  readonly group: number | undefined;
 }
 
 /** How a server came by its region. */
@@ -70,11 +72,12 @@ export interface CreateRegionOptions {
   readonly version: string;
   /** Whether to take memory in pages of 2 MiB, as far as the kernel has them. */
   readonly hugePages?: boolean;
+  /** Whose members may attach too; undefined: our user alone may. */
+  readonly group?: number | undefined;
   /** Called when the name is ours, before most of the memory is reserved. */
   readonly onNamed?: (() => void) | undefined;
 }
 
-const MODE = 0o600;
 const VERSION_BYTES = 32;
 
 /**
@@ -82,13 +85,14 @@ const VERSION_BYTES = 32;
  * @throws KvsError ERR_KVS_NO_SPACE, ERR_KVS_SHM_DIR
  */
 export function createRegion(options: CreateRegionOptions, origin: Origin): OwnedRegion | undefined {
-  const { name, shmDir, shape, onNamed } = options;
+  const { name, shmDir, shape, onNamed, group } = options;
   const paths = regionPaths(name, shmDir);
   const geometry = geometryOf(shape);
   const { fd, buffer } = createSegment(options, geometry.ctlBytes);
   let ctlFd: number | undefined;
   let isNamed = false;
   try {
+    shareWith(group, fd, 'ctl');
     ctlFd = openAgain(fd);
     const ctl = viewsOf(buffer);
     native.tryLockByte(ctlFd, SERVER_LEASE_BYTE);
@@ -101,7 +105,7 @@ export function createRegion(options: CreateRegionOptions, origin: Origin): Owne
     onNamed?.();
     const data = linkData(options, paths, geometry, ctl);
     const regionId = regionIdOf(ctl, CtlHeader.regionId);
-    return { name, shmDir, paths, geometry, ctl, data, ctlFd, regionId, origin };
+    return { name, shmDir, paths, geometry, ctl, data, ctlFd, regionId, group, origin };
   } catch (error) {
     if (isNamed) removeFile(paths.ctl);
     if (ctlFd !== undefined) closeQuietly(ctlFd);
@@ -121,8 +125,9 @@ function linkData(
   try {
     const data = viewsOf(buffer);
     fillDataHeader(data, ctl);
+    shareWith(options.group, fd, 'data');
     removeFile(paths.data);
-    native.linkSegment(fd, paths.data);
+    if (!linkName(fd, paths.data)) throw occupied(paths.data);
     return data;
   } finally {
     closeQuietly(fd);
@@ -139,12 +144,15 @@ function linkName(fd: number, path: string): boolean {
   }
 }
 
+const occupied = (path: string): KvsError =>
+  new KvsError('ERR_KVS_NOT_OURS', `another process keeps putting a file at ${path}: choose another name`);
+
 function createSegment(
   { shmDir, hugePages }: CreateRegionOptions,
   bytes: number,
 ): { fd: number; buffer: SharedArrayBuffer } {
   try {
-    return native.createSegment(shmDir, bytes, MODE, hugePages);
+    return native.createSegment(shmDir, bytes, OWN_MODE, hugePages);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'ENOSPC' && code !== 'ENOMEM' && code !== 'EFBIG') throw unusable(shmDir, cause);
@@ -199,18 +207,19 @@ export function signHeader({ words, floats, bytes }: SegmentViews, workers: numb
 
 /**
  * Maps the ctl segment of a running server. It may still be starting: look at `regionState`.
+ * @param group whose members may have made it, besides our user
  * @throws KvsError ERR_KVS_NO_REGION, ERR_KVS_NOT_OURS, ERR_KVS_CORRUPT, ERR_KVS_LAYOUT
  */
-export function attachRegion(name: string, shmDir: string): Region {
+export function attachRegion(name: string, shmDir: string, group?: number): Region {
   const paths = regionPaths(name, shmDir);
   const fd = openRegionFile(paths.ctl, true);
   if (fd === undefined) throw noRegion(name, paths.ctl);
   try {
-    checkTrust(paths.ctl, fd);
+    checkTrust(paths.ctl, fd, group);
     const { shape, regionId } = readCtlHeader(paths.ctl, fd);
     const geometry = geometryOf(shape);
     const ctl = viewsOf(native.mapSegment(fd, geometry.ctlBytes, true));
-    return { name, shmDir, paths, geometry, ctl, ctlFd: openAgain(fd), regionId };
+    return { name, shmDir, paths, geometry, ctl, ctlFd: openAgain(fd), regionId, group };
   } finally {
     closeQuietly(fd);
   }
@@ -227,7 +236,7 @@ export function attachData(region: Region): AttachedData {
   const fd = openRegionFile(path, false);
   if (fd === undefined) throw corrupt(path, 'is missing beside its ctl file');
   try {
-    const { size } = checkTrust(path, fd);
+    const { size } = checkTrust(path, fd, region.group);
     if (size !== region.geometry.dataBytes) {
       throw corrupt(path, `has ${size} bytes, its region needs ${region.geometry.dataBytes}`);
     }

@@ -1,9 +1,9 @@
 /** MGET: one hand-off for many GETs. Answers as many as fit one response; the client asks again for the rest. */
 import { MISSING, RESULT_HEADER_BYTES } from '../codec/batch.js';
-import type { Codec } from '../codec/codec.js';
 import { Status } from '../errors.js';
 import { copyBytes, pad4 } from '../memory/copy.js';
 import type { Operation } from './operation.js';
+import { overwritten } from './response-view.js';
 
 /** @returns one value or undefined per item handled; fewer than asked for: ask again for the others */
 export const mget: Operation<unknown[]> = {
@@ -44,13 +44,10 @@ export const mget: Operation<unknown[]> = {
       const bytes = response.source.readInt32LE(offset);
       const tag = response.source.readInt32LE(offset + 4);
       const start = offset + RESULT_HEADER_BYTES;
-      values.push(bytes === MISSING ? undefined : decodeItem(codec, response.source, start, bytes, tag, response.end));
+      if (bytes !== MISSING && (bytes < 0 || bytes > response.end - start)) throw overwritten();
+      values.push(bytes === MISSING ? undefined : codec.decode(response.source, start, start + bytes, tag));
       offset = start + pad4(Math.max(bytes, 0));
     }
     return values;
   },
 };
-
-function decodeItem<V>(codec: Codec<V>, source: Buffer, start: number, bytes: number, tag: number, end: number): V {
-  return codec.decode(source, start, Math.min(start + Math.max(bytes, 0), end), tag);
-}

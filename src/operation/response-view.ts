@@ -9,6 +9,9 @@ import { useOf } from '../exchange/slot-word.js';
 import { CHUNK_BYTES, INLINE_BYTES, Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 
+export const overwritten = (cause?: unknown): KvsError =>
+  new KvsError('ERR_KVS_BAD_REQUEST', 'a response was overwritten by another process', { executed: 'unknown', cause });
+
 export class ResponseView {
   /** Payload bytes from `start` to `end` of `source`. */
   readonly source: Buffer;
@@ -46,9 +49,7 @@ export class ResponseView {
       this.start = this.#arena.offsetOf(extent - 1);
     }
     if (!isSound) {
-      throw new KvsError('ERR_KVS_BAD_REQUEST', 'a response slot was overwritten by another process', {
-        executed: 'unknown',
-      });
+      throw overwritten();
     }
     this.end = this.start + bytes;
     return this;

@@ -2,9 +2,10 @@
  * Where a worker writes one response: line 1 of the slot, its inline area, or an extent claimed for it. The result is
  * published by the slot's step to DONE; until then nobody reads it.
  */
+import type { AnswerQuota } from '../exchange/answer-quota.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import type { SlotTable } from '../exchange/slot-table.js';
-import { useOf } from '../exchange/slot-word.js';
+import { ownerOf, useOf } from '../exchange/slot-word.js';
 import { INLINE_BYTES, Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { Status } from '../errors.js';
@@ -15,21 +16,27 @@ export class ResponseWriter {
   offset = 0;
   readonly #table: SlotTable;
   readonly #arena: PayloadArena;
+  readonly #quota: AnswerQuota | undefined;
   #base = 0;
   #use = 0;
+  #owner = 0;
+  /** What was written last: what stands in the slot, anybody may have written. */
+  #status: number = Status.ok;
 
-  constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena) {
+  constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena, quota?: AnswerQuota) {
     this.target = ctl;
     this.#table = table;
     this.#arena = arena;
+    this.#quota = quota;
   }
 
   /** Starts the response of a slot: an empty success. */
   begin(slot: number, slotWord: number): void {
     this.#base = this.#table.base(slot);
     this.#use = useOf(slot, slotWord);
+    this.#owner = ownerOf(slotWord);
     const { words } = this.target;
-    words[this.#base + Slot.status] = Status.ok;
+    this.status(Status.ok);
     words[this.#base + Slot.responseCodec] = 0;
     words[this.#base + Slot.responseBytes] = 0;
     words[this.#base + Slot.responseExtent] = 0;
@@ -44,7 +51,8 @@ export class ResponseWriter {
       this.offset = this.#base * 4 + Slot.response;
     } else {
       const chunks = PayloadArena.chunksFor(bytes);
-      const first = this.#arena.claim(this.#use, chunks);
+      const isAdmitted = this.#quota?.admits(this.#owner, chunks) !== false;
+      const first = isAdmitted ? this.#arena.claim(this.#use, chunks) : -1;
       if (first < 0) {
         this.status(Status.busy);
         return false;
@@ -67,12 +75,18 @@ export class ResponseWriter {
   }
 
   status(status: number): void {
+    this.#status = status;
     this.target.words[this.#base + Slot.status] = status;
   }
 
   /** Whether reserve() found no room. */
   get isBusy(): boolean {
-    return this.target.words[this.#base + Slot.status] === Status.busy;
+    return this.#status === Status.busy;
+  }
+
+  /** Whether the request was malformed. */
+  get isRefused(): boolean {
+    return this.#status === Status.badRequest;
   }
 
   codec(tag: number): void {

@@ -1,5 +1,6 @@
 /** STATS: the server's statistics, as JSON. */
 import type { Operation } from './operation.js';
+import { overwritten } from './response-view.js';
 
 export interface KvsStatistics {
   readonly name: string;
@@ -26,6 +27,8 @@ export interface KvsStatistics {
   readonly slots: { readonly total: number; readonly inUse: number };
   /** Connected clients. */
   readonly clients: number;
+  /** Clients that this server has expelled so far. */
+  readonly expelled: number;
 }
 
 export interface LatencySummary {
@@ -45,5 +48,11 @@ export const stats: Operation<KvsStatistics> = {
     const text = JSON.stringify(server.statistics());
     if (response.reserve(Buffer.byteLength(text))) response.target.bytes.write(text, response.offset);
   },
-  decode: (response) => JSON.parse(response.source.utf8Slice(response.start, response.end)) as KvsStatistics,
+  decode(response) {
+    try {
+      return JSON.parse(response.source.utf8Slice(response.start, response.end)) as KvsStatistics;
+    } catch (cause) {
+      throw overwritten(cause);
+    }
+  },
 };

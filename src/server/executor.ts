@@ -6,6 +6,7 @@
 import { performance, type RecordableHistogram } from 'node:perf_hooks';
 
 import { Status } from '../errors.js';
+import { AnswerQuota } from '../exchange/answer-quota.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { isReplay, ownerOf, SlotState, useOf, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
@@ -20,6 +21,7 @@ import { ResponseWriter } from '../operation/response-writer.js';
 import type { ServerContext } from '../operation/server-context.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
+import { Conduct } from './conduct.js';
 import { Parking } from './parking.js';
 
 /** One latency in this many is recorded. */
@@ -40,8 +42,11 @@ export interface ExecutorParts {
   readonly queue: TaskQueue;
   readonly workerBells: WorkerBells;
   readonly bells: BellRinger;
-  /** Of Parking.allocate(), shared by all workers. */
+  /** Of Parking.allocate(), Conduct.allocate() and AnswerQuota.allocate(): shared by all workers. */
   readonly parked: SharedArrayBuffer;
+  readonly conduct: SharedArrayBuffer;
+  readonly answers: SharedArrayBuffer;
+  readonly maxAnswerChunks: number;
   readonly latency: RecordableHistogram;
   /** Makes the context of the operations, over this executor's view of the request. */
   readonly serve: (request: RequestView) => ServerContext;
@@ -62,6 +67,7 @@ export class Executor {
   readonly #parking: Parking;
   readonly #request: RequestView;
   readonly #response: ResponseWriter;
+  readonly #conduct: Conduct;
   readonly #context: ServerContext;
   readonly #latency: RecordableHistogram;
   readonly #onFailure: (operation: string, error: unknown) => void;
@@ -84,7 +90,9 @@ export class Executor {
     this.#bells = parts.bells;
     this.#parking = new Parking(parts.parked, parts.queue);
     this.#request = new RequestView(ctl, data, this.#slots, this.#arena);
-    this.#response = new ResponseWriter(ctl, this.#slots, this.#arena);
+    const quota = new AnswerQuota(parts.answers, this.#slots, this.#arena, parts.maxAnswerChunks);
+    this.#response = new ResponseWriter(ctl, this.#slots, this.#arena, quota);
+    this.#conduct = new Conduct(parts.conduct);
     this.#context = parts.serve(this.#request);
     this.#latency = parts.latency;
     this.#onFailure = parts.onFailure;
@@ -110,6 +118,7 @@ export class Executor {
     } else {
       this.#apply(slot, executing);
     }
+    if (this.#response.isRefused) this.#conduct.blame(ownerOf(executing));
     if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing);
     this.#forget();
   }
@@ -151,6 +160,7 @@ export class Executor {
   #apply(slot: number, executing: number): void {
     const response = this.#response;
     response.begin(slot, executing);
+    if (this.#conduct.isExpelled(ownerOf(executing))) return response.status(Status.expelled);
     const isSound = this.#request.read(slot, executing);
     const { opcode } = this.#request;
     const operation = OPERATIONS[opcode];

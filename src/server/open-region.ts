@@ -24,22 +24,14 @@ const TAKEOVER_LOOK_MS = 1;
  * @throws KvsError as KvsServer.start()
  */
 export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OwnedRegion> {
-  const { name, shmDir, shape, asked, hugePages, fresh, takeover, onEvent } = options;
+  const { name, shmDir, group, shape, asked, hugePages, fresh, takeover, onEvent } = options;
   let isNamed = false;
   const onFirstNamed = (): void => {
     if (!isNamed) onNamed();
     isNamed = true;
   };
-  const claim: ClaimOptions = {
-    name,
-    shmDir,
-    shape,
-    version: VERSION,
-    hugePages,
-    asked,
-    fresh,
-    onNamed: onFirstNamed,
-  };
+  const created = { name, shmDir, group, shape, version: VERSION, hugePages };
+  const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed };
   let region = takeover ? await takeOver(claim) : claimRegion(claim);
   let { origin } = region;
   const queue = new TaskQueue(region.ctl, region.geometry);

@@ -8,6 +8,7 @@ import { defaultShmDir, LIMITS } from '../memory/region-files.js';
 import { roundUp } from '../memory/record.js';
 import {
   directory,
+  groupId,
   milliseconds,
   optionsMessage,
   parseOptions,
@@ -31,6 +32,13 @@ export type ServerEvent =
   | { readonly type: 'worker-died'; readonly worker: number; readonly error: Error }
   | { readonly type: 'request-failed'; readonly worker: number; readonly operation: string; readonly message: string }
   | { readonly type: 'client-reaped'; readonly client: number; readonly pid: number; readonly slots: number }
+  /** See docs/SECURITY.md; `pid` is what the client's record says, and anybody can write there. */
+  | {
+      readonly type: 'client-expelled';
+      readonly client: number;
+      readonly pid: number;
+      readonly reason: 'malformed-requests' | 'too-many-slots';
+    }
   | { readonly type: 'drain-timeout'; readonly pending: number };
 
 export interface KvsServerOptions {
@@ -46,8 +54,20 @@ export interface KvsServerOptions {
   readonly maxMemory?: number | undefined;
   /** Largest value in bytes, up to 64 MiB and a quarter of `maxMemory`. Default 1 MiB, or an eighth of `maxMemory`. */
   readonly maxValueBytes?: number | undefined;
+  /** Slots that one client may hold at once, so that others find some. Default: all but an eighth of them. */
+  readonly maxSlotsPerClient?: number | undefined;
+  /**
+   * Bytes of the payload arena that the requests of one client may hold at once, and as many for answers that it has not
+   * taken; a single request or answer may be larger. Default: half of the arena but for room for one largest value.
+   */
+  readonly maxArenaPerClient?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. Must be a tmpfs to be fast. */
   readonly shmDir?: string | undefined;
+  /**
+   * The id of a group whose members may use the region too: write requests, and read the store, which the kernel keeps
+   * them from writing. Clients that are other users name it as well. Default: only processes of this user may.
+   */
+  readonly group?: number | undefined;
   /**
    * Whether to take memory in pages of 2 MiB, as far as the kernel has them (Linux 6.1 or newer): lookups miss the TLB
    * less often, and server and clients start faster. Where it has none, everything works as without. Default true.
@@ -72,6 +92,10 @@ export interface ResolvedServerOptions {
   readonly name: string;
   readonly shmDir: string;
   readonly shape: RegionShape;
+  readonly group: number | undefined;
+  /** undefined: the default for the shape. */
+  readonly maxSlotsPerClient: number | undefined;
+  readonly maxArenaPerClient: number | undefined;
   readonly hugePages: boolean;
   /** What of the shape was asked for by name: a region that is taken over must have it. */
   readonly asked: Partial<RegionShape>;
@@ -94,8 +118,11 @@ export const serverOptionsSchema = v.strictObject(
     slots: v.optional(powerOfTwo(LIMITS.slots)),
     maxMemory: v.optional(wholeNumber(LIMITS.maxMemory)),
     maxValueBytes: v.optional(wholeNumber(LIMITS.maxValueBytes)),
+    maxSlotsPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.slots.max })),
+    maxArenaPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.maxMemory.max })),
     shmDir: v.optional(directory),
-    hugePages: v.optional(v.boolean('expected true or false')),
+    group: v.optional(groupId),
+    hugePages: v.optional(yesOrNo),
     drainTimeoutMs: v.optional(milliseconds(MAX_DRAIN_MS)),
     fresh: v.optional(yesOrNo),
     takeover: v.optional(yesOrNo),
@@ -127,6 +154,9 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
       maxMemoryBytes,
       maxValueBytes,
     },
+    maxSlotsPerClient: given.maxSlotsPerClient,
+    maxArenaPerClient: given.maxArenaPerClient,
+    group: given.group,
     hugePages: given.hugePages ?? true,
     asked: {
       ...(given.stripes !== undefined && { stripes: given.stripes }),

@@ -6,11 +6,12 @@ import { PayloadArena } from '../exchange/payload-arena.js';
 import { generationOf, ownerOf, SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { native } from '../native.js';
-import { CLIENT_LEASE_BYTE, ClientRecord, MAX_CLIENTS } from '../memory/layout.js';
+import { CLIENT_LEASE_BYTE, ClientRecord, LeaseState, MAX_CLIENTS } from '../memory/layout.js';
 import { clientBase } from '../memory/client-lease.js';
 import { Pins } from '../memory/pins.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
+import type { Conduct } from './conduct.js';
 import type { ServerEvent } from './options.js';
 
 /** Steps of one slot before the reaper leaves it for its next round. */
@@ -21,13 +22,15 @@ export class Reaper {
   readonly #table: SlotTable;
   readonly #arena: PayloadArena;
   readonly #pins: Pins;
+  readonly #conduct: Conduct;
   readonly #onEvent: (event: ServerEvent) => void;
 
-  constructor(region: OwnedRegion, onEvent: (event: ServerEvent) => void) {
+  constructor(region: OwnedRegion, conduct: Conduct, onEvent: (event: ServerEvent) => void) {
     this.#region = region;
     this.#table = new SlotTable(region.ctl, region.geometry);
     this.#arena = new PayloadArena(region.ctl, region.geometry, 0);
     this.#pins = new Pins(region.ctl, region.geometry);
+    this.#conduct = conduct;
     this.#onEvent = onEvent;
   }
 
@@ -40,12 +43,13 @@ export class Reaper {
       if (load(words, base + ClientRecord.inUse) === 0) continue;
       const byte = CLIENT_LEASE_BYTE + client;
       if (!native.tryLockByte(this.#region.ctlFd, byte)) continue;
-      const slots = this.#reclaimSlots(client);
+      const slots = this.reclaimSlots(client);
       this.#pins.clear(client);
       const pid = words[base + ClientRecord.pid];
       store(words, base + ClientRecord.armed, 0);
       store(words, base + ClientRecord.starving, 0);
-      store(words, base + ClientRecord.inUse, 0);
+      this.#conduct.forget(client);
+      store(words, base + ClientRecord.inUse, LeaseState.unused);
       native.unlockByte(this.#region.ctlFd, byte);
       freed += slots;
       this.#onEvent({ type: 'client-reaped', client, pid, slots });
@@ -75,7 +79,8 @@ export class Reaper {
     }
   }
 
-  #reclaimSlots(client: number): number {
+  /** Frees the slots of a client that is dead, or expelled. @returns how many */
+  reclaimSlots(client: number): number {
     let slots = 0;
     for (let slot = 0; slot < this.#table.count; slot++) {
       if (ownerOf(this.#table.word(slot)) !== client) continue;

@@ -10,6 +10,7 @@ import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
+import { type ClientLimits, clientLimits, writeLimits } from '../memory/client-limits.js';
 import { RegionState, type RegionShape, TAKEOVER_LEASE_BYTE } from '../memory/layout.js';
 import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import { native } from '../native.js';
@@ -18,6 +19,8 @@ import type { KvsStatistics } from '../operation/stats.js';
 import { Store } from '../store/store.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { ClientList } from './client-list.js';
+import { Conduct } from './conduct.js';
+import { Expulsion } from './expulsion.js';
 import { HeaderGuard } from './header-guard.js';
 import { openRegion } from './open-region.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
@@ -48,6 +51,9 @@ export class KvsServer {
   readonly #sweeper: Sweeper;
   readonly #reaper: Reaper;
   readonly #mender: SlotMender;
+  readonly #expulsion: Expulsion;
+  readonly #conduct = Conduct.allocate();
+  readonly #limits: ClientLimits;
   readonly #clients: ClientList;
   readonly #header: HeaderGuard;
   readonly #bells: BellRinger;
@@ -79,7 +85,7 @@ export class KvsServer {
     }
     const server = new KvsServer(resolved, region, histograms, pool);
     try {
-      await pool.serve(region, server.#recovery);
+      await pool.serve(region, server.#recovery, server.#conduct, server.#limits.chunks);
     } catch (cause) {
       await server.stop({ keep: region.origin.kind === 'taken-over' });
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
@@ -101,15 +107,19 @@ export class KvsServer {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+    this.#limits = clientLimits(geometry, options.maxSlotsPerClient, options.maxArenaPerClient);
+    writeLimits(ctl, this.#limits);
     this.#header = new HeaderGuard(ctl);
+    const conduct = new Conduct(this.#conduct);
     const queue = new TaskQueue(ctl, geometry);
     this.#store = new Store(data, geometry, 0, new Pins(ctl, geometry));
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
-    this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms);
+    this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms, conduct);
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
-    this.#reaper = new Reaper(region, options.onEvent);
+    this.#reaper = new Reaper(region, conduct, options.onEvent);
+    this.#expulsion = new Expulsion(region, conduct, this.#limits, this.#reaper, options.onEvent);
     this.#mender = new SlotMender(region);
     this.#recovery = new WorkerRecovery(ctl, data, geometry, queue, this.#bells, workerBells);
     this.#pool = pool;
@@ -219,7 +229,7 @@ export class KvsServer {
     if (this.isRunning && native.isByteLocked(this.#region.ctlFd, TAKEOVER_LEASE_BYTE)) this.#yield();
     const clients = this.#clients.refresh();
     const isBusy = this.#sweeper.sweep(clients);
-    let freed = 0;
+    let freed = this.#expulsion.review(clients, this.#sweeper.held, now);
     if (now >= this.#reapAt) {
       freed += this.#reaper.reap(clients);
       this.#reapAt = now + REAP_MS;

@@ -5,7 +5,7 @@
 import { SlotTable } from '../exchange/slot-table.js';
 import { ownerOf, SlotState, stateOf } from '../exchange/slot-word.js';
 import { clientBase } from '../memory/client-lease.js';
-import { CLIENT_LEASE_BYTE, ClientRecord, MAX_CLIENTS } from '../memory/layout.js';
+import { CLIENT_LEASE_BYTE, ClientRecord, LeaseState, MAX_CLIENTS } from '../memory/layout.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 import { native } from '../native.js';
@@ -50,7 +50,7 @@ export class SlotMender {
     const inUse = clientBase(this.#region, client) + ClientRecord.inUse;
     if (load(words, inUse) !== 0) return false;
     if (!native.isByteLocked(this.#region.ctlFd, CLIENT_LEASE_BYTE + client)) return true;
-    store(words, inUse, 1);
+    store(words, inUse, LeaseState.leased);
     return false;
   }
 }

@@ -10,6 +10,7 @@ import { hostMs } from '../memory/region.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
+import type { Conduct } from './conduct.js';
 import type { Store } from '../store/store.js';
 
 export class StatisticsReader {
@@ -19,6 +20,7 @@ export class StatisticsReader {
   readonly #name: string;
   readonly #store: Store;
   readonly #histograms: readonly RecordableHistogram[];
+  readonly #conduct: Conduct;
 
   constructor(
     ctl: SegmentViews,
@@ -27,6 +29,7 @@ export class StatisticsReader {
     name: string,
     store: Store,
     histograms: readonly RecordableHistogram[],
+    conduct: Conduct,
   ) {
     this.#ctl = ctl;
     this.#data = data;
@@ -34,6 +37,7 @@ export class StatisticsReader {
     this.#name = name;
     this.#store = store;
     this.#histograms = histograms;
+    this.#conduct = conduct;
   }
 
   read(): KvsStatistics {
@@ -60,6 +64,7 @@ export class StatisticsReader {
       },
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
+      expelled: this.#conduct.totalExpelled,
     };
   }
 

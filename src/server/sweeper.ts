@@ -4,11 +4,11 @@
  * then, so nothing waits for longer than one round.
  */
 import { SlotTable } from '../exchange/slot-table.js';
-import { SlotState, stateOf } from '../exchange/slot-word.js';
+import { ownerOf, SlotState, stateOf } from '../exchange/slot-word.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { clientBase } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader } from '../memory/layout.js';
+import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 import { native } from '../native.js';
@@ -25,6 +25,8 @@ export class Sweeper {
   readonly #table: SlotTable;
   /** Words of the slots that were SUBMITTED in the last round, 0: another state. */
   readonly #submitted: Int32Array;
+  /** By client: slots that it held in the last round. */
+  readonly held = new Int32Array(MAX_CLIENTS);
 
   #tasksTaken = 0;
   #tasksGiven = 0;
@@ -45,16 +47,19 @@ export class Sweeper {
     const tasksGiven = this.#queue.given();
     const isStill = this.#isQuiet && tasksGiven === this.#tasksGiven && this.#queue.isReadyForNext();
     this.#tasksGiven = tasksGiven;
-    // All slots were free, and nothing was asked for since.
-    if (isStill) return false;
+    // All slots were free, nothing was asked for since, and nobody waits for a slot that others have taken to keep.
+    if (isStill && load(this.#region.ctl.words, CtlHeader.starving) === 0) return false;
     const isBacklogged = this.#queue.length() > this.#table.count;
     const tasksTaken = this.#queue.taken();
     let free = 0;
     let waiting = 0;
+    this.held.fill(0);
     for (let slot = 0; slot < this.#table.count; slot++) {
       const word = this.#table.word(slot);
       const state = stateOf(word);
       if (state === SlotState.free) free++;
+      // Abandoned ones are with the server.
+      else if (state < SlotState.abandoned && ownerOf(word) < MAX_CLIENTS) this.held[ownerOf(word)]++;
       const isSubmitted = state === SlotState.submitted;
       // The same request for a whole round: its hint may be lost. A second hint does no harm.
       if (isSubmitted && this.#submitted[slot] === word) {

@@ -5,6 +5,7 @@
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
+import { AnswerQuota } from '../exchange/answer-quota.js';
 import type { OwnedRegion } from '../memory/region.js';
 import type { ServerEvent } from './options.js';
 import { Parking } from './parking.js';
@@ -38,11 +39,17 @@ export class WorkerPool {
   }
 
   /** Gives booting threads the region to work on. Resolves when every one does. */
-  async serve(region: OwnedRegion, recovery: WorkerRecovery): Promise<void> {
+  async serve(
+    region: OwnedRegion,
+    recovery: WorkerRecovery,
+    conduct: SharedArrayBuffer,
+    maxAnswerChunks: number,
+  ): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
     const parked = Parking.allocate(geometry.slots);
     const histograms = this.#histograms;
-    const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, parked };
+    const shared = { parked, conduct, answers: AnswerQuota.allocate(), maxAnswerChunks };
+    const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery };
     for (let worker = 0; worker < histograms.length; worker++) this.#employ(worker);
     await Promise.all(this.#serving);

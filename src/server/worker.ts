@@ -13,6 +13,7 @@ import { Scratch } from '../operation/scratch.js';
 import { Store } from '../store/store.js';
 import { largestResponseBytes } from '../exchange/payload-arena.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
+import { Conduct } from './conduct.js';
 import { Executor } from './executor.js';
 import { StatisticsReader } from './statistics.js';
 import { TaskLoop } from './task-loop.js';
@@ -27,6 +28,9 @@ export interface WorkerInput {
   readonly data: SharedArrayBuffer;
   readonly histograms: readonly RecordableHistogram[];
   readonly parked: SharedArrayBuffer;
+  readonly conduct: SharedArrayBuffer;
+  readonly answers: SharedArrayBuffer;
+  readonly maxAnswerChunks: number;
 }
 
 /** What a thread tells the pool. */
@@ -46,7 +50,7 @@ function run(input: WorkerInput): void {
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);
-  const statistics = new StatisticsReader(ctl, data, geometry, name, store, histograms);
+  const statistics = new StatisticsReader(ctl, data, geometry, name, store, histograms, new Conduct(input.conduct));
   const wanted = Math.max(MIN_SCRATCH_BYTES, geometry.maxValueBytes + ITEM_OVERHEAD_BYTES);
   const scratch = new Scratch(Math.min(wanted, largestResponseBytes(geometry)));
   const executor = new Executor({
@@ -59,6 +63,9 @@ function run(input: WorkerInput): void {
     bells,
     latency: histograms[worker],
     parked: input.parked,
+    conduct: input.conduct,
+    answers: input.answers,
+    maxAnswerChunks: input.maxAnswerChunks,
     serve: (request) => ({
       store,
       maxValueBytes: geometry.maxValueBytes,

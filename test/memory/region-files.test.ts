@@ -3,6 +3,7 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -14,8 +15,8 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { CTL_MAGIC, CtlHeader, LAYOUT_VERSION } from '#dist/memory/layout.js';
+import { checkTrust } from '#dist/memory/file-trust.js';
 import {
-  checkTrust,
   closeQuietly,
   openRegionFile,
   readCtlHeader,
@@ -121,28 +122,41 @@ describe('checkTrust', () => {
     );
   });
 
-  test.runIf(isRoot)('a file of another user is refused', () => {
-    const { path, fd } = file();
-    chownSync(path, 65534, 0);
-    expect(() => checkTrust(path, fd)).toThrow(error('ERR_KVS_NOT_OURS', 'belongs to uid 65534, we are uid 0'));
-  });
-
-  test('a file that seems to be of another user is refused', () => {
+  test('a file of another user is refused', () => {
     const { path, fd } = file();
     const uid = process.geteuid!();
-    const geteuid = vi.spyOn(process, 'geteuid').mockReturnValue(uid + 1);
-    onTestFinished(() => geteuid.mockRestore());
-    expect(() => checkTrust(path, fd)).toThrow(
-      error('ERR_KVS_NOT_OURS', `belongs to uid ${uid}, we are uid ${uid + 1}`),
-    );
+    if (isRoot) {
+      chownSync(path, 65534, 0);
+      expect(() => checkTrust(path, fd)).toThrow(error('ERR_KVS_NOT_OURS', 'belongs to uid 65534, we are uid 0'));
+    } else {
+      const geteuid = vi.spyOn(process, 'geteuid').mockReturnValue(uid + 1);
+      onTestFinished(() => geteuid.mockRestore());
+      expect(() => checkTrust(path, fd)).toThrow(
+        error('ERR_KVS_NOT_OURS', `belongs to uid ${uid}, we are uid ${uid + 1}`),
+      );
+    }
   });
 
-  test.runIf(isRoot)('a file of another user is trusted when it is shared with a group of ours', () => {
+  test('a file that a member of a group has made is trusted only where that group is named, and shared', () => {
     const { path, fd } = file('', 0o660);
-    chownSync(path, 65534, process.getgroups!()[0]);
-    expect(checkTrust(path, fd).uid).toBe(65534);
+    const { uid, gid } = fstatSync(fd);
+    // For the check, another user made it.
+    const geteuid = vi.spyOn(process, 'geteuid').mockReturnValue(uid + 1);
+    onTestFinished(() => geteuid.mockRestore());
+    expect(checkTrust(path, fd, gid).uid).toBe(uid);
+    expect(() => checkTrust(path, fd)).toThrow(error('ERR_KVS_NOT_OURS', `belongs to uid ${uid}`));
+    expect(() => checkTrust(path, fd, gid + 1)).toThrow(error('ERR_KVS_NOT_OURS', `belongs to uid ${uid}`));
     chmodSync(path, 0o600);
-    expect(() => checkTrust(path, fd)).toThrow(error('ERR_KVS_NOT_OURS', 'belongs to uid 65534'));
+    expect(() => checkTrust(path, fd, gid)).toThrow(error('ERR_KVS_NOT_OURS', `belongs to uid ${uid}`));
+  });
+
+  test('a file of our own that is shared with another group than the one named is refused', () => {
+    const { path, fd } = file('', 0o640);
+    const { gid } = fstatSync(fd);
+    expect(checkTrust(path, fd, gid).gid).toBe(gid);
+    expect(() => checkTrust(path, fd, gid + 1)).toThrow(
+      error('ERR_KVS_NOT_OURS', `is shared with group ${gid}, not with group ${gid + 1}`),
+    );
   });
 });
 

@@ -15,6 +15,7 @@ import { Call } from '#dist/client/call.js';
 import { RequestWriter } from '#dist/client/request-writer.js';
 import { hashWords } from '#dist/codec/hash.js';
 import { BellRinger } from '#dist/exchange/bell-ringer.js';
+import { AnswerQuota } from '#dist/exchange/answer-quota.js';
 import { PayloadArena } from '#dist/exchange/payload-arena.js';
 import { MAX_REPLAYS, SlotState, stateOf, withState } from '#dist/exchange/slot-word.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
@@ -28,6 +29,7 @@ import type { Operation } from '#dist/operation/operation.js';
 import { ResponseView } from '#dist/operation/response-view.js';
 import { Scratch } from '#dist/operation/scratch.js';
 import { OPERATIONS } from '#dist/operation/table.js';
+import { Conduct } from '#dist/server/conduct.js';
 import { Executor } from '#dist/server/executor.js';
 import { Parking } from '#dist/server/parking.js';
 import { WorkerRecovery } from '#dist/server/recovery.js';
@@ -110,7 +112,10 @@ function sceneOf(request: Request): Scene {
   const table = new SlotTable(ctl, geometry);
   call.slot = 0;
   call.word = table.claim(0, CLIENT);
-  new RequestWriter(ctl, new PayloadArena(ctl, geometry, CLIENT, 'requests')).write(call, table.base(0));
+  new RequestWriter(ctl, new PayloadArena(ctl, geometry, CLIENT, 'requests'), geometry.arenaChunks).write(
+    call,
+    table.base(0),
+  );
   call.word = table.submit(0, call.word);
   new TaskQueue(ctl, geometry).enqueue(0);
   const snapshots = [ctl, data].map(({ bytes }) => Buffer.from(bytes));
@@ -135,6 +140,9 @@ function serve(ctl: SegmentViews, data: SegmentViews): void {
     workerBells: new WorkerBells(ctl),
     bells: bellsOf(ctl),
     parked: Parking.allocate(geometry.slots),
+    conduct: Conduct.allocate(),
+    answers: AnswerQuota.allocate(),
+    maxAnswerChunks: geometry.arenaChunks,
     latency: createHistogram(),
     serve: (request) => ({
       store,
