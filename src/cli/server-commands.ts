@@ -1,4 +1,4 @@
-/** Commands about the server: ping, stats, bench. */
+/** Commands about the server: ping, stats, doctor, bench. */
 import { numberArgument } from './arguments.js';
 import { type Command, type CommandOptions, UsageError } from './command.js';
 import { parseByteSize } from './figures.js';
@@ -59,6 +59,20 @@ export const SERVER_COMMANDS: readonly Command[] = [
       const stats = await client.stats({ signal: session.signal });
       const { statsTable } = await import('./stats-table.js');
       yield { json: stats, line: statsTable(stats) };
+    },
+  },
+  {
+    name: 'doctor',
+    group: 'Server',
+    parameters: '',
+    summary: 'account for every slot, chunk, key and block in shared memory; needs no server that answers',
+    options: [{ name: 'archived', description: 'look at what was put aside under the name (kvs.<name>.ctl.old)' }],
+    async *run({ options: { name, shmDir } }, _args, { archived }) {
+      const { auditFiles, isSound } = await import('../audit/audit.js');
+      const { doctorPage } = await import('./doctor-page.js');
+      const report = await auditFiles({ name, shmDir, isArchived: archived === true });
+      const isOk = isSound(report);
+      yield { json: { ok: isOk, ...report }, line: doctorPage(report), isNo: !isOk };
     },
   },
   {

@@ -21,7 +21,19 @@ const NO_BORDER = {
 
 /** The first column is text, all others figures. */
 export function figuresTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const colAligns = head.map((_, column) => (column === 0 ? 'left' : 'right'));
+  return ruledTable(head, rows, (column) => (column === 0 ? 'left' : 'right'));
+}
+
+export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return ruledTable(head, rows, () => 'left');
+}
+
+function ruledTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  alignment: (column: number) => 'left' | 'right',
+): string {
+  const colAligns = head.map((_, column) => alignment(column));
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const rule = widths.map((width) => '─'.repeat(width));
   return render(new Table({ head: [...head], colAligns, chars: NO_BORDER, style: PLAIN }), [rule, ...rows]);

@@ -150,6 +150,6 @@ export class PayloadArena {
 }
 
 /** Marks an owner word, so that it is never 0: uses have 30 bits. */
-const OWNED = 0x40000000;
+export const OWNED = 0x40000000;
 
 const ownerWord = (use: number): number => use | OWNED;

@@ -45,7 +45,7 @@ export interface ClaimOptions extends CreateRegionOptions {
 }
 
 /** Servers in a row that may die over a region before it is put aside. */
-const MAX_RECOVERIES = 2;
+export const MAX_RECOVERIES = 2;
 const MAX_ATTEMPTS = 100;
 
 /** A region that will not do. `isWorthless`: nothing is lost by removing it. */

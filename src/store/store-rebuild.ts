@@ -35,7 +35,7 @@ export interface RebuiltStore {
 }
 
 /** Versions are whole numbers far below this, unless they are garbage. */
-const MAX_VERSION = 2 ** 52;
+export const MAX_VERSION = 2 ** 52;
 
 /** @throws Error when the heap is damaged beyond telling its blocks apart; nothing was changed then */
 export function rebuildStore(parts: RebuildParts): RebuiltStore {
