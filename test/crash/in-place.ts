@@ -22,8 +22,8 @@ export async function expectContents(world: World, allowed: readonly Contents[])
   must(isAllowed, `the store holds ${show(found)}, not ${allowed.map(show).join(' or ')}`);
 }
 
-export function expectNoLeaks(world: World, clients = 1): void {
-  const leaks = world.leaks(clients);
+export async function expectNoLeaks(world: World, clients = 1): Promise<void> {
+  const leaks = await world.leaks(clients);
   must(leaks.length === 0, leaks.join('; '));
 }
 
@@ -71,7 +71,7 @@ export async function bury(world: World, steps: readonly Step[], acknowledged: n
   world.reap();
   world.reap();
   await expectContents(world, outcomes(steps, acknowledged));
-  expectNoLeaks(world);
+  await expectNoLeaks(world);
   await world.write({ later: 'and later' });
   must((await world.read(['later']))['later'] === 'and later', 'others cannot go on');
 }
@@ -114,7 +114,7 @@ export async function finish(world: World, { steps }: ClientScenario, { answered
     expectAnswer(step, await world.ask(index === answered && pending !== undefined ? pending : step.run(world.witness, world)));
   }
   await expectContents(world, outcomes(steps, steps.length));
-  expectNoLeaks(world);
+  await expectNoLeaks(world);
 }
 
 /** The whole server dies: the next one executes the request once, with the same answer. */
@@ -149,7 +149,7 @@ export function threadPoint(world: World, scenario: ClientScenario): Point {
     // Chunks that it had claimed for an answer go with the use of its slot.
     world.reap();
     await expectContents(world, outcomes(scenario.steps, acknowledged));
-    expectNoLeaks(world);
+    await expectNoLeaks(world);
     return interrupted;
   };
 }
@@ -192,7 +192,7 @@ export function reaperPoint(world: World, { steps, reads = 'server' }: ClientSce
     world.serve();
     world.reap();
     await expectContents(world, outcomes(steps, acknowledged));
-    expectNoLeaks(world);
+    await expectNoLeaks(world);
     return lived;
   };
 }
@@ -206,7 +206,7 @@ export function startPoint(name: string): Point {
     try {
       world.enter();
       must(world.region.origin.kind !== 'taken-over', 'a region was taken over that never served');
-      expectNoLeaks(world, 0);
+      await expectNoLeaks(world, 0);
       must(world.files().join() === `kvs.${name}.ctl,kvs.${name}.data`, `files are left: ${world.files().join()}`);
       return lived;
     } finally {

@@ -110,7 +110,7 @@ export class Killing {
       const { isDead } = await this.#start({ name, limit, server: 'starting' }).ended;
       const world = new World(name);
       try {
-        expectNoLeaks(world, 0);
+        await expectNoLeaks(world, 0);
         must(!isDead || world.files().length === 2, `files are left: ${world.files().join()}`);
         return { isDead };
       } finally {
@@ -131,7 +131,7 @@ export class Killing {
         const isTaken = world.region.origin.kind === 'taken-over';
         must(isTaken || how === 'stopping', 'what was left to the next server is gone');
         if (isTaken) await expectContents(world, outcomes([], 0));
-        expectNoLeaks(world, isTaken ? 1 : 0);
+        await expectNoLeaks(world, isTaken ? 1 : 0);
         return { isDead };
       } finally {
         await world.close();
@@ -151,7 +151,7 @@ export class Killing {
       world.forgive();
       world.enter();
       await expectContents(world, outcomes([], 0));
-      expectNoLeaks(world);
+      await expectNoLeaks(world);
       return { isDead };
     };
   }

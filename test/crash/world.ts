@@ -36,6 +36,7 @@ export async function modulesOf(build: 'dist' | 'mortal') {
     ...(await load<typeof import('#dist/server/parking.js')>('server/parking.js')),
     ...(await load<typeof import('#dist/server/reaper.js')>('server/reaper.js')),
     ...(await load<typeof import('#dist/server/recovery.js')>('server/recovery.js')),
+    ...(await load<typeof import('#dist/server/client-list.js')>('server/client-list.js')),
     ...(await load<typeof import('#dist/server/sweeper.js')>('server/sweeper.js')),
     ...(await load<typeof import('#dist/server/warm-restart.js')>('server/warm-restart.js')),
     ...(await load<typeof import('#dist/store/store.js')>('store/store.js')),
@@ -218,15 +219,23 @@ export class World {
     };
   }
 
-  /** Sets right after a worker thread that has died, and looks twice for requests whose hints were lost. */
+  /** Sets hints right, as the server does: twice, requests that have waited for a whole round are queued again. */
+  sweep(): void {
+    const { ctl, geometry, region } = this;
+    const bells = new plain.BellRinger(ctl, geometry.clientsOffset, region.paths.bell);
+    const sweeper = new plain.Sweeper(region, new plain.TaskQueue(ctl, geometry), new plain.WorkerBells(ctl), bells);
+    const clients = new plain.ClientList(region).refresh();
+    for (let round = 0; round < 2; round++) sweeper.sweep(clients);
+    bells.close();
+  }
+
+  /** Sets right after a worker thread that has died. */
   recoverWorker(): void {
     const { ctl, data, geometry, region } = this;
     const bells = new plain.BellRinger(ctl, geometry.clientsOffset, region.paths.bell);
-    const workerBells = new plain.WorkerBells(ctl);
-    new plain.WorkerRecovery(ctl, data, geometry, bells, workerBells).recover(WORKER);
-    const sweeper = new plain.Sweeper(region, new plain.TaskQueue(ctl, geometry), workerBells, bells);
-    for (let round = 0; round < 2; round++) sweeper.sweep(clientsInUse(region));
+    new plain.WorkerRecovery(ctl, data, geometry, bells, new plain.WorkerBells(ctl)).recover(WORKER);
     bells.close();
+    this.sweep();
   }
 
   /** The result of a living client's call, which the server executes meanwhile. */
@@ -302,8 +311,9 @@ export class World {
   }
 
   /** What is held by nobody, found by looking at everything. */
-  leaks(clients = 1): string[] {
-    return findLeaks(this.region, clients);
+  leaks(clients = 1): Promise<string[]> {
+    this.sweep();
+    return findLeaks(this.name, clients);
   }
 
   files(): string[] {
