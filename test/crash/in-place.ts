@@ -1,8 +1,9 @@
 /** Deaths in place, of each role: what is done until the last step, what is done about it, and what must be so then. */
 import { isDeepStrictEqual } from 'node:util';
 
+import { life, mortal } from './builds.js';
 import { BEFORE, CLIENT_SCENARIOS, type ClientScenario, codeOf, type Contents, KEYS, type Step } from './scenarios.js';
-import { life, type Lived, mortal, PATIENCE, World } from './world.js';
+import { type Lived, PATIENCE, World } from './world.js';
 
 /** One death (or none: it came to its end before). @throws Error when something is not as it must be */
 export type Point = (limit: number) => Promise<{ readonly isDead: boolean }>;
@@ -13,7 +14,10 @@ export function must(condition: boolean, what: string): asserts condition {
 
 const show = (contents: Contents): string =>
   Object.entries(contents)
-    .map(([key, value]) => `${key}=${value === undefined ? '-' : value.length > 12 ? `${value.slice(0, 3)}*${value.length}` : value}`)
+    .map(
+      ([key, value]) =>
+        `${key}=${value === undefined ? '-' : value.length > 12 ? `${value.slice(0, 3)}*${value.length}` : value}`,
+    )
     .join(' ');
 
 export async function expectContents(world: World, allowed: readonly Contents[]): Promise<void> {
@@ -27,14 +31,16 @@ export async function expectNoLeaks(world: World, clients = 1): Promise<void> {
   must(leaks.length === 0, leaks.join('; '));
 }
 
-const effectsOf = ({ effect }: Step): readonly Contents[] => (Array.isArray(effect) ? effect : [effect ?? {}]) as readonly Contents[];
+const effectsOf = ({ effect }: Step): readonly Contents[] =>
+  (Array.isArray(effect) ? effect : [effect ?? {}]) as readonly Contents[];
 
 /** What the store may hold when a client has been told of `acknowledged` steps and knows nothing of the next one. */
 export function outcomes(steps: readonly Step[], acknowledged: number): Contents[] {
   let contents: Contents = { ...BEFORE };
   for (const step of steps.slice(0, acknowledged)) contents = { ...contents, ...effectsOf(step).at(-1) };
   const next = acknowledged < steps.length ? steps[acknowledged] : undefined;
-  const later = next === undefined ? [] : [...effectsOf(next), ...(next.otherwise === undefined ? [] : [next.otherwise])];
+  const later =
+    next === undefined ? [] : [...effectsOf(next), ...(next.otherwise === undefined ? [] : [next.otherwise])];
   const certain = steps.slice(0, acknowledged).at(-1);
   const abandoned = String(certain?.answer).endsWith('unknown') ? [{ ...contents, ...certain?.otherwise }] : [];
   return [contents, ...abandoned, ...later.map((effect) => ({ ...contents, ...effect }))];
@@ -53,7 +59,8 @@ export function clientPoint(world: World, scenario: ClientScenario, isReapedFirs
       for (const step of steps) {
         const answer = await world.pump(step.run(client, world), step.isUnserved ? () => {} : undefined);
         if (life.isDead) return;
-        if ('answer' in step) must(isDeepStrictEqual(answer, step.answer), `${String(answer)} instead of ${String(step.answer)}`);
+        if ('answer' in step)
+          must(isDeepStrictEqual(answer, step.answer), `${String(answer)} instead of ${String(step.answer)}`);
         acknowledged++;
       }
       await world.pump(client.close());
@@ -65,20 +72,35 @@ export function clientPoint(world: World, scenario: ClientScenario, isReapedFirs
 }
 
 /** What is done about a dead client, who was told of `acknowledged` steps; and expects all to be well. */
-export async function bury(world: World, steps: readonly Step[], acknowledged: number, isReapedFirst: boolean): Promise<void> {
+export async function bury(
+  world: World,
+  steps: readonly Step[],
+  acknowledged: number,
+  isReapedFirst: boolean,
+): Promise<void> {
   if (isReapedFirst) world.reap();
   world.serve();
   world.reap();
   world.reap();
   await expectContents(world, outcomes(steps, acknowledged));
+  await expectOthersGoOn(world);
   await expectNoLeaks(world);
-  await world.write({ later: 'and later' });
-  must((await world.read(['later']))['later'] === 'and later', 'others cannot go on');
+}
+
+/** What a dead one had in hand would be lost, at the latest, when its place is taken. */
+async function expectOthersGoOn(world: World): Promise<void> {
+  const value = 'x'.repeat(4000);
+  for (const key of ['later', 'and later']) await world.write({ [key]: value });
+  must((await world.read(['later']))['later'] === value, 'others cannot go on');
 }
 
 /** Whether a scenario is a matter of the server too, whoever asks. */
 const isExecuted = ({ connects, reads, isSucceeded, steps, name }: ClientScenario): boolean =>
-  !connects && reads === undefined && !isSucceeded && steps.every((step) => !step.isUnserved) && name !== 'wait for a slot';
+  !connects &&
+  reads === undefined &&
+  !isSucceeded &&
+  steps.every((step) => !step.isUnserved) &&
+  name !== 'wait for a slot';
 
 export const EXECUTED = CLIENT_SCENARIOS.filter(isExecuted);
 
@@ -95,7 +117,14 @@ async function interrupt(world: World, { steps }: ClientScenario, limit: number)
   const lived = await world.live(limit, async () => {
     for (const step of steps) {
       pending = step.run(world.witness, world);
-      expectAnswer(step, await world.pump(pending, () => world.serve(mortal), () => false));
+      expectAnswer(
+        step,
+        await world.pump(
+          pending,
+          () => world.serve(mortal),
+          () => false,
+        ),
+      );
       answered++;
     }
   });
@@ -108,12 +137,20 @@ function expectAnswer(step: Step, answer: unknown): void {
 }
 
 /** The rest of what was asked for is done as if nobody had died, and the store holds what it would hold then. */
-export async function finish(world: World, { steps }: ClientScenario, { answered, pending }: Interrupted): Promise<void> {
+export async function finish(
+  world: World,
+  { steps }: ClientScenario,
+  { answered, pending }: Interrupted,
+): Promise<void> {
   for (const [index, step] of steps.entries()) {
     if (index < answered) continue;
-    expectAnswer(step, await world.ask(index === answered && pending !== undefined ? pending : step.run(world.witness, world)));
+    expectAnswer(
+      step,
+      await world.ask(index === answered && pending !== undefined ? pending : step.run(world.witness, world)),
+    );
   }
   await expectContents(world, outcomes(steps, steps.length));
+  await expectOthersGoOn(world);
   await expectNoLeaks(world);
 }
 
@@ -149,6 +186,7 @@ export function threadPoint(world: World, scenario: ClientScenario): Point {
     // Chunks that it had claimed for an answer go with the use of its slot.
     world.reap();
     await expectContents(world, outcomes(scenario.steps, acknowledged));
+    await expectOthersGoOn(world);
     await expectNoLeaks(world);
     return interrupted;
   };

@@ -1,6 +1,7 @@
 /** Goes through the crash points that its options ask for, and says how many deaths of which kind all was well after. */
 import { parseArgs } from 'node:util';
 
+import { life } from './builds.js';
 import {
   clientPoint,
   EXECUTED,
@@ -13,12 +14,14 @@ import {
 } from './in-place.js';
 import { Killing } from './killed.js';
 import { BLOCKING, CLIENT_SCENARIOS } from './scenarios.js';
-import { life, World } from './world.js';
+import { World } from './world.js';
 
 const { values: options } = parseArgs({
   options: {
     /** Of the names of the points. */
     only: { type: 'string', default: '' },
+    /** The whole of one name. */
+    is: { type: 'string' },
     /** The first step to die in front of. */
     from: { type: 'string', default: '0' },
     /** Of so many steps, one is died in front of; `seed` says which. */
@@ -44,24 +47,29 @@ interface Plan {
 
 const name = (what: string) => `t-${options.run}-${process.pid}-crash-${what}`;
 const killing = new Killing(options.writes);
-const first = EXECUTED.filter(({ name: it }) => ['set, in extents of the arena', 'incr', 'mset', 'del and getdel'].includes(it));
+const first = EXECUTED.filter(({ name: it }) =>
+  ['set, in extents of the arena', 'incr', 'mset', 'del and getdel'].includes(it),
+);
 /** A walk over all buckets. */
 const strideOf = (it: string): number => (it === 'keys' ? 101 : 1);
 
 function inPlace(): Plan[] {
   const plans: Plan[] = [];
-  const add = (role: string, point: Plan['point'], stride = 1) => plans.push({ name: role, point, isKill: false, stride });
+  const add = (role: string, point: Plan['point'], stride = 1) =>
+    plans.push({ name: role, point, isKill: false, stride });
   for (const scenario of CLIENT_SCENARIOS) {
     add(`client, ${scenario.name}, reaped first`, (world) => clientPoint(world, scenario, true));
     add(`client, ${scenario.name}`, (world) => clientPoint(world, scenario, false));
     for (const earlier of [9, 20, 30, 44]) {
-      if (!scenario.connects) add(`reaper, of ${scenario.name} at ${earlier}`, (world) => reaperPoint(world, scenario, earlier));
+      if (!scenario.connects)
+        add(`reaper, of ${scenario.name} at ${earlier}`, (world) => reaperPoint(world, scenario, earlier));
     }
   }
   for (const scenario of EXECUTED) {
     const stride = strideOf(scenario.name);
     add(`server, ${scenario.name}`, (world) => serverPoint(world, scenario), stride);
-    if (scenario.name !== 'many at once') add(`worker thread, ${scenario.name}`, (world) => threadPoint(world, scenario), stride);
+    if (scenario.name !== 'many at once')
+      add(`worker thread, ${scenario.name}`, (world) => threadPoint(world, scenario), stride);
     for (const earlier of [10, 25, 50]) {
       add(`recovery, of ${scenario.name} at ${earlier}`, (world) => recoveryPoint(world, scenario, earlier), 7);
     }
@@ -73,7 +81,8 @@ function inPlace(): Plan[] {
 
 function byKills(): Plan[] {
   const plans: Plan[] = [];
-  const add = (role: string, point: Plan['point'], stride = 1) => plans.push({ name: `SIGKILL of ${role}`, point, isKill: true, stride });
+  const add = (role: string, point: Plan['point'], stride = 1) =>
+    plans.push({ name: `SIGKILL of ${role}`, point, isKill: true, stride });
   for (const scenario of [...EXECUTED, ...CLIENT_SCENARIOS.filter(({ connects }) => connects), ...BLOCKING]) {
     add(`a client, ${scenario.name}`, (world) => killing.client(world, scenario));
   }
@@ -111,7 +120,8 @@ const report: Record<string, { points: number; deaths: number }> = {};
 const failures: string[] = [];
 try {
   const plans = [...inPlace(), ...(options.kills === '0' ? [] : byKills())];
-  for (const plan of plans.filter(({ name: what }) => what.includes(options.only))) {
+  const isAsked = (what: string) => (options.is === undefined ? what.includes(options.only) : what === options.is);
+  for (const plan of plans.filter(({ name: what }) => isAsked(what))) {
     try {
       const deaths = await explore(plan, world);
       const role = plan.name.split(',')[0];
@@ -132,6 +142,9 @@ try {
   await world.close();
 }
 const count = (isKill: boolean) =>
-  Object.entries(report).reduce((sum, [role, { deaths }]) => sum + (role.startsWith('SIGKILL') === isKill ? deaths : 0), 0);
+  Object.entries(report).reduce(
+    (sum, [role, { deaths }]) => sum + (role.startsWith('SIGKILL') === isKill ? deaths : 0),
+    0,
+  );
 console.log(JSON.stringify({ inPlace: count(false), kills: count(true), failures, report }));
 process.exit(failures.length === 0 ? 0 : 1);

@@ -2,12 +2,11 @@
  * A process of the counted build that kills itself in front of one of its steps. argv[2]: Order. Says `acknowledged` when
  * a step of its scenario is done, `ready` and `ended`, each when it is so.
  */
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 
+import { life, liveUntilKilled, mortal } from './builds.js';
 import { BLOCKING, CLIENT_SCENARIOS } from './scenarios.js';
-
-type Index = typeof import('#dist/index.js');
-type Steps = typeof import('./steps.mjs');
 
 export interface Order {
   readonly name: string;
@@ -18,8 +17,7 @@ export interface Order {
 }
 
 const { name, limit, scenario, server: role } = JSON.parse(process.argv[2]) as Order;
-const { KvsClient, KvsServer } = (await import(new URL('../mortal/index.js', import.meta.url).href)) as Index;
-const { liveUntilKilled, life } = (await import(new URL('../mortal/steps.mjs', import.meta.url).href)) as Steps;
+const { KvsClient, KvsServer } = mortal;
 
 // A pipe keeps what was written before a death.
 const say = (word: string) => writeSync(1, `${word}\n`);
@@ -38,12 +36,13 @@ async function beClient(): Promise<void> {
 }
 
 async function beServer(): Promise<void> {
-  if (role !== 'stopping' && role !== 'leaving' && process.env['KVS_CRASH_WORKER'] === undefined) liveUntilKilled(limit);
+  if (role !== 'stopping' && role !== 'leaving' && process.env['KVS_CRASH_WORKER'] === undefined)
+    liveUntilKilled(limit);
   const server = await KvsServer.start({ name, workers: 1, takeover: role === 'taking over' });
   say('ready');
-  if (role === 'serving') return new Promise((resolve) => process.stdin.once('end', resolve).resume());
+  if (role === 'serving') await once(process.stdin.resume(), 'end');
   if (role === 'stopping' || role === 'leaving') liveUntilKilled(limit);
-  else life.limit = Infinity;
+  else if (role !== 'serving') life.limit = Infinity;
   await server.stop({ keep: role !== 'stopping' });
 }
 

@@ -1,6 +1,6 @@
 /**
  * A region whose server is this thread: requests are executed, the dead are reaped and servers follow one another when it
- * is told so, and between two deaths all bytes are set back. Whoever is to die comes from the counted build (steps.mjs):
+ * is told so, and between two deaths all bytes are set back. Whoever is to die comes from the counted build (steps.js):
  * at its last step it throws, everything that it would do afterwards throws too, and the kernel takes back its
  * descriptors, and with them its locks. So it leaves to others what a process leaves that is killed there.
  */
@@ -16,39 +16,9 @@ import { CtlHeader, DataHeader, type Geometry, RegionState, type RegionShape } f
 import type { OwnedRegion } from '#dist/memory/region.js';
 import type { SegmentViews } from '#dist/memory/segment.js';
 
+import { Death, held, life, type Modules, plain } from './builds.js';
 import { findLeaks } from './leaks.js';
 import { BEFORE } from './scenarios.js';
-
-/** A build of the sources, the usual one or the counted one. */
-export async function modulesOf(build: 'dist' | 'mortal') {
-  const load = <M>(file: string): Promise<M> => import(new URL(`../${build}/${file}`, import.meta.url).href) as Promise<M>;
-  return {
-    ...(await load<typeof import('#dist/index.js')>('index.js')),
-    ...(await load<typeof import('#dist/exchange/bell-ringer.js')>('exchange/bell-ringer.js')),
-    ...(await load<typeof import('#dist/exchange/task-queue.js')>('exchange/task-queue.js')),
-    ...(await load<typeof import('#dist/exchange/worker-bells.js')>('exchange/worker-bells.js')),
-    ...(await load<typeof import('#dist/memory/region.js')>('memory/region.js')),
-    ...(await load<typeof import('#dist/memory/region-claim.js')>('memory/region-claim.js')),
-    ...(await load<typeof import('#dist/memory/pins.js')>('memory/pins.js')),
-    ...(await load<typeof import('#dist/operation/batch-reader.js')>('operation/batch-reader.js')),
-    ...(await load<typeof import('#dist/operation/scratch.js')>('operation/scratch.js')),
-    ...(await load<typeof import('#dist/server/executor.js')>('server/executor.js')),
-    ...(await load<typeof import('#dist/server/parking.js')>('server/parking.js')),
-    ...(await load<typeof import('#dist/server/reaper.js')>('server/reaper.js')),
-    ...(await load<typeof import('#dist/server/recovery.js')>('server/recovery.js')),
-    ...(await load<typeof import('#dist/server/client-list.js')>('server/client-list.js')),
-    ...(await load<typeof import('#dist/server/sweeper.js')>('server/sweeper.js')),
-    ...(await load<typeof import('#dist/server/warm-restart.js')>('server/warm-restart.js')),
-    ...(await load<typeof import('#dist/store/store.js')>('store/store.js')),
-  };
-}
-export type Modules = Awaited<ReturnType<typeof modulesOf>>;
-type Steps = typeof import('./steps.mjs');
-
-export const plain = await modulesOf('dist');
-export const mortal = await modulesOf('mortal');
-const { life, held, Death } = (await import(new URL('../mortal/steps.mjs', import.meta.url).href)) as Steps;
-export { life };
 
 const SHM_DIR = '/dev/shm';
 const SHAPE: RegionShape = { slots: 16, stripes: 4, workers: 2, maxValueBytes: 65_536, maxMemoryBytes: 4 * 2 ** 20 };
@@ -317,7 +287,9 @@ export class World {
   }
 
   files(): string[] {
-    return readdirSync(SHM_DIR).filter((file) => file.startsWith(`kvs.${this.name}.`)).sort();
+    return readdirSync(SHM_DIR)
+      .filter((file) => file.startsWith(`kvs.${this.name}.`))
+      .sort();
   }
 
   async close(): Promise<void> {

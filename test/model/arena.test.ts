@@ -28,7 +28,14 @@ const clientsOffset = CtlHeader.sizeBytes;
 const slotsOffset = clientsOffset + MAX_CLIENTS * ClientRecord.sizeBytes;
 const chunkOwnersOffset = slotsOffset + SLOTS * Slot.sizeBytes;
 const pinsOffset = chunkOwnersOffset + CHUNKS * 4;
-const geometry = { clientsOffset, slots: SLOTS, slotsOffset, chunkOwnersOffset, arenaChunks: CHUNKS, pinsOffset } as Geometry;
+const geometry = {
+  clientsOffset,
+  slots: SLOTS,
+  slotsOffset,
+  chunkOwnersOffset,
+  arenaChunks: CHUNKS,
+  pinsOffset,
+} as Geometry;
 const ctl = viewsOf(new SharedArrayBuffer(pinsOffset + 128 + MAX_CLIENTS * 256));
 const { words } = ctl;
 const OWNERS = chunkOwnersOffset / 4;
@@ -60,7 +67,11 @@ function client(id: number, chunks: number, isServed: boolean): Actor<Ghost> {
   const name = `client ${id}`;
   const slot = id % SLOTS;
   const use = (local: Local) => useOf(slot, local['word']);
-  const step = (label: string, run: (local: Local) => void, after: (local: Local, ghost: Ghost) => void): Operation<Ghost> => ({ name: label, run, after });
+  const step = (
+    label: string,
+    run: (local: Local) => void,
+    after: (local: Local, ghost: Ghost) => void,
+  ): Operation<Ghost> => ({ name: label, run, after });
   const claim = step(
     'claim a slot',
     (local) => void (local['word'] = table.claim(slot, id)),
@@ -140,7 +151,19 @@ function client(id: number, chunks: number, isServed: boolean): Actor<Ghost> {
     delete ghost.holds[name];
     Object.assign(local, { pc: 7, word: 0, first: 0, seen: 0 });
   };
-  const byPc = [[claim], [request], [submit], [look, cancel], [freeRequest], [freeAnswer], [release], [], [takeBack], [giveUp], [leave]];
+  const byPc = [
+    [claim],
+    [request],
+    [submit],
+    [look, cancel],
+    [freeRequest],
+    [freeAnswer],
+    [release],
+    [],
+    [takeBack],
+    [giveUp],
+    [leave],
+  ];
   return { name, start: { pc: 0, word: 0, first: 0, seen: 0 }, mayDie: true, choices: ({ pc }) => byPc[pc] };
 }
 
@@ -192,7 +215,8 @@ function worker(): Actor<Ghost> {
   };
   const release: Operation<Ghost> = {
     name: 'release',
-    run: (local) => void (local['seen'] = Number(table.release(local['slot'], withState(local['word'], SlotState.abandoned)))),
+    run: (local) =>
+      void (local['seen'] = Number(table.release(local['slot'], withState(local['word'], SlotState.abandoned)))),
     after(local, ghost) {
       must(local['seen'] === 1, 'an abandoned slot was freed by another');
       rest(local, ghost);
@@ -221,7 +245,10 @@ function house(clients: number): Actor<Ghost> {
     start: { pc: 0, reaped0: 0, reaped1: 0 },
     choices: (local, _, isDead) => {
       dead = all.map((_op, id) => `client ${id}`).filter(isDead);
-      return [...all.filter((_op, id) => isDead(`client ${id}`) && local[`reaped${id}`] === 0), ...(dead.length > 0 ? [sweep] : [])];
+      return [
+        ...all.filter((_op, id) => isDead(`client ${id}`) && local[`reaped${id}`] === 0),
+        ...(dead.length > 0 ? [sweep] : []),
+      ];
     },
   };
 }
@@ -240,23 +267,34 @@ test.each([
   { requests: [2, 2], isServed: false, maxDeaths: 1 },
   { requests: [2, 1], isServed: false, maxDeaths: 2 },
   { requests: [1], isServed: true, maxDeaths: 1 },
-])('no chunk is had twice, taken from who needs it, or lost: requests of $requests chunks, served: $isServed, up to $maxDeaths deaths', ({ requests, isServed, maxDeaths }) => {
-  const { states, atRest } = explore<Ghost>({
-    words,
-    setUp() {
-      for (const id of requests.keys()) store(words, recordOf(id) + ClientRecord.inUse, 1);
-    },
-    actors: [...requests.map((chunks, id) => client(id, chunks, isServed)), ...(isServed ? [worker()] : []), house(requests.length)],
-    ghost: { holds: {} },
-    maxDeaths,
-    isConstant: (index) => index >= pinsOffset / 4 || index < clientsOffset / 4,
-    observe,
-    isAtRest: (memory, _ghost, snapshots) =>
-      memory.subarray(OWNERS, OWNERS + CHUNKS).every((owner) => owner === 0) &&
-      Array.from({ length: SLOTS }, (_, slot) => stateOf(memory[table.base(slot)])).every((state) => state === SlotState.free) &&
-      snapshots.every(({ isBusy, isDead, local }, i) => isDead || (!isBusy && (i >= requests.length || local.pc === 7))),
-  });
-  console.log('states', states);
-  expect(states).toBeGreaterThan(500);
-  expect(atRest).toBeGreaterThan(0);
-});
+])(
+  'no chunk is had twice, taken from who needs it, or lost: requests of $requests chunks, served: $isServed, up to $maxDeaths deaths',
+  ({ requests, isServed, maxDeaths }) => {
+    const { states, atRest } = explore<Ghost>({
+      words,
+      setUp() {
+        for (const id of requests.keys()) store(words, recordOf(id) + ClientRecord.inUse, 1);
+      },
+      actors: [
+        ...requests.map((chunks, id) => client(id, chunks, isServed)),
+        ...(isServed ? [worker()] : []),
+        house(requests.length),
+      ],
+      ghost: { holds: {} },
+      maxDeaths,
+      isConstant: (index) => index >= pinsOffset / 4 || index < clientsOffset / 4,
+      observe,
+      isAtRest: (memory, _ghost, snapshots) =>
+        memory.subarray(OWNERS, OWNERS + CHUNKS).every((owner) => owner === 0) &&
+        Array.from({ length: SLOTS }, (_, slot) => stateOf(memory[table.base(slot)])).every(
+          (state) => state === SlotState.free,
+        ) &&
+        snapshots.every(
+          ({ isBusy, isDead, local }, i) => isDead || (!isBusy && (i >= requests.length || local.pc === 7)),
+        ),
+    });
+    console.log('states', states);
+    expect(states).toBeGreaterThan(500);
+    expect(atRest).toBeGreaterThan(0);
+  },
+);

@@ -24,7 +24,14 @@ interface Ghost {
 
 const clientsOffset = CtlHeader.sizeBytes;
 const pinsOffset = clientsOffset + MAX_CLIENTS * ClientRecord.sizeBytes;
-const geometry = { clientsOffset, pinsOffset, slots: 0, slotsOffset: 0, arenaChunks: 0, chunkOwnersOffset: 0 } as Geometry;
+const geometry = {
+  clientsOffset,
+  pinsOffset,
+  slots: 0,
+  slotsOffset: 0,
+  arenaChunks: 0,
+  chunkOwnersOffset: 0,
+} as Geometry;
 const ctl = viewsOf(new SharedArrayBuffer(pinsOffset + 128 + MAX_CLIENTS * 256));
 const { words } = ctl;
 /** The kernel's locks, by index: 0 or the descriptor of the process that has it. In the header, which nobody uses here. */
@@ -99,7 +106,9 @@ function kernel(names: readonly string[]): Actor<Ghost> {
     name: 'kernel',
     start: { pc: 0 },
     choices: (_, __, isDead) =>
-      names.flatMap((name, i) => (isDead(name) ? Array.from({ length: INDICES }, (_unused, index) => free(i + 1, index)) : [])),
+      names.flatMap((name, i) =>
+        isDead(name) ? Array.from({ length: INDICES }, (_unused, index) => free(i + 1, index)) : [],
+      ),
   };
 }
 
@@ -117,7 +126,12 @@ function reaper(): Actor<Ghost> {
 const recordOf = (index: number) => clientBase({ geometry }, index);
 
 /** What a process that holds an index is entitled to. */
-function observe({ index, before, value }: Access, ghost: Ghost, actor: string, living: (name: string) => boolean): void {
+function observe(
+  { index, before, value }: Access,
+  ghost: Ghost,
+  actor: string,
+  living: (name: string) => boolean,
+): void {
   if (before === value) return;
   for (let client = 0; client < INDICES; client++) {
     const isRecord = index >= recordOf(client) && index < recordOf(client) + ClientRecord.sizeBytes / 4;
@@ -126,33 +140,36 @@ function observe({ index, before, value }: Access, ghost: Ghost, actor: string, 
   }
 }
 
-test.each([
-  { names: ['one', 'two'], rounds: [1, 1], maxDeaths: 2 },
-])('no lease is had twice, taken from the living or lost: $names, $rounds rounds, up to $maxDeaths deaths', ({ names, rounds, maxDeaths }) => {
-  let dead: readonly string[] = [];
-  const { states, atRest } = explore<Ghost>({
-    words,
-    setUp: () => {},
-    actors: [...names.map((name, i) => holder(name, i + 1, rounds[i])), kernel(names), reaper()].map((actor) => ({
-      ...actor,
-      choices(local, ghost, isDead) {
-        dead = names.filter(isDead);
-        for (const holders of ghost.holders) {
-          must(holders.filter((name) => !isDead(name)).length < 2, `one index is had by ${holders.join(' and ')}`);
-        }
-        return actor.choices(local, ghost, isDead);
-      },
-    })),
-    ghost: { holders: Array.from({ length: INDICES + 1 }, () => []) },
-    maxDeaths,
-    isConstant: (index) => index >= pinsOffset / 4 || index >= recordOf(INDICES),
-    observe: (access, ghost, actor) => observe(access, ghost, actor, (name) => !dead.includes(name)),
-    isAtRest: (memory, _ghost, snapshots) =>
-      snapshots.every(({ isBusy, isDead, local }, i) => isDead || (!isBusy && (i >= names.length || local['rounds'] === 0))) &&
-      Array.from({ length: INDICES }, (_, index) => index).every(
-        (index) => memory[recordOf(index) + ClientRecord.inUse] === 0 && memory[LOCKS + index] === 0,
-      ),
-  });
-  expect(states).toBeGreaterThan(1000);
-  expect(atRest).toBeGreaterThan(0);
-});
+test.each([{ names: ['one', 'two'], rounds: [1, 1], maxDeaths: 2 }])(
+  'no lease is had twice, taken from the living or lost: $names, $rounds rounds, up to $maxDeaths deaths',
+  ({ names, rounds, maxDeaths }) => {
+    let dead: readonly string[] = [];
+    const { states, atRest } = explore<Ghost>({
+      words,
+      setUp: () => {},
+      actors: [...names.map((name, i) => holder(name, i + 1, rounds[i])), kernel(names), reaper()].map((actor) => ({
+        ...actor,
+        choices(local, ghost, isDead) {
+          dead = names.filter(isDead);
+          for (const holders of ghost.holders) {
+            must(holders.filter((name) => !isDead(name)).length < 2, `one index is had by ${holders.join(' and ')}`);
+          }
+          return actor.choices(local, ghost, isDead);
+        },
+      })),
+      ghost: { holders: Array.from({ length: INDICES + 1 }, () => []) },
+      maxDeaths,
+      isConstant: (index) => index >= pinsOffset / 4 || index >= recordOf(INDICES),
+      observe: (access, ghost, actor) => observe(access, ghost, actor, (name) => !dead.includes(name)),
+      isAtRest: (memory, _ghost, snapshots) =>
+        snapshots.every(
+          ({ isBusy, isDead, local }, i) => isDead || (!isBusy && (i >= names.length || local['rounds'] === 0)),
+        ) &&
+        Array.from({ length: INDICES }, (_, index) => index).every(
+          (index) => memory[recordOf(index) + ClientRecord.inUse] === 0 && memory[LOCKS + index] === 0,
+        ),
+    });
+    expect(states).toBeGreaterThan(1000);
+    expect(atRest).toBeGreaterThan(0);
+  },
+);
