@@ -293,7 +293,6 @@ test.each([
           ({ isBusy, isDead, local }, i) => isDead || (!isBusy && (i >= requests.length || local.pc === 7)),
         ),
     });
-    console.log('states', states);
     expect(states).toBeGreaterThan(500);
     expect(atRest).toBeGreaterThan(0);
   },

@@ -21,7 +21,7 @@ function programOf(directory, { model, crash }) {
     const config = path.join(import.meta.dirname, 'vitest.config.ts');
     return ['node_modules/vitest/vitest.mjs', 'run', `test/model/${model}.test.ts`, '--bail', '1', '--config', config];
   }
-  return ['--expose-gc', path.join(directory, 'crash/main.js'), '--writes', '--kills', '0', '--is', crash ?? ''];
+  return [path.join(directory, 'crash/main.js'), '--writes', '--kills', '0', '--is', crash ?? ''];
 }
 
 /** @param {string} directory @param {import('./mutations.mjs').Mutation} mutation */

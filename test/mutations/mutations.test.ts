@@ -10,4 +10,4 @@ test('faults in claims of the arena are found', async () => {
   const { code, stdout, stderr } = await run(process.execPath, [program, '--only', 'arena: ']);
   expect(`${stdout}${stderr}`).toContain('3 of 3 mutations caught');
   expect(code).toBe(0);
-});
+}, 900_000);
