@@ -4,7 +4,7 @@
  * A chunk is nobody else's while its use is not over, whoever executes finds the whole request, and in the end no chunk
  * and no slot is lost. The claims of a slot and of a request's chunks are the client's (client/session.ts); the rest is
  * the worker's (server/executor.ts).
- * Seen to fail when: see test/model/mutations.mjs.
+ * Seen to fail when: one of the mutations of test/mutations/mutations.mjs is made.
  */
 import './atomic-words.js';
 

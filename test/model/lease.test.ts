@@ -2,7 +2,7 @@
  * All interleavings of processes that take a client's lease, use it and give it back, of which some die at any point, with
  * the shipped claimLease(), releaseLease() and Reaper; the kernel's locks are words that a death frees a moment later.
  * No two living processes have one index; nobody's record is cleared while it lives; in the end no index is lost.
- * Seen to fail when: see test/model/mutations.mjs.
+ * Seen to fail when: one of the mutations of test/mutations/mutations.mjs is made.
  */
 import './atomic-words.js';
 
