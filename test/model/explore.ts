@@ -112,7 +112,10 @@ export interface Explored {
 }
 
 export function explore<Ghost>(model: Model<Ghost>, maxStates = 2_000_000): Explored {
-  return new Explorer(model, maxStates).run();
+  const explored = new Explorer(model, maxStates).run();
+  // For figures.
+  if (process.env['KVS_EXPLORED'] !== undefined) console.log('explored states:', explored.states);
+  return explored;
 }
 
 class Explorer<Ghost> {
