@@ -120,8 +120,8 @@ export const MUTATIONS = [
   {
     ...LEASE,
     name: 'lease: unlocked before its record is cleared',
-    from: 'store(region.ctl.words, clientBase(region, client) + ClientRecord.inUse, 0);\n  native.unlockByte(region.ctlFd, CLIENT_LEASE_BYTE + client);',
-    to: 'native.unlockByte(region.ctlFd, CLIENT_LEASE_BYTE + client);\n  store(region.ctl.words, clientBase(region, client) + ClientRecord.inUse, 0);',
+    from: 'cas(region.ctl.words, clientBase(region, client) + ClientRecord.inUse, LeaseState.leased, LeaseState.unused);\n  native.unlockByte(region.ctlFd, CLIENT_LEASE_BYTE + client);',
+    to: 'native.unlockByte(region.ctlFd, CLIENT_LEASE_BYTE + client);\n  cas(region.ctl.words, clientBase(region, client) + ClientRecord.inUse, LeaseState.leased, LeaseState.unused);',
   },
   {
     ...REAPER,
@@ -219,9 +219,9 @@ export const MUTATIONS = [
   },
   {
     name: "recovery: chunks of a dead worker's answer stay",
-    file: 'server/in-flight.ts',
+    file: 'server/settlement.ts',
     crash: 'server, get',
-    from: 'this.#arena.releaseWhere((use, slot, chunk) => this.#isStale(use, slot, chunk));',
+    from: 'this.#releaseAnswer(slot, executing);',
     to: '',
   },
   {
