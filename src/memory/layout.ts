@@ -32,7 +32,7 @@ export {
   UNIT_BYTES,
 } from './heap-layout.js';
 
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 4;
 /** "KVSc" and "KVSd" as little-endian words. */
 export const CTL_MAGIC = 0x6353564b;
 export const DATA_MAGIC = 0x6453564b;
@@ -121,6 +121,7 @@ export const ClientRecord = record(LINE, {
   starving: i32,
   /** Futex of a starving blocking call: counts rings. */
   bell: i32,
+  /** By hostMs(). */
   connectedAtMs: f64,
 });
 
