@@ -6,7 +6,7 @@
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
 import { CLIENT_LEASE_BYTE, ClientRecord, LeaseState, MAX_CLIENTS } from './layout.js';
-import type { Region } from './region.js';
+import { hostMs, type Region } from './region.js';
 import { cas, load, store } from './words.js';
 
 /** Word index of a client's record in the ctl segment. */
@@ -37,7 +37,7 @@ export function claimLease(region: Region): number {
     store(words, base + ClientRecord.armed, 0);
     store(words, base + ClientRecord.starving, 0);
     words[base + ClientRecord.pid] = process.pid;
-    floats[base / 2 + ClientRecord.connectedAtMs] = Date.now();
+    floats[base / 2 + ClientRecord.connectedAtMs] = hostMs();
     return client;
   }
   throw new KvsError(

@@ -7,7 +7,7 @@
 import { clientBase } from '../memory/client-lease.js';
 import type { ClientLimits } from '../memory/client-limits.js';
 import { ClientRecord, LeaseState, MAX_CLIENTS } from '../memory/layout.js';
-import type { OwnedRegion } from '../memory/region.js';
+import { hostMs, type OwnedRegion } from '../memory/region.js';
 import { cas, load } from '../memory/words.js';
 import type { Conduct } from './conduct.js';
 import type { ServerEvent } from './options.js';
@@ -30,7 +30,7 @@ export class Expulsion {
   readonly #reaper: Reaper;
   readonly #onEvent: (event: ServerEvent) => void;
   /** Clients of before may hold what an earlier server allowed. */
-  readonly #startedAtMs = Date.now();
+  readonly #startedAtMs = hostMs();
   readonly #greedyRounds = new Uint8Array(MAX_CLIENTS);
   /** By client: whose faults are counted; another client may have the index now. */
   readonly #blamedSince = new Float64Array(MAX_CLIENTS);

@@ -2,7 +2,7 @@
  * Who is expelled, and what becomes of it and of others. Seen to fail when: faults are not counted; the worker executes
  * what an expelled client asks for; the sweeper does not look while nobody asks for anything but somebody waits for a slot.
  */
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 
 import { Session } from '#dist/client/session.js';
 import { Exile } from '#dist/client/exile.js';
@@ -20,6 +20,8 @@ import { Reaper } from '#dist/server/reaper.js';
 import { Peer, until } from '../fixtures/processes.js';
 import { attachTestRegion, createTestRegion } from '../fixtures/region.js';
 import { closing, connect, failureOf, startServer, statsUntil } from '../fixtures/service.js';
+
+afterEach(() => void vi.restoreAllMocks());
 
 const vandalOf = (name: string) => Peer.start('service/vandal', JSON.stringify({ name, seed: 1, mode: 'own' }));
 
@@ -85,7 +87,8 @@ test('who sends malformed requests is told so, and after some of them not served
   expect(await next.tell('sound')).toBe(Status.ok);
 });
 
-test('who hoards slots loses them while it lives, and others go on', async () => {
+test.each(['right', 'a year ahead'])('who hoards slots loses them while it lives; the clock is %s', async (clock) => {
+  if (clock !== 'right') vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 365 * 86_400_000);
   const { name, expelled } = await start();
   const client = await connect(name);
   const hoarder = await vandalOf(name);
