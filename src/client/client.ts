@@ -1,6 +1,7 @@
 /**
- * The client: every operation three ways (those that only read a key are in reading.ts). `await client.get(k)` hands over and lets the event loop go on;
- * `client.getSync(k)` blocks; `client.submit('get', k)` gives a Task to collect later. All share one order per key.
+ * The client: every operation three ways (those that only read a key are in reading.ts). `await client.get(k)` hands over
+ * and lets the event loop go on; `client.getSync(k)` blocks; `client.submit('get', k)` gives a Task to collect later. All
+ * share one order per key.
  */
 import type { Codec, CodecName, CodecTypes, CustomCodec } from '../codec/codec.js';
 import { kindOf } from '../errors.js';

@@ -71,7 +71,7 @@ export class ReadingClient<V> {
   }
 
   /**
-   * The value's bytes in shared memory, without a copy, whatever the codec (values below 16 KiB are copied): valid and
+   * The value's bytes in shared memory, without a copy, whatever the codec (values below 8 KiB are copied): valid and
    * unchanged until released, so take it with `using`. 64 at a time per client; more are copies.
    * @returns undefined when the key is missing
    */

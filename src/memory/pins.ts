@@ -81,9 +81,9 @@ export class PinRow {
   readonly #pinners: number;
   readonly #bit: number;
   readonly #row: number;
-  /** Indices of words that are not in use; the last one is taken next. */
   /** Called when the last one is let go. */
   #onEmpty: (() => void) | undefined;
+  /** Indices of words that are not in use; the last one is taken next. */
   readonly #free: number[] = Array.from({ length: PINS_PER_CLIENT }, (_, index) => PINS_PER_CLIENT - 1 - index);
 
   /** The row of a client that has just taken its lease, without any. */

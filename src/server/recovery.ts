@@ -17,7 +17,6 @@ import { NOT_BEGUN, Settlements } from './settlement.js';
 
 /** Between two looks at a request that two workers name. */
 const CONTEST_MS = 10;
-const NOBODY = -1;
 
 export class WorkerRecovery {
   readonly #ctl: SegmentViews;
@@ -58,15 +57,14 @@ export class WorkerRecovery {
     heap.freeNoted();
     const slot = load(this.#data.words, record + WorkerRecord.slot) - 1;
     if (slot >= 0 && slot < this.#table.count)
-      this.#settle(slot, this.#data.words[record + WorkerRecord.slotWord], worker);
+      this.#settle(slot, this.#data.words[record + WorkerRecord.slotWord], record);
     // Last of all: until then the record says how far it had come.
     store(this.#data.words, record + WorkerRecord.slot, 0);
   }
 
   /** What the dead thread was executing is answered, or executed by another (the rest of it). */
-  #settle(slot: number, executing: number, worker: number): void {
-    const record = workerBase(this.#geometry, worker);
-    if (!this.#settlements.hasProgressed(slot, executing, record) && this.#isNamedByOther(slot, executing, worker)) {
+  #settle(slot: number, executing: number, record: number): void {
+    if (!this.#settlements.hasProgressed(slot, executing, record) && this.#isNamedByOther(slot, executing, record)) {
       // One of the two had not begun: the living one will say.
       setTimeout(() => this.#settleUnnamed(slot, executing), CONTEST_MS).unref();
     } else {
@@ -75,7 +73,7 @@ export class WorkerRecovery {
   }
 
   #settleUnnamed(slot: number, executing: number): void {
-    if (!this.#isNamedByOther(slot, executing, NOBODY)) return this.#end(slot, executing, NOT_BEGUN);
+    if (!this.#isNamedByOther(slot, executing, NOT_BEGUN)) return this.#end(slot, executing, NOT_BEGUN);
     setTimeout(() => this.#settleUnnamed(slot, executing), CONTEST_MS).unref();
   }
 
@@ -92,22 +90,24 @@ export class WorkerRecovery {
     this.#workerBells.announce();
   }
 
-  /** Whether a worker but `worker` names this use of the slot. */
-  #isNamedByOther(slot: number, executing: number, worker: number): boolean {
+  /** Whether a worker names this use of the slot whose record is not `own`. */
+  #isNamedByOther(slot: number, executing: number, own: number): boolean {
     const { words } = this.#data;
-    for (let other = 0; other < this.#geometry.workers; other++) {
-      const record = workerBase(this.#geometry, other);
-      const isNamed = load(words, record + WorkerRecord.slot) === slot + 1;
-      if (other !== worker && isNamed && words[record + WorkerRecord.slotWord] === executing) return true;
-    }
-    return false;
+    const isOthers = (record: number) => record !== own && words[record + WorkerRecord.slotWord] === executing;
+    return isNamedByWorker(this.#data, this.#geometry, slot, isOthers);
   }
 }
 
-/** Whether a worker's record says that it executes the slot. */
-export function isNamedByWorker({ words }: SegmentViews, geometry: Geometry, slot: number): boolean {
+/** Whether a worker's record, of those that `isMeant` says yes to, says that it executes the slot. */
+export function isNamedByWorker(
+  { words }: SegmentViews,
+  geometry: Geometry,
+  slot: number,
+  isMeant: (record: number) => boolean = () => true,
+): boolean {
   for (let worker = 0; worker < geometry.workers; worker++) {
-    if (load(words, workerBase(geometry, worker) + WorkerRecord.slot) === slot + 1) return true;
+    const record = workerBase(geometry, worker);
+    if (load(words, record + WorkerRecord.slot) === slot + 1 && isMeant(record)) return true;
   }
   return false;
 }
