@@ -1,6 +1,7 @@
 /**
  * Segments in large pages, where the kernel has them for shared memory.
- * Seen to fail when: mappings start anywhere; the kernel is not asked; what is no whole large page is not reserved.
+ * Seen to fail when: what is no whole large page is not reserved. (Whether the kernel is asked at all it cannot tell from a
+ * kernel that has none.)
  */
 import { closeSync, fstatSync } from 'node:fs';
 import { join } from 'node:path';
