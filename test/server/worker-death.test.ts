@@ -1,8 +1,8 @@
 /**
  * Worker threads that die at any instruction: their requests are executed exactly once all the same, the store stays
  * whole, nothing leaks.
- * Seen to fail when: the request of a dead thread is answered with an error. (After which write it died is for
- * in-flight.test.ts.)
+ * Most of these deaths meet a thread between two requests: refusing what it was executing went unnoticed here. Death after
+ * each single write is in-flight.test.ts.
  */
 import { setTimeout } from 'node:timers/promises';
 
