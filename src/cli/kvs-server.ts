@@ -3,6 +3,7 @@
  * kvs-server: runs one server until it is told to stop. Logs go to stdout; why it does not start goes to stderr.
  */
 import { constants } from 'node:os';
+import { performance } from 'node:perf_hooks';
 
 import { Command, CommanderError, Option } from 'commander';
 import type { Logger } from 'pino';
