@@ -7,6 +7,7 @@ import { copyBytes } from '../memory/copy.js';
 import { BUCKET_BYTES, EXPIRES, EXPIRES_AT, Entry, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
+import { type BucketRange, Expirer } from './expirer.js';
 import { Heap, type HeapUsage } from './heap.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
@@ -14,21 +15,34 @@ import type { PinnedBlocks } from './limbo.js';
 /** Room for any number as text, or in binary, and for the moment at which it expires. */
 export const MAX_NUMBER_BYTES = 24;
 const EXPIRY_BYTES = 8;
+/** Attempts to allocate, each after some more of what has expired was removed. */
+const MAX_RECLAIMS = 64;
 
 export class Store {
   readonly map: HashMap;
   readonly heap: Heap;
+  /** Takes back what has expired; undefined: others do, this instance writes nothing. */
+  expirer: Expirer | undefined;
   readonly #data: SegmentViews;
   readonly #geometry: Geometry;
+  readonly #worker: number;
   readonly #record: number;
 
   /** @param pins what clients keep in place (memory/pins.ts) */
   constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks) {
     this.#data = data;
     this.#geometry = geometry;
+    this.#worker = worker;
     this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker);
     this.heap = new Heap(data, geometry, worker, this, pins);
+  }
+
+  /** From now on what expires is removed in time. @param unknown buckets that may have such entries already */
+  startExpiry(unknown: BucketRange): Expirer {
+    this.expirer = new Expirer(this.#data, this.#geometry, this.#worker, this.map, this.heap);
+    this.expirer.walk(unknown);
+    return this.expirer;
   }
 
   /** Makes an empty store of a zeroed data segment. */
@@ -53,11 +67,20 @@ export class Store {
     expiresAt = 0,
   ): number {
     if (!this.#ensureSpareBucket()) return 0;
-    const granule = this.heap.allocate(entryBytes(keyBytes, valueBytes, expiresAt !== 0));
+    const granule = this.allocate(entryBytes(keyBytes, valueBytes, expiresAt !== 0));
     if (granule === 0) return 0;
     this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec, expiresAt);
     copyBytes(key, keyOffset, this.#data, this.map.keyOffsetOf(granule), keyBytes);
     copyBytes(value, valueOffset, this.#data, this.map.valueOffsetOf(granule), valueBytes);
+    return granule;
+  }
+
+  /** A block of at least `bytes`, if need be in place of what has expired. With no lock held. @returns 0: the heap is full */
+  allocate(bytes: number): number {
+    let granule = this.heap.allocate(bytes);
+    for (let tries = 0; granule === 0 && tries < MAX_RECLAIMS && this.expirer?.reclaim() === true; tries++) {
+      granule = this.heap.allocate(bytes);
+    }
     return granule;
   }
 
@@ -169,7 +192,10 @@ export class Store {
       this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket]);
       this.#data.words[this.#record + WorkerRecord.spareBucket] = 0;
     }
-    return this.map.put(hash, granule, done);
+    const old = this.map.put(hash, granule, done);
+    const expiresAt = this.map.expiresAtOf(granule);
+    if (expiresAt !== 0) this.expirer?.add(hash, expiresAt, old === 0 ? 0 : this.map.expiresAtOf(old));
+    return old;
   }
 
   /** Takes out what find() found. Under the lock. @returns the entry: retire() it, unlocked */
