@@ -5,8 +5,8 @@ import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState } from '../exchange/slot-word.js';
 import { clientsInUse } from '../memory/client-lease.js';
+import { hostMs } from '../memory/clock.js';
 import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerRecord } from '../memory/layout.js';
-import { hostMs } from '../memory/region.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
@@ -65,6 +65,7 @@ export class StatisticsReader {
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
       expelled: this.#conduct.totalExpelled,
+      expired: this.#sum(WorkerRecord.expired),
     };
   }
 

@@ -10,6 +10,7 @@ import { Pins } from '../memory/pins.js';
 import { viewsOf } from '../memory/segment.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
+import type { BucketRange } from '../store/expirer.js';
 import { Store } from '../store/store.js';
 import { largestResponseBytes } from '../exchange/payload-arena.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
@@ -31,6 +32,8 @@ export interface WorkerInput {
   readonly conduct: SharedArrayBuffer;
   readonly answers: SharedArrayBuffer;
   readonly maxAnswerChunks: number;
+  /** Buckets whose entries nobody has looked at for when they expire. */
+  readonly unknownBuckets: BucketRange;
 }
 
 /** What a thread tells the pool. */
@@ -47,6 +50,7 @@ function run(input: WorkerInput): void {
   const ctl = viewsOf(input.ctl);
   const data = viewsOf(input.data);
   const store = new Store(data, geometry, worker, new Pins(ctl, geometry));
+  const expirer = store.startExpiry(input.unknownBuckets);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);
@@ -76,7 +80,7 @@ function run(input: WorkerInput): void {
     onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),
   });
   tell({ type: 'ready' });
-  new TaskLoop(ctl, queue, workerBells, bells, executor, worker).run();
+  new TaskLoop(ctl, queue, workerBells, bells, executor, expirer, worker).run();
   bells.close();
 }
 
