@@ -33,7 +33,7 @@ export interface RecoveryPlan {
   readonly isDamaged: boolean;
   /** To be cut at its `soundBytes`: a segment of `segments`. */
   readonly cut: SegmentSurvey | undefined;
-  /** Segments behind the end, and such as were never finished. */
+  /** Segments behind the end, and one there whose header is damaged. */
   readonly surplus: readonly SegmentSurvey[];
   readonly unfinished: readonly string[];
 }
