@@ -185,6 +185,18 @@ test('a store that survived in memory gets only what is behind it', () => {
   const { state, report } = recoverState(directory, { after: 3 });
   expect(report).toMatchObject({ records: 3, lastSequence: 6, snapshot: undefined });
   expect(state).toEqual(states[5]);
+  expect(() => recoverState(directory, { after: 7 })).toThrow(
+    'the log ends with record 6, the store in memory has effects up to 7',
+  );
+});
+
+test('damage in front of the snapshot that is used is damage all the same: records behind it may have been promised', () => {
+  const store = new LoggedStore(new MemoryDisk(), 1e6);
+  store.apply(put('a', '1'), put('b', '2'));
+  store.snapshot();
+  store.apply(put('c', '3'));
+  store.sync();
+  expect(recovered(MemoryDisk.with(store.disk.content, FIRST_SEGMENT, flip(64 + 20, 0)))).toBe('ERR_KVS_LOG_DAMAGED');
 });
 
 test('a value that looks like a record of the log is not taken for one behind a torn tail', () => {

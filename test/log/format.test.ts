@@ -12,7 +12,13 @@ import { native } from '#dist/native.js';
 import { MemoryDisk } from '../fixtures/log/memory-disk.js';
 import { encodeEffects, recoverState } from '../fixtures/log/model-store.js';
 
-const HEADER = { storeId: '0123456789abcdef', sequence: 4, createdMs: 1_700_000_000_000, durableSequence: 3, salt: 0xdeadbeef };
+const HEADER = {
+  storeId: '0123456789abcdef',
+  sequence: 4,
+  createdMs: 1_700_000_000_000,
+  durableSequence: 3,
+  salt: 0xdeadbeef,
+};
 
 /** put a = "1", put "clé" = "värde" until 1,800,000,000,000, expire a at 5, remove b, flush. */
 const SEGMENT = `
@@ -82,7 +88,11 @@ test('a snapshot and a segment of version 1 are read', () => {
 });
 
 test.each([
-  ['a newer version', (bytes: Buffer) => bytes.writeUInt32LE(2, 12), 'has format version 2, this shm-kvs reads up to 1'],
+  [
+    'a newer version',
+    (bytes: Buffer) => bytes.writeUInt32LE(2, 12),
+    'has format version 2, this shm-kvs reads up to 1',
+  ],
   ['another program', (bytes: Buffer) => bytes.write('SQLite format 3\0'), 'is not a segment of a shm-kvs log'],
 ])('a file of %s is refused, and not touched', (_, change, message) => {
   const bytes = Buffer.from(SEGMENT, 'hex');
@@ -107,6 +117,10 @@ test('a snapshot under the name of a segment, a segment under another number, an
   expect(recoverOf({ 'log-0000000000000003.kvl': SNAPSHOT })).toThrow('is not a segment of a shm-kvs log');
   expect(recoverOf({ 'log-0000000000000005.kvl': SEGMENT })).toThrow('begins with record 4, its name says otherwise');
   expect(
-    recoverOf({ 'log-0000000000000004.kvl': SEGMENT, 'log-0000000000000009.kvl': other, 'snapshot-0000000000000003.kvs': SNAPSHOT }),
+    recoverOf({
+      'log-0000000000000004.kvl': SEGMENT,
+      'log-0000000000000009.kvl': other,
+      'snapshot-0000000000000003.kvs': SNAPSHOT,
+    }),
   ).toThrow('is of store fedcba9876543210, others here are of 0123456789abcdef: move it elsewhere');
 });

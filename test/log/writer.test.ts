@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 
 import { openLogDirectory } from '#dist/log/directory.js';
 
+import { crashStates, randomOf } from '../fixtures/log/crash-states.js';
 import { LoggedStore } from '../fixtures/log/logged-store.js';
 import { MemoryDisk } from '../fixtures/log/memory-disk.js';
 import { encodeEffects, recoverState } from '../fixtures/log/model-store.js';
@@ -30,20 +31,23 @@ test('writes that are taken in small parts are whole in the end', () => {
   expect(afterKill(store).state).toEqual(store.state);
 });
 
-test.each(['ENOSPC', 'EDQUOT'])('a disk without room (%s) refuses, keeps what it has, and goes on when there is room', (code) => {
-  const store = oneDurable();
-  store.disk.faults.push({ call: 'write', code, times: 2, partial: 60 });
-  const { views, bytes } = encodeEffects([put('b', '2'), put('c', '3')], 2);
-  for (let attempt = 0; attempt < 2; attempt++) {
-    expect(() => store.log.append(views, 0, bytes)).toThrow(expect.objectContaining({ code: 'ERR_KVS_NO_SPACE' }));
-    expect(store.log).toMatchObject({ state: 'full', nextSequence: 2, durableSequence: 1 });
-    expect(afterKill(store).report).toMatchObject({ lastSequence: 1, torn: undefined });
-  }
-  expect(store.log.append(views, 0, bytes)).toBe(3);
-  expect(store.log.state).toBe('open');
-  expect(store.log.sync()).toBe(3);
-  expect(afterKill(store).report).toMatchObject({ lastSequence: 3, torn: undefined });
-});
+test.each(['ENOSPC', 'EDQUOT'])(
+  'a disk without room (%s) refuses, keeps what it has, and goes on when there is room',
+  (code) => {
+    const store = oneDurable();
+    store.disk.faults.push({ call: 'write', code, times: 2, partial: 60 });
+    const { views, bytes } = encodeEffects([put('b', '2'), put('c', '3')], 2);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      expect(() => store.log.append(views, 0, bytes)).toThrow(expect.objectContaining({ code: 'ERR_KVS_NO_SPACE' }));
+      expect(store.log).toMatchObject({ state: 'full', nextSequence: 2, durableSequence: 1 });
+      expect(afterKill(store).report).toMatchObject({ lastSequence: 1, torn: undefined });
+    }
+    expect(store.log.append(views, 0, bytes)).toBe(3);
+    expect(store.log.state).toBe('open');
+    expect(store.log.sync()).toBe(3);
+    expect(afterKill(store).report).toMatchObject({ lastSequence: 3, torn: undefined });
+  },
+);
 
 test('a disk without room for the next segment refuses in the same way', () => {
   const store = new LoggedStore(new MemoryDisk(), 100);
@@ -59,7 +63,10 @@ test('a disk without room for the next segment refuses in the same way', () => {
 
 test('what did not fit and cannot be taken back makes the log fail', () => {
   const store = oneDurable();
-  store.disk.faults.push({ call: 'write', code: 'ENOSPC', times: 1, partial: 60 }, { call: 'truncate', code: 'EIO', times: 1 });
+  store.disk.faults.push(
+    { call: 'write', code: 'ENOSPC', times: 1, partial: 60 },
+    { call: 'truncate', code: 'EIO', times: 1 },
+  );
   expect(() => store.apply(put('b', '2'))).toThrow('could not take a failed write back from');
   expect(store.log.state).toBe('failed');
 });
@@ -91,7 +98,10 @@ test('after a failed sync a new segment and a snapshot of everything make the lo
   expect(() => store.log.resume(1)).toThrow(RangeError);
   // The disk has lost what the failed sync was for: a crash now leaves what was acknowledged, without a complaint.
   const lost = MemoryDisk.with(store.disk.content, 'log-0000000000000001.kvl', (bytes) => bytes.slice(0, 64 + 64));
-  expect(recoverState(openLogDirectory(lost.path, lost))).toMatchObject({ report: { lastSequence: 1 }, state: store.states[1] });
+  expect(recoverState(openLogDirectory(lost.path, lost))).toMatchObject({
+    report: { lastSequence: 1 },
+    state: store.states[1],
+  });
   store.snapshot();
   expect(store.log).toMatchObject({ state: 'open', durableSequence: 3 });
   store.apply(put('d', '4'));
@@ -100,6 +110,24 @@ test('after a failed sync a new segment and a snapshot of everything make the lo
   const lostLater = MemoryDisk.with(store.disk.content, 'log-0000000000000003.kvl', (bytes) => bytes);
   expect(recoverState(openLogDirectory(lostLater.path, lostLater)).state).toEqual(store.state);
   expect(store.disk.list()).not.toContain('log-0000000000000001.kvl');
+});
+
+test('what a failed sync has lost is written again by the next process, before it relies on it', () => {
+  const store = oneDurable();
+  store.apply(put('b', '2'));
+  store.disk.faults.push({ call: 'fdatasync', code: 'EIO', times: 1 });
+  expect(() => store.sync()).toThrow();
+  store.log.close();
+  store.directory.close();
+  // The process dies; the next finds record 2 in the page cache, and syncs say yes.
+  const next = new LoggedStore(store.disk, 1e6, store.states);
+  expect(next.log.durableSequence).toBe(2);
+  for (const content of crashStates(store.disk.initial, store.disk.journal, store.disk.journal.length, randomOf(1), 0)) {
+    const crashed = new MemoryDisk(content);
+    const { state, report } = recoverState(openLogDirectory(crashed.path, crashed));
+    expect(report.lastSequence).toBe(2);
+    expect(state).toEqual(store.states[2]);
+  }
 });
 
 test('a write that fails in the middle makes the log fail; its batch goes into the next segment', () => {
@@ -125,16 +153,19 @@ test('a log that cannot be reopened stays failed, and can be tried again', () =>
   expect(store.log.state).toBe('reopened');
 });
 
-test.each(['write', 'fdatasync', 'rename'] as const)('a snapshot whose %s fails leaves nothing, and the log goes on', (call) => {
-  const store = oneDurable();
-  const names = store.disk.list();
-  store.disk.faults.push({ call, code: 'ENOSPC', times: 1 });
-  expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'ERR_KVS_NO_SPACE' }));
-  expect(store.disk.list()).toEqual(names);
-  store.apply(put('b', '2'));
-  store.snapshot();
-  expect(afterKill(store)).toMatchObject({ state: store.state, report: { snapshot: { entries: 2 } } });
-});
+test.each(['write', 'fdatasync', 'rename'] as const)(
+  'a snapshot whose %s fails leaves nothing, and the log goes on',
+  (call) => {
+    const store = oneDurable();
+    const names = store.disk.list();
+    store.disk.faults.push({ call, code: 'ENOSPC', times: 1 });
+    expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'ERR_KVS_NO_SPACE' }));
+    expect(store.disk.list()).toEqual(names);
+    store.apply(put('b', '2'));
+    store.snapshot();
+    expect(afterKill(store)).toMatchObject({ state: store.state, report: { snapshot: { entries: 2 } } });
+  },
+);
 
 test('snapshots take segments with them, but those behind the oldest that is kept', () => {
   const store = new LoggedStore(new MemoryDisk(), 100);
