@@ -1,7 +1,10 @@
 /**
  * Power failures: a run of appends, syncs, segments, snapshots and restarts on a recording disk; behind every operation of
  * it, and of the recoveries that follow, the disk states that POSIX allows. Each recovers to the state behind some record
- * that was written, and none that was promised is missing.
+ * that was written, and none that was promised is missing. Each sync that the code makes is left out once, and noticed,
+ * but for two that do nothing in this run. Seen to fail by hand: a snapshot renamed in front of its sync; recovery that
+ * cuts whatever proof there is (damage.test.ts), that refuses all that is torn, or does not write again what it found
+ * (writer.test.ts).
  */
 import { expect, test } from 'vitest';
 
@@ -9,7 +12,7 @@ import { openLogDirectory } from '#dist/log/directory.js';
 
 import { crashStates, type Random, randomOf } from '../fixtures/log/crash-states.js';
 import { LoggedStore } from '../fixtures/log/logged-store.js';
-import { type DiskContent, type Fault, MemoryDisk } from '../fixtures/log/memory-disk.js';
+import { type DiskContent, MemoryDisk } from '../fixtures/log/memory-disk.js';
 import { type ModelState, recoverState } from '../fixtures/log/model-store.js';
 
 const SEGMENT_BYTES = 900;
@@ -44,38 +47,46 @@ function script(store: LoggedStore): void {
 }
 
 interface Verdict {
-  readonly states: number;
-  /** The first few. */
+  states: number;
   readonly violations: string[];
 }
 
-/** Runs the script, then another on top, and tries every crash. */
-function explore(ignored: readonly Fault['call'][], random: Random, randomStates: number, nestEvery: number): Verdict {
-  const violations: string[] = [];
-  let states = 0;
+/** Runs the script, then again on top, and tries every crash. */
+function explore(random: Random, randomStates: number, nestEvery: number): Verdict {
+  const total: Verdict = { states: 0, violations: [] };
   let content: DiskContent | undefined;
   let history: readonly ModelState[] | undefined;
   for (let run = 0; run < 2; run++) {
     const disk = new MemoryDisk(content);
-    for (const call of ignored) disk.ignored.add(call);
     const promised = history === undefined ? 0 : history.length - 1;
     const store = new LoggedStore(disk, SEGMENT_BYTES, history);
     script(store);
-    for (let count = 0; count <= disk.journal.length; count++) {
-      const { acknowledged, appended } = promisedAt(disk, count, promised);
-      for (const crashed of crashStates(disk.initial, disk.journal, count, random, randomStates)) {
-        const where = `run ${run}, operation ${count} of ${disk.journal.length}`;
-        const isNested = states++ % nestEvery === 0;
-        const found = judge(crashed, store.states, acknowledged, appended, isNested ? random : undefined);
-        if (found !== undefined) violations.push(`${where}: ${found}`);
-        if (violations.length === 5) return { states, violations };
-      }
+    for (let count = 0; count <= disk.journal.length && total.violations.length < 5; count++) {
+      tryCrashes(store, count, promised, random, randomStates, nestEvery, total);
     }
     content = disk.content;
     history = store.states;
   }
-  if (process.env['KVS_EXPLORED'] !== undefined) console.log(`${states} disk states, seed ${SEED}`);
-  return { states, violations };
+  if (process.env['KVS_EXPLORED'] !== undefined) console.log(`${total.states} disk states, seed ${SEED}`);
+  return total;
+}
+
+/** All crashes behind one operation. */
+function tryCrashes(
+  { disk, states }: LoggedStore,
+  count: number,
+  promised: number,
+  random: Random,
+  randomStates: number,
+  nestEvery: number,
+  total: Verdict,
+): void {
+  const { acknowledged, appended } = promisedAt(disk, count, promised);
+  for (const crashed of crashStates(disk.initial, disk.journal, count, random, randomStates)) {
+    const isNested = total.states++ % nestEvery === 0;
+    const found = judge(crashed, states, acknowledged, appended, isNested ? random : undefined);
+    if (found !== undefined) total.violations.push(`operation ${count} of ${disk.journal.length}: ${found}`);
+  }
 }
 
 function promisedAt(disk: MemoryDisk, count: number, before: number) {
@@ -131,17 +142,35 @@ function isSame(state: ModelState, expected: ModelState): boolean {
 }
 
 test('behind every operation, every crash leaves what was promised', () => {
-  const { states, violations } = explore([], randomOf(SEED), 6, 23);
+  const { states, violations } = explore(randomOf(SEED), 6, 23);
   expect(violations, `seed ${SEED}`).toEqual([]);
   expect(states).toBeGreaterThan(2000);
 });
 
-test('a sync of files that is left out is noticed', () => {
-  const { violations } = explore(['fdatasync'], randomOf(SEED), 2, Infinity);
-  expect(violations).not.toEqual([]);
+test('each sync that is left out is noticed', () => {
+  const unnoticed: string[] = [];
+  for (let sync = 0; ; sync++) {
+    const disk = new MemoryDisk();
+    disk.leftOutSync = sync;
+    const store = new LoggedStore(disk, SEGMENT_BYTES);
+    script(store);
+    if (disk.leftOutAt === undefined) break;
+    const total: Verdict = { states: 0, violations: [] };
+    for (let count = disk.leftOutAt; count <= disk.journal.length && total.violations.length === 0; count++) {
+      tryCrashes(store, count, 0, randomOf(SEED), 0, Infinity, total);
+    }
+    if (total.violations.length === 0) unnoticed.push(describe(disk, disk.leftOutAt - 1));
+  }
+  expect(unnoticed).toEqual([
+    // Of the directory, by a recovery that has found nothing, and written nothing but its pid.
+    'write undefined',
+    // Of the directory, for a snapshot that nothing was removed for: the one before it is as good.
+    'rename snapshot-0000000000000012.kvs',
+  ]);
 });
 
-test('a sync of the directory that is left out is noticed', () => {
-  const { violations } = explore(['syncDirectory'], randomOf(SEED), 2, Infinity);
-  expect(violations).not.toEqual([]);
-});
+/** What was done in front of the sync. */
+function describe({ journal }: MemoryDisk, index: number): string {
+  const operation = journal[index]!;
+  return `${operation.type} ${operation.type === 'rename' ? operation.to : undefined}`;
+}

@@ -1,4 +1,7 @@
-/** What a log does when its disk fails: nothing is acknowledged that may be lost, and service resumes when it can. */
+/**
+ * What a log does when its disk fails: nothing is acknowledged that may be lost, and service resumes when it can.
+ * Seen to fail: a failed sync that is tried again; recovery that does not write again what it found.
+ */
 import { expect, test } from 'vitest';
 
 import { openLogDirectory } from '#dist/log/directory.js';
@@ -122,7 +125,13 @@ test('what a failed sync has lost is written again by the next process, before i
   // The process dies; the next finds record 2 in the page cache, and syncs say yes.
   const next = new LoggedStore(store.disk, 1e6, store.states);
   expect(next.log.durableSequence).toBe(2);
-  for (const content of crashStates(store.disk.initial, store.disk.journal, store.disk.journal.length, randomOf(1), 0)) {
+  for (const content of crashStates(
+    store.disk.initial,
+    store.disk.journal,
+    store.disk.journal.length,
+    randomOf(1),
+    0,
+  )) {
     const crashed = new MemoryDisk(content);
     const { state, report } = recoverState(openLogDirectory(crashed.path, crashed));
     expect(report.lastSequence).toBe(2);
