@@ -74,7 +74,7 @@ export function planRecovery(
     end,
     isDamaged: end !== undefined && Math.max(proven, after ?? 0) >= end.missing,
     cut: isHeadless ? undefined : chain.cut,
-    surplus: isHeadless ? [chain.cut!, ...chain.surplus] : chain.surplus,
+    surplus: isHeadless ? [chain.cut, ...chain.surplus] : chain.surplus,
     unfinished: files.unfinished,
   };
 }

@@ -83,7 +83,7 @@ test('log check tells what a server would make of the files, and changes none', 
     recovery: { isRefused: false, lastSequence: 3, end: { file: segment, what: 'record 4 is not sound' } },
   });
   const bytes = readFileSync(segment);
-  bytes[64 + 20]! ^= 1;
+  bytes[64 + 20] ^= 1;
   writeFileSync(segment, bytes);
   const damaged = await kvs('log', 'check', path);
   expect(damaged).toMatchObject({

@@ -51,7 +51,7 @@ function recovered(disk: MemoryDisk): { state: ModelState; last: number; isTorn:
 }
 
 const flip = (at: number, bit: number) => (bytes: Uint8Array) => {
-  bytes[at]! ^= 1 << bit;
+  bytes[at] ^= 1 << bit;
   return bytes;
 };
 

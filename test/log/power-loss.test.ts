@@ -115,7 +115,7 @@ function judge(
     last = report.lastSequence;
     directory.close();
     if (last < acknowledged || last > appended) return `ends with ${last}, allowed is ${acknowledged} to ${appended}`;
-    if (!isSame(state, history[last]!)) return `what record ${last} left is not as it was`;
+    if (!isSame(state, history[last])) return `what record ${last} left is not as it was`;
   } catch (error) {
     return String(error);
   }
@@ -171,6 +171,6 @@ test('each sync that is left out is noticed', () => {
 
 /** What was done in front of the sync. */
 function describe({ journal }: MemoryDisk, index: number): string {
-  const operation = journal[index]!;
+  const operation = journal[index];
   return `${operation.type} ${operation.type === 'rename' ? operation.to : undefined}`;
 }

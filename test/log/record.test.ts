@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import {
@@ -13,6 +13,7 @@ import {
   writeRecordHeader,
 } from '#dist/log/record.js';
 import { replayRecord } from '#dist/log/replay.js';
+import type { RecoverySink } from '#dist/log/sink.js';
 import { native } from '#dist/native.js';
 
 import { ModelSink } from '../fixtures/log/model-store.js';
@@ -90,15 +91,15 @@ test('records of any lengths come out as they went in, one behind the other', ()
         expect(isRecordShape(views, at)).toBe(true);
         expect(views.floats[at / 8 + RecordField.sequence]).toBe(1000 + i);
         expect(views.words[at / 4 + RecordField.unsynced]).toBe(9 + i);
-        replayRecord(views, at, {
-          ...new ModelSink(),
+        const sink = Object.assign(new ModelSink(), {
           put({ bytes }, keyOffset, keyBytes, valueOffset, valueBytes, codec, flags, version, expiresAtMs) {
             const key = bytes.slice(keyOffset, keyOffset + keyBytes);
             const value = bytes.slice(valueOffset, valueOffset + valueBytes);
             expect({ key, value, codec, flags, version, expiresAtMs }).toEqual(expected);
           },
-        } as ModelSink);
-        at += views.words[at / 4 + RecordField.bytes]!;
+        } satisfies Partial<RecoverySink>);
+        replayRecord(views, at, sink);
+        at += views.words[at / 4 + RecordField.bytes];
       }
       expect(at).toBe(end);
     }),
