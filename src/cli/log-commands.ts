@@ -1,9 +1,6 @@
 /** Commands on files of a log, which need no server: log check, log dump. */
 import { codecNameOf, type StoredValue } from '../codec/codec.js';
-import type { FileCheck, LogCheck } from '../log/inspect.js';
 import { type Command, UsageError } from './command.js';
-import { formatBytes, formatCount } from './figures.js';
-import { textTable } from './table.js';
 import { jsonOfBytes, jsonOfValue } from './values.js';
 
 const ACTIONS = ['check', 'dump'];
@@ -22,6 +19,7 @@ export const LOG_COMMANDS: readonly Command[] = [
         throw new UsageError(`log: expected check or dump and a path, got ${JSON.stringify(name)}`);
       }
       if (name === 'check') {
+        const { checkPage } = await import('./log-page.js');
         const check = checkLog(path.toString());
         const isOk = check.files.every(({ isSound }) => isSound) && check.recovery?.isRefused !== true;
         yield { json: { ok: isOk, ...check }, line: checkPage(check), isNo: !isOk };
@@ -54,25 +52,3 @@ function jsonOfStored(stored: StoredValue): object {
     return { value: jsonOfBytes(stored.bytes), codec: codecNameOf(stored.tag) ?? 'unknown' };
   }
 }
-
-function checkPage({ files, recovery }: LogCheck): string {
-  const table = textTable(['file', 'records', 'entries', 'size', ''], files.map(checkRow));
-  if (recovery === undefined) return table;
-  const { isRefused, snapshot, lastSequence, end } = recovery;
-  const start = snapshot === undefined ? 'no snapshot' : snapshot;
-  const where = end === undefined ? '' : ` (${end.file}, byte ${end.offset}: ${end.what})`;
-  const verdict = isRefused
-    ? `A server would refuse this log${where}; --repair keeps copies and ends it with record ${lastSequence}.`
-    : end === undefined
-      ? `A server would recover everything, up to record ${lastSequence}; from ${start}.`
-      : `A server would recover up to record ${lastSequence} and cut a torn tail${where}; from ${start}.`;
-  return `${table}\n\n${verdict}`;
-}
-
-const checkRow = ({ file, sequence, lastSequence, entries, bytes, soundBytes, isSound }: FileCheck): string[] => [
-  file,
-  `${sequence} to ${lastSequence ?? '?'}`,
-  formatCount(entries),
-  formatBytes(bytes),
-  isSound ? 'sound' : `not sound from byte ${soundBytes} on`,
-];
