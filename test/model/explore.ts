@@ -52,9 +52,16 @@ export interface Model<Ghost> {
   readonly hasStoreBuffers?: boolean;
   /** Words whose accesses are no steps: nobody changes them. */
   isConstant?(index: number): boolean;
+  /**
+   * Whether an access is no step, because nobody else may look at that word just now: one made under the lock that guards
+   * it. It happens together with the step before it, but death may come in front of it. To throw when the lock is not held.
+   */
+  isHidden?(kind: Access['kind'], index: number, actor: string): boolean;
+  /** Whether an access has to wait until another actor has changed something. */
+  isBlocked?(kind: Access['kind'], index: number): boolean;
   /** Sees every access of every actor, a buffered store when it reaches the words. Throws when it must not be. */
   observe?(access: Access, ghost: Ghost, actor: string, words: Int32Array): void;
-  /** Whether the system is at rest. Every state must have a way to rest without another death. */
+  /** Whether the system is at rest. Every state must have a way to rest without another death. Throws when it must not be. */
   isAtRest(words: Int32Array, ghost: Ghost, actors: readonly Snapshot[]): boolean;
 }
 
@@ -127,12 +134,14 @@ class Explorer<Ghost> {
   readonly #resting: number[] = [];
   /** Words that any actor ever touched, in order: no others can differ. */
   #touched: number[] = [];
+  readonly #isTouched: Uint8Array;
   /** What an access of the words does just now. */
   #onAccess: OnAccess = (_, __, perform) => perform();
 
   constructor(model: Model<Ghost>, maxStates: number) {
     this.#model = model;
     this.#maxStates = maxStates;
+    this.#isTouched = new Uint8Array(model.words.length);
   }
 
   run(): Explored {
@@ -162,16 +171,20 @@ class Explorer<Ghost> {
       if (running.isDead) continue;
       const choices = actor.choices(running.local, state.ghost, isDead);
       const isFinished = running.operation === '' && choices.length === 0;
-      if (actor.mayDie === true && !isFinished && state.deaths < (this.#model.maxDeaths ?? 0)) {
-        // Nobody sees any more what it knew.
-        const dead = { ...running, local: { pc: -1 }, isDead: true, operation: '', results: [], first: '' };
-        const actors = state.actors.with(index, dead);
-        this.#visit({ ...state, actors, deaths: state.deaths + 1 }, id, `${actor.name} dies`, true);
-      }
+      if (!isFinished) this.#die(id, state, index);
       for (const operation of choices) {
         if (['', operation.name].includes(running.operation)) this.#step(id, state, index, operation);
       }
     }
+  }
+
+  #die(id: number, state: State<Ghost>, index: number): void {
+    const { mayDie, name } = this.#model.actors[index];
+    if (mayDie !== true || state.deaths >= (this.#model.maxDeaths ?? 0)) return;
+    // Nobody sees any more what it knew.
+    const dead = { ...state.actors[index], local: { pc: -1 }, isDead: true, operation: '', results: [], first: '' };
+    const actors = state.actors.with(index, dead);
+    this.#visit({ ...state, actors, deaths: state.deaths + 1 }, id, `${name} dies`, true);
   }
 
   /** Lets the oldest store of an actor reach the words. */
@@ -202,8 +215,11 @@ class Explorer<Ghost> {
     const ghost = copyOf(state.ghost);
     let next: Running;
     let label = operation.name;
+    /** Memory in front of each hidden change. */
+    const instants: number[][] = [];
+    const die = () => instants.forEach((memory) => this.#die(id, { ...state, memory }, index));
     try {
-      const { results, first, access, buffer, isDone } = this.#access(operation, local, running);
+      const { results, first, access, buffer, isDone } = this.#access(operation, local, running, name, instants);
       if (access !== undefined) {
         label += ` ${access.kind} [${access.index}] ${access.before}→${access.value}`;
         const isBuffered = buffer.length > running.buffer.length;
@@ -216,23 +232,35 @@ class Explorer<Ghost> {
         next = { ...running, operation: operation.name, results, first, buffer };
       }
     } catch (error) {
-      if (error instanceof Blocked) return;
+      if (error instanceof Blocked) return die();
       throw this.#violation(error, id, `${name}: ${label}`);
     }
     const actors = state.actors.with(index, next);
     this.#visit({ memory: this.#memory(), actors, ghost, deaths: state.deaths }, id, `${name}: ${label}`, false);
+    die();
   }
 
-  #access(operation: Operation<Ghost>, local: Local, running: Running) {
+  #access(operation: Operation<Ghost>, local: Local, running: Running, name: string, instants: number[][]) {
     const results = [...running.results];
     let { first } = running;
     let replayed = 0;
     let access: Access | undefined;
     let { buffer } = running;
+    let end: Error | undefined;
+    // What runs in a `finally` on its way out must change nothing any more.
+    const stop = (error: Error) => (end = error);
     this.#onAccess = (kind, at, perform, stored) => {
+      if (end !== undefined) throw end;
       if (this.#model.isConstant?.(at) === true) return perform();
       if (replayed < results.length) return results[replayed++];
-      if (access !== undefined) throw PAUSE;
+      if (this.#model.isHidden?.(kind, at, name) === true) {
+        this.#touch(at);
+        if (kind !== 'load') instants.push(this.#memory());
+        replayed = results.push(perform());
+        return results[replayed - 1];
+      }
+      if (access !== undefined) throw stop(PAUSE);
+      if (this.#model.isBlocked?.(kind, at) === true) throw stop(new Blocked());
       this.#touch(at);
       const before = this.#model.words[at];
       let result: number;
@@ -240,7 +268,7 @@ class Explorer<Ghost> {
       else if (kind === 'store') [result, buffer] = [stored, [...buffer, at, stored]];
       else if (kind === 'load') result = inBuffer(buffer, at) ?? perform();
       else if (buffer.length === 0) result = perform();
-      else throw new Blocked();
+      else throw stop(new Blocked());
       access = { kind, index: at, before, value: kind === 'store' ? stored : this.#model.words[at] };
       if (results.length === 0) first = `${kind} ${at}`;
       else if (operation.isLoop === true && `${kind} ${at}` === first) results.length = 0;
@@ -275,7 +303,11 @@ class Explorer<Ghost> {
         isBusy: operation !== '',
       }));
       const isStored = state.actors.every(({ buffer }) => buffer.length === 0);
-      if (isStored && this.#model.isAtRest(this.#model.words, state.ghost, snapshots)) this.#resting.push(id);
+      try {
+        if (isStored && this.#model.isAtRest(this.#model.words, state.ghost, snapshots)) this.#resting.push(id);
+      } catch (error) {
+        throw this.#violation(error, id, '');
+      }
     }
     if (parent >= 0 && !isDeath) this.#nodes[id].from.push(parent);
   }
@@ -297,7 +329,9 @@ class Explorer<Ghost> {
   }
 
   #touch(index: number): void {
-    if (!this.#touched.includes(index)) this.#touched = [...this.#touched, index].sort((a, b) => a - b);
+    if (this.#isTouched[index] !== 0) return;
+    this.#isTouched[index] = 1;
+    this.#touched = [...this.#touched, index].sort((a, b) => a - b);
   }
 
   #memory(): number[] {
