@@ -1,7 +1,8 @@
 /**
  * All interleavings of three workers that take and release the shipped lock, without any time-out: it is never had by
  * two, and from every state there is a way to all having had it: a lost wake-up is a state in which everybody sleeps.
- * Looks at a lock that is held follow on each other at once: one that comes later meets the same or fails and looks again.
+ * It looks twice before it goes to sleep; all further looks at a lock that is held follow at once: one that comes later
+ * meets the same, or what it does next fails and it looks again.
  * A worker that dies while it is being woken takes the wake-up with it; then the others' sleep ends by its time-out, which
  * is not here.
  * Seen to fail by `npm run test:mutations`.
@@ -20,6 +21,8 @@ interface Ghost {
 }
 
 const LOCK = 0;
+/** Looks that are steps: one finds it held, one may find it free. */
+const SPINS = 2;
 /** A bit per sleeper. */
 const SLEEPERS = 32;
 const words = new Int32Array(new SharedArrayBuffer(256));
@@ -84,7 +87,7 @@ test.each([[[1, 1, 1]], [[3, 3]], [[2, 1, 1]]])('nobody has the lock beside anot
   const { states, atRest } = explore<Ghost>({
     words,
     setUp: () => words.fill(0),
-    isHidden: (kind, index) => kind === 'load' && index === LOCK && words[LOCK] !== 0,
+    isHidden: (kind, index, _, made) => kind === 'load' && index === LOCK && words[LOCK] !== 0 && made > SPINS,
     actors: rounds.map((each, id) => worker(id, each)),
     ghost: { holder: -1 },
     // The store that releases it comes before anybody is woken.
