@@ -28,6 +28,7 @@ const REBUILD = { file: 'store/heap-rebuild.ts', model: 'heap' };
 const QUOTA = { file: 'exchange/answer-quota.ts', test: 'exchange/answer-quota' };
 const TRUST = { file: 'memory/file-trust.ts', test: 'memory/region-files' };
 const RINGER = { file: 'exchange/bell-ringer.ts', test: 'exchange/bell-ringer' };
+const WITHDRAWN = { file: 'client/withdrawn-calls.ts', test: 'client/withdrawn-calls' };
 const LOCK = { file: 'memory/lock.ts', model: 'lock' };
 
 /** @type {readonly Mutation[]} */
@@ -503,5 +504,42 @@ export const MUTATIONS = [
     file: 'client/doorbell.ts',
     from: 'constants.O_NONBLOCK | constants.O_NOFOLLOW',
     to: 'constants.O_NONBLOCK',
+  },
+  {
+    ...WITHDRAWN,
+    name: 'withdrawn calls: no timer looks after them',
+    from: 'if (this.#timer === undefined) this.#lookAfter(FIRST_LOOK_MS);',
+    to: '',
+  },
+  {
+    ...WITHDRAWN,
+    name: 'withdrawn calls: looked after once',
+    from: 'if (this.isAny) this.#lookAfter(Math.min(2 * ms, MAX_LOOK_MS));',
+    to: '',
+  },
+  {
+    ...WITHDRAWN,
+    name: 'withdrawn calls: looked after for ever',
+    from: 'if (this.isAny) this.#lookAfter(',
+    to: 'this.#lookAfter(',
+  },
+  {
+    ...WITHDRAWN,
+    name: 'withdrawn calls: the timer keeps the process alive',
+    from: 'this.#timer.unref();',
+    to: '',
+  },
+  {
+    ...WITHDRAWN,
+    name: 'withdrawn calls: released before what they came after has finished',
+    from: 'if (this.#table.isPending(call.after)) return true;',
+    to: '',
+  },
+  {
+    ...WITHDRAWN,
+    name: 'withdrawn calls: nobody is told of the free slot',
+    file: 'client/session.ts',
+    from: 'withState(call.word, SlotState.building));\n    this.starvation.wakeOther();',
+    to: 'withState(call.word, SlotState.building));',
   },
 ];
