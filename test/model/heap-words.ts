@@ -120,6 +120,11 @@ export class HeapWords {
       return block;
     });
     for (const index of frees) heap.free(blocks[index][0]);
+    // What is free holds whatever was there: behind the links, where a slab has its header and bitmap.
+    for (let unit = 0; unit < this.#runs.units; unit += this.#runs.lengthOf(unit)) {
+      const first = this.#heap + unit * UNIT_WORDS;
+      if (this.#runs.kindOf(unit) === RunKind.free) this.words.fill(-1, first + 3, first + 9);
+    }
     return blocks.filter((_, index) => !frees.includes(index));
   }
 
