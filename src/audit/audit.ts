@@ -140,7 +140,8 @@ interface Seen {
   readonly totals: Pick<AuditReport, 'clients' | 'slots' | 'chunks' | 'workers' | 'map' | 'heap'>;
 }
 
-function lookAt(region: AuditedRegion): Seen {
+/** One look at everything. */
+export function lookAt(region: AuditedRegion): Seen {
   const { geometry, ctlFd } = region;
   const look = new Look(region, native.isByteLocked(ctlFd, SERVER_LEASE_BYTE));
   auditHeader(look);

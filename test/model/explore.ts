@@ -6,6 +6,8 @@
  * A violation is thrown with the schedule that leads to it.
  */
 
+import { appendFileSync } from 'node:fs';
+
 import { load, store } from '#dist/memory/words.js';
 
 /** One access of a word; `value` is what the word holds afterwards. */
@@ -116,13 +118,16 @@ export function atomically(index: number, perform: () => number): number {
 
 export interface Explored {
   readonly states: number;
+  /** From one state to the next, deaths too. */
+  readonly steps: number;
   readonly atRest: number;
 }
 
 export function explore<Ghost>(model: Model<Ghost>, maxStates = 2_000_000): Explored {
   const explored = new Explorer(model, maxStates).run();
-  // For figures.
-  if (process.env['KVS_EXPLORED'] !== undefined) console.log('explored states:', explored.states);
+  // For figures: main.mjs.
+  const file = process.env['KVS_EXPLORED'];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(explored)}\n`);
   return explored;
 }
 
@@ -133,6 +138,7 @@ class Explorer<Ghost> {
   readonly #nodes: Node[] = [];
   readonly #stack: { id: number; state: State<Ghost> }[] = [];
   readonly #resting: number[] = [];
+  #steps = 0;
   /** Words that any actor ever touched, in order: no others can differ. */
   #touched: number[] = [];
   readonly #isTouched: Uint8Array;
@@ -161,7 +167,7 @@ class Explorer<Ghost> {
       restore();
     }
     this.#checkRest();
-    return { states: this.#nodes.length, atRest: this.#resting.length };
+    return { states: this.#nodes.length, steps: this.#steps, atRest: this.#resting.length };
   }
 
   #expand(id: number, state: State<Ghost>): void {
@@ -290,6 +296,7 @@ class Explorer<Ghost> {
 
   #visit(state: State<Ghost>, parent: number, step: string, isDeath: boolean): void {
     const key = keyOf(state);
+    if (parent >= 0) this.#steps++;
     let id = this.#ids.get(key);
     if (id === undefined) {
       id = this.#nodes.length;

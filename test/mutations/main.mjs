@@ -1,6 +1,7 @@
 /**
  * Puts each fault of mutations.mjs into a build of its own and expects its scenario to notice; before, that the scenario
- * finds nothing wrong without it. Options: --only <part of a name>.
+ * finds nothing wrong without it. Options: --only <part of a name>, --report (writes the counts for
+ * `npm run bench -- --only reliability`).
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,12 +9,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 
+import { writeReport } from '../../scripts/reliability-report.mjs';
 import { makeBuild } from '../crash/build.mjs';
 import { MUTATIONS } from './mutations.mjs';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const TIMEOUT_MS = 300_000;
-const { only } = parseArgs({ options: { only: { type: 'string', default: '' } } }).values;
+const { only, report } = parseArgs({
+  options: { only: { type: 'string', default: '' }, report: { type: 'boolean', default: false } },
+}).values;
 
 /** @param {string} directory @param {import('./mutations.mjs').Mutation} mutation */
 function programOf(directory, { model, test, crash }) {
@@ -80,4 +84,5 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 console.log(`${chosen.length - missed.length} of ${chosen.length} mutations caught`);
+if (report) writeReport('mutations', { mutations: chosen.length, caught: chosen.length - missed.length, missed });
 process.exit(missed.length === 0 ? 0 : 1);

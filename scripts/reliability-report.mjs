@@ -1,0 +1,34 @@
+/**
+ * The counts of the runs that prove reliability: each writes its own to bench/reliability/ when it is asked to, and the
+ * benchmark's section of that name takes them from there. Nothing in it is typed by hand.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+const FOLDER = path.join(import.meta.dirname, '../bench/reliability');
+
+/** @param {string} name @returns {string} */
+const fileOf = (name) => path.join(FOLDER, `${name}.json`);
+
+/** @param {string} name of the run @param {Readonly<Record<string, unknown>>} figures */
+export function writeReport(name, figures) {
+  mkdirSync(FOLDER, { recursive: true });
+  const command = ['node', path.relative(process.cwd(), process.argv[1] ?? ''), ...process.argv.slice(2)].join(' ');
+  const report = { date: new Date().toISOString().slice(0, 10), commit: commitOf(), command, ...figures };
+  writeFileSync(fileOf(name), `${JSON.stringify(report, undefined, 2)}\n`);
+  console.log(`written: ${path.relative(process.cwd(), fileOf(name))}`);
+}
+
+/** @param {string} name @returns {Record<string, any> | undefined} undefined: it was not run */
+export function readReport(name) {
+  return existsSync(fileOf(name)) ? JSON.parse(readFileSync(fileOf(name), 'utf8')) : undefined;
+}
+
+function commitOf() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: FOLDER, encoding: 'utf8' }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
