@@ -20,9 +20,17 @@ export function writeReport(name, figures) {
   console.log(`written: ${path.relative(process.cwd(), fileOf(name))}`);
 }
 
-/** @param {string} name @returns {Record<string, any> | undefined} undefined: it was not run */
+/**
+ * What a run has written: when, of which commit, and its figures by name.
+ * @typedef {{ date: string, commit: string, figure: (name: string) => number }} ReliabilityReport
+ */
+
+/** @param {string} name @returns {ReliabilityReport | undefined} undefined: it was not run */
 export function readReport(name) {
-  return existsSync(fileOf(name)) ? JSON.parse(readFileSync(fileOf(name), 'utf8')) : undefined;
+  if (!existsSync(fileOf(name))) return undefined;
+  const report = /** @type {Record<string, unknown>} */ (JSON.parse(readFileSync(fileOf(name), 'utf8')));
+  const { date, commit } = report;
+  return { date: String(date), commit: String(commit), figure: (what) => Number(report[what]) };
 }
 
 function commitOf() {

@@ -31,7 +31,7 @@ console.log(`seed: ${seed}`);
 const program = path.join(import.meta.dirname, '../test/fixtures/service/garbage-run.mjs');
 const child = spawn(process.execPath, [program, options], { stdio: ['inherit', 'pipe', 'inherit'] });
 let said = '';
-child.stdout.setEncoding('utf8').on('data', (text) => {
+child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
   said += text;
   process.stdout.write(text);
 });
@@ -41,7 +41,10 @@ child.on('close', (code) => {
   process.exitCode = code ?? 1;
   const last = said.trim().split('\n').at(-1) ?? '';
   if (!values.report || !last.startsWith('{')) return;
-  const { failures, errors, events, ...figures } = JSON.parse(last);
+  const { failures, errors, events, ...figures } =
+    /** @type {{ failures: string[], errors: Record<string, number>, events: Record<string, number> }} */ (
+      JSON.parse(last)
+    );
   const refused = Object.values(errors).reduce((sum, count) => sum + count, 0);
   const expelled = events['client-expelled'] ?? 0;
   writeReport('garbage', { seconds, ...figures, refused, expelled, failures: failures.length });

@@ -55,8 +55,12 @@ async function run(context) {
   );
   for (const [name, command, rows] of RUNS) {
     const report = readReport(name);
-    if (report === undefined) add(name, 'not run', `\`${command} --report\``);
-    else for (const [what, figure] of rows(report)) add(what, figure, `${report['date']}, ${report['commit']}`);
+    if (report === undefined) {
+      add(name, 'not run', `\`${command} --report\``);
+      continue;
+    }
+    const of = (/** @type {string[]} */ ...names) => names.map((one) => count(report.figure(one))).join(', ');
+    for (const [what, figures] of rows(of)) add(what, figures, `${report.date}, ${report.commit}`);
   }
   results.tables.push({ title: 'Reliability', text: lines.join('\n') });
 }
@@ -87,8 +91,9 @@ async function reapTimes(kills, isBusy) {
   try {
     for (let i = 0; i < kills; i++) {
       const child = fork(doomed, [name, `${SLOTS}`]);
-      const [index] = await once(child, 'message');
-      if (heldBy(table, index) !== SLOTS) throw new Error(`the client holds ${heldBy(table, index)} slots, not ${SLOTS}`);
+      const [index] = /** @type {number[]} */ (await once(child, 'message'));
+      if (heldBy(table, index) !== SLOTS)
+        throw new Error(`the client holds ${heldBy(table, index)} slots, not ${SLOTS}`);
       // At no certain moment between two looks of the server.
       const giveUpAt = performance.now() + PATIENCE_MS;
       for (let turns = (i * 37) % 100; turns > 0; turns--) await (isBusy ? client.ping() : delay(1));
@@ -118,63 +123,60 @@ function heldBy(table, client) {
   return held;
 }
 
-/** @typedef {Record<string, any>} Report */
+/**
+ * The figures of one run, as rows.
+ * @typedef {(of: (...names: string[]) => string) => [string, string][]} Rows
+ */
 
-/** @type {readonly (readonly [string, string, (report: Report) => [string, string][]])[]} */
+/** @type {readonly (readonly [string, string, Rows])[]} */
 const RUNS = [
   [
     'crash-points',
     'npm run test:crash-points -- --writes',
-    ({ inPlace, kills, failures }) => [
-      ['crash points passed: deaths in place, by SIGKILL', `${count(inPlace)}, ${count(kills)}`],
-      ['of these with anything lost, left over or wrong', count(failures.length)],
+    (of) => [
+      ['crash points passed: deaths in place, by SIGKILL', of('inPlace', 'kills')],
+      ['of these with anything lost, left over or wrong', of('failures')],
     ],
   ],
   [
     'explorations',
     'npm run test:explorations --',
-    ({ scenarios, states, steps, failures }) => [
-      [
-        'explored: scenarios, states, steps between them (all interleavings)',
-        `${count(scenarios)}, ${count(states)}, ${count(steps)}`,
-      ],
-      ['of these wrong', count(failures)],
+    (of) => [
+      ['all interleavings explored: scenarios, states, steps between them', of('scenarios', 'states', 'steps')],
+      ['of these wrong', of('failures')],
     ],
   ],
   [
     'mutations',
     'npm run test:mutations --',
-    ({ mutations, caught }) => [['faults put in on purpose: noticed', `${count(caught)} of ${count(mutations)}`]],
+    (of) => [['faults put in on purpose, and those noticed', of('mutations', 'caught')]],
   ],
   [
     'storm',
     'npm run test:soak -- --duration 10m',
-    (report) => [
-      ['storms: minutes, operations', `${report['minutes'].toFixed(1)}, ${count(report['operations'])}`],
+    (of) => [
+      ['storms: minutes, operations', of('minutes', 'operations')],
       [
-        'clients, servers killed (of these surely in the middle of a request)',
-        `${count(report['clientKills'])}, ${count(report['serverKills'])} (${count(report['killsAtWork'])})`,
+        'clients killed, servers killed, of these surely in the middle of a request',
+        of('clientKills', 'serverKills', 'killsAtWork'),
       ],
-      [
-        'violations, acknowledged writes lost, leaks, faults',
-        ['violations', 'lost', 'leaks', 'faults'].map((what) => count(report[what])).join(', '),
-      ],
+      ['violations, acknowledged writes lost, leaks, faults', of('violations', 'lost', 'leaks', 'faults')],
     ],
   ],
   [
     'garbage',
     'npm run test:garbage -- --duration 120',
-    ({ words, answers, failures }) => [
-      ['words of garbage written, right answers to others meanwhile', `${count(words)}, ${count(answers)}`],
-      ['server failures, wrong answers, values lost', count(failures)],
+    (of) => [
+      ['words of garbage written, right answers to others meanwhile', of('words', 'answers')],
+      ['server failures, wrong answers, values lost', of('failures')],
     ],
   ],
   [
     'fuzz',
     'npm run test:fuzz -- --seconds 60',
-    ({ executions, blocks, knownBlocks, failures }) => [
-      ['fuzzed decoders: executions, blocks reached', `${count(executions)}, ${count(blocks)} of ${count(knownBlocks)}`],
-      ['of these failures', count(failures)],
+    (of) => [
+      ['fuzzed decoders: executions, blocks reached, blocks known', of('executions', 'blocks', 'knownBlocks')],
+      ['of these failures', of('failures')],
     ],
   ],
 ];

@@ -27,7 +27,11 @@ const codec = resolveCodec('utf8');
 const OTHER = 9;
 
 function callOf(key: string): Call {
-  const call = new Call(OPERATIONS.find((one) => one?.name === 'set')!, codec, 60_000);
+  const call = new Call(
+    OPERATIONS.find((one) => one?.name === 'set')!,
+    codec,
+    60_000,
+  );
   call.key = key;
   call.value = 'v';
   call.isAsync = true;

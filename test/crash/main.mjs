@@ -19,7 +19,11 @@ process.once('exit', () => {
   const report = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   rmSync(directory, { recursive: true, force: true });
   process.argv = asked;
-  if (report !== undefined) writeReport('crash-points', JSON.parse(report));
+  if (report === undefined) return;
+  const { inPlace, kills, failures } = /** @type {{ inPlace: number, kills: number, failures: string[] }} */ (
+    JSON.parse(report)
+  );
+  writeReport('crash-points', { inPlace, kills, failures: failures.length });
 });
 makeBuild(directory);
 await import(pathToFileURL(path.join(directory, 'crash/main.js')).href);

@@ -29,7 +29,7 @@ function quotaOf() {
     threads,
     quota: threads[0],
     /** Writes an answer of so many chunks that is not taken. @returns what takes it */
-    answer(client: number, chunks: number) {
+    answer: (client: number, chunks: number) => {
       const slot = slots++;
       const submitted = table.submit(slot, table.claim(slot, client));
       const executing = table.begin(slot, submitted);

@@ -42,7 +42,7 @@ function ringerOf(path: string) {
   onTestFinished(() => ringer.close());
   const armed = (geometry.clientsOffset + CLIENT * ClientRecord.sizeBytes) / 4 + ClientRecord.armed;
   return {
-    ring() {
+    ring: () => {
       ctl.words[armed] = 1;
       ringer.ring(CLIENT);
       return ctl.words[armed];

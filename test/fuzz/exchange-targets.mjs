@@ -17,7 +17,7 @@ import { Store } from '#dist/store/store.js';
 
 import { Input, must } from './input.mjs';
 
-/** @import { Codec } from '#dist/codec/codec.js' */
+/** @import { Codec, CodecName } from '#dist/codec/codec.js' */
 /** @import { Target } from './targets.mjs' */
 
 export const geometry = geometryOf({
@@ -171,10 +171,11 @@ export function batches() {
   };
 }
 
-const NAMES = /** @type {const} */ (['utf8', 'buffer', 'json', 'int32', 'float64']);
+/** @type {readonly CodecName[]} */
+const NAMES = ['utf8', 'buffer', 'json', 'int32', 'float64'];
 const custom = resolveCodec({ encode: String, decode: (bytes) => bytes.toString('latin1') });
 /** @type {readonly Codec<unknown>[]} */
-const CODECS = [...NAMES.map((name) => /** @type {Codec<unknown>} */ (resolveCodec(name))), custom, custom, custom];
+const CODECS = [...NAMES.map((name) => resolveCodec(name)), custom, custom, custom];
 
 /** Passes what is documented. @template T @param {() => T} call @returns {T | undefined} */
 function orKvsError(call) {
@@ -189,7 +190,10 @@ function orKvsError(call) {
 /** What a value takes up, whatever its kind. @param {unknown} value @returns {number} */
 function sizeOf(value) {
   if (typeof value === 'string' || value instanceof Uint8Array) return value.length;
-  return Array.isArray(value) ? value.reduce((sum, part) => sum + sizeOf(part), 0) : 8;
+  if (!Array.isArray(value)) return 8;
+  let size = 0;
+  for (const part of value) size += sizeOf(part);
+  return size;
 }
 
 /** @returns {Target} */

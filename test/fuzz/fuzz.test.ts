@@ -20,10 +20,8 @@ test.each([
   ['audit', 50],
   ['header', 1000],
 ])('%s of garbage: the inputs that are kept and %i more', async (name, executions) => {
-  const { code, stdout, stderr } = await run(process.execPath, [
-    program,
-    ...['--only', name, '--executions', `${executions}`, '--seed', '1'],
-  ]);
+  const args = [program, '--only', name, '--executions', `${executions}`, '--seed', '1'];
+  const { code, stdout, stderr } = await run(process.execPath, args);
   expect(`${stdout}${stderr}`).not.toContain('FAILED');
   expect(code).toBe(0);
   const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { executions: number; failures: number };

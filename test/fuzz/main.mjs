@@ -34,14 +34,18 @@ const options = readOptions();
 const { seed, only } = options;
 const folder = mkdtempSync(path.join(tmpdir(), 'kvs-fuzz-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-const watched = { words: new Int32Array(new SharedArrayBuffer(16)), bytes: new Uint8Array(new SharedArrayBuffer(4096)) };
+const watched = {
+  words: new Int32Array(new SharedArrayBuffer(16)),
+  bytes: new Uint8Array(new SharedArrayBuffer(4096)),
+};
 new Worker(new URL('watchdog.mjs', import.meta.url), { workerData: watched }).unref();
 console.log(`seed: ${seed}`);
 const results = Object.keys(TARGETS)
   .filter((name) => only === undefined || name === only)
   .map((name) => fuzz(TARGETS[name](folder)));
 const failures = results.filter(({ failure }) => failure !== undefined);
-const sum = (/** @type {(one: (typeof results)[number]) => number} */ of) => results.reduce((all, one) => all + of(one), 0);
+const sum = (/** @type {(one: (typeof results)[number]) => number} */ of) =>
+  results.reduce((all, one) => all + of(one), 0);
 const report = {
   seed,
   executions: sum(({ executions }) => executions),
@@ -161,5 +165,13 @@ function readOptions() {
   }
   const input = values.input === undefined ? undefined : Buffer.from(values.input, 'base64');
   const [seconds, executions, first] = numbers;
-  return { seconds, executions, seed: first, only: values.only, input, isSaved: values.save, isReported: values.report };
+  return {
+    seconds,
+    executions,
+    seed: first,
+    only: values.only,
+    input,
+    isSaved: values.save,
+    isReported: values.report,
+  };
 }

@@ -5,12 +5,43 @@
 const MAX_BYTES = 1200;
 /** Lengths, references and states that decoders have seams at. */
 const SEAMS = [
-  0, 1, -1, 2, 3, 4, 5, 8, 13, 14, 15, 16, 64, 255, 256, 959, 960, 961, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 65_535,
-  65_536, 2 ** 28, 2 ** 29, 2 ** 30, 2 ** 31 - 1, -(2 ** 31),
+  0,
+  1,
+  -1,
+  2,
+  3,
+  4,
+  5,
+  8,
+  13,
+  14,
+  15,
+  16,
+  64,
+  255,
+  256,
+  959,
+  960,
+  961,
+  1024,
+  1025,
+  4095,
+  4096,
+  4097,
+  8191,
+  8192,
+  65_535,
+  65_536,
+  2 ** 28,
+  2 ** 29,
+  2 ** 30,
+  2 ** 31 - 1,
+  -(2 ** 31),
 ];
 
 /** @param {Random} random @param {readonly Buffer[]} corpus @returns {Buffer} */
 export function mutate(random, corpus) {
+  /** @type {Buffer} */
   let input = Buffer.from(pick(random, corpus));
   for (let changes = 1 << random(5); changes > 0; changes--) input = change(random, input, corpus);
   return input.subarray(0, MAX_BYTES);

@@ -12,7 +12,6 @@ import { Reader } from '#dist/store/reader.js';
 import { geometry, Served } from './exchange-targets.mjs';
 import { Input, must } from './input.mjs';
 
-/** @import { SegmentViews } from '#dist/memory/segment.js' */
 /** @import { Target } from './targets.mjs' */
 
 /** Where words are changed: regions of the data segment whose first words, at least, matter. */

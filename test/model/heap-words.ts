@@ -3,20 +3,28 @@
  * a lock is a step; everything else belongs to whoever holds the lock that guards it, and whoever touches it without
  * that lock is found out.
  */
-import { HeapControl, SizeClass, SlabHeader, WorkerRecord } from '#dist/memory/layout.js';
-import { GRANULE_BYTES, type Geometry, geometryOf, UNIT_BYTES, workerBase } from '#dist/memory/layout.js';
+import {
+  GRANULE_BYTES,
+  type Geometry,
+  geometryOf,
+  HeapControl,
+  SizeClass,
+  SlabHeader,
+  UNIT_BYTES,
+  workerBase,
+  WorkerRecord,
+} from '#dist/memory/layout.js';
 import { type SegmentViews, viewsOf } from '#dist/memory/segment.js';
 import { load, store } from '#dist/memory/words.js';
 import { BLOCK_NOTES } from '#dist/store/block-notes.js';
 import { binOf } from '#dist/store/free-runs.js';
 import { HeapRebuild } from '#dist/store/heap-rebuild.js';
 import { Heap } from '#dist/store/heap.js';
-import { type PinnedBlocks } from '#dist/store/limbo.js';
+import type { PinnedBlocks } from '#dist/store/limbo.js';
 import { RunKind, Runs } from '#dist/store/runs.js';
 import { blockBytesOf, SIZE_CLASSES, slabBlocksOf, slabUnitsOf } from '#dist/store/size-class.js';
-import { Slabs } from '#dist/store/slabs.js';
 
-import { Blocked, type Access } from './explore.js';
+import type { Access } from './explore.js';
 
 export const WORKERS = 2;
 const RUN_BINS = 160;
@@ -51,7 +59,6 @@ export class HeapWords {
   /** What that was looked at for already: most states differ only in what somebody is about to do. */
   readonly #restarted = new Set<string>();
   readonly #runs: Runs;
-  readonly #slabs: Slabs;
   readonly #control: number;
   readonly #table: number;
   readonly #heap: number;
@@ -70,7 +77,6 @@ export class HeapWords {
     this.#raw = viewsOf(new SharedArrayBuffer(dataBytes));
     this.#next = viewsOf(new SharedArrayBuffer(dataBytes));
     this.#runs = new Runs(this.#raw, this.geometry, 0);
-    this.#slabs = new Slabs(this.#raw, this.geometry, 0, this.#runs);
     this.#control = heapControlOffset / 4;
     this.#table = unitTableOffset / 4;
     this.#heap = heapOffset / 4;
@@ -164,7 +170,8 @@ export class HeapWords {
     const isInClass = index >= this.geometry.sizeClassesOffset / 4 && index < this.#table;
     const isHead = index >= this.#heap && (index - this.#heap) % UNIT_WORDS === 0;
     const isHeld = isInClass ? hasClass : index >= this.#heap ? hasRuns || hasClass : hasRuns;
-    const isSeen = isHead || (index >= this.#table && index < this.#heap) || index === this.#control + HeapControl.limbo;
+    const isSeen =
+      isHead || (index >= this.#table && index < this.#heap) || index === this.#control + HeapControl.limbo;
     // Whether the limbo is empty, and which slab a block is in, is looked at without a lock.
     must(isHeld || (kind === 'load' && isSeen), `${where}: without the lock that guards it`);
     return isHeld && !(isSeen && (kind !== 'load' || !hasRuns));
@@ -309,5 +316,3 @@ export class HeapWords {
     must(empty < 0 || (partial.includes(empty) && isEmpty()), `${when}slab ${empty} is kept, and not empty`);
   }
 }
-
-export { Blocked };

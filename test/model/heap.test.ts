@@ -222,7 +222,15 @@ test.each<Case>([
   { ...one, what: 'slabs that become empty', ...APART, units: 64, asked: [LARGE], calls: [1, 1] },
   { ...one, what: 'large blocks', units: 48, sizes: [LARGE, LARGE], asked: [LARGE], calls: [2, 1], deaths: 0 },
   { ...one, what: 'large blocks', units: 48, sizes: [LARGE, LARGE], asked: [LARGE], calls: [1, 1] },
-  { ...one, what: 'views of large blocks', units: 48, sizes: [LARGE, LARGE], asked: [LARGE], calls: [1, 1], pins: true },
+  {
+    ...one,
+    what: 'views of large blocks',
+    units: 48,
+    sizes: [LARGE, LARGE],
+    asked: [LARGE],
+    calls: [1, 1],
+    pins: true,
+  },
 ])('$what, $calls calls, up to $deaths deaths: no block is had twice or lost', (each) => {
   const { units, sizes, frees, deaths, pins } = each;
   const heapWords = new HeapWords(units);

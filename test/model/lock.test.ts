@@ -83,20 +83,23 @@ function worker(id: number, rounds: number): Actor<Ghost> {
   };
 }
 
-test.each([[[1, 1, 1]], [[3, 3]], [[2, 1, 1]]])('nobody has the lock beside another, or sleeps for ever: %j', (rounds) => {
-  const { states, atRest } = explore<Ghost>({
-    words,
-    setUp: () => words.fill(0),
-    isHidden: (kind, index, _, made) => kind === 'load' && index === LOCK && words[LOCK] !== 0 && made > SPINS,
-    actors: rounds.map((each, id) => worker(id, each)),
-    ghost: { holder: -1 },
-    // The store that releases it comes before anybody is woken.
-    observe({ kind, value }, ghost) {
-      if (kind === 'exchange' && value === 0) ghost.holder = -1;
-    },
-    isAtRest: (_, ghost, snapshots) =>
-      ghost.holder < 0 && snapshots.every(({ local }, id) => local.pc === 2 * rounds[id]),
-  });
-  expect(states).toBeGreaterThan(50);
-  expect(atRest).toBeGreaterThan(0);
-});
+test.each([[[1, 1, 1]], [[3, 3]], [[2, 1, 1]]])(
+  'nobody has the lock beside another, or sleeps for ever: %j',
+  (rounds) => {
+    const { states, atRest } = explore<Ghost>({
+      words,
+      setUp: () => words.fill(0),
+      isHidden: (kind, index, _, made) => kind === 'load' && index === LOCK && words[LOCK] !== 0 && made > SPINS,
+      actors: rounds.map((each, id) => worker(id, each)),
+      ghost: { holder: -1 },
+      // The store that releases it comes before anybody is woken.
+      observe({ kind, value }, ghost) {
+        if (kind === 'exchange' && value === 0) ghost.holder = -1;
+      },
+      isAtRest: (_, ghost, snapshots) =>
+        ghost.holder < 0 && snapshots.every(({ local }, id) => local.pc === 2 * rounds[id]),
+    });
+    expect(states).toBeGreaterThan(50);
+    expect(atRest).toBeGreaterThan(0);
+  },
+);

@@ -76,7 +76,8 @@ try {
     );
     const { isFound, said } = run(directory, mutation);
     build.replace(file, text, isCounted);
-    const by = model !== undefined ? `exploration: ${model}` : test !== undefined ? `test: ${test}` : `crash points: ${crash}`;
+    const by =
+      model !== undefined ? `exploration: ${model}` : test !== undefined ? `test: ${test}` : `crash points: ${crash}`;
     console.log(`${isFound ? 'caught' : 'MISSED'}: ${name}; by ${by}: ${said}`);
     if (!isFound) missed.push(name);
   }

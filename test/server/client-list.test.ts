@@ -21,7 +21,7 @@ function scene() {
   return {
     list: new ClientList(region),
     words,
-    attach() {
+    attach: () => {
       const client = attachTestRegion(region.name);
       const index = claimLease(client);
       words[CtlHeader.clients]++;
