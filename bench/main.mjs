@@ -20,6 +20,7 @@ import { limits } from './sections/limits.mjs';
 import { lookup } from './sections/lookup.mjs';
 import { memory } from './sections/memory.mjs';
 import { mixes } from './sections/mixes.mjs';
+import { reliability } from './sections/reliability.mjs';
 import { restart } from './sections/restart.mjs';
 import { scaling } from './sections/scaling.mjs';
 import { start } from './sections/start.mjs';
@@ -29,7 +30,7 @@ import { valueSections } from './sections/values.mjs';
 /** @import { Options } from './options.mjs' */
 
 /** @type {Section[]} */
-const sections = [limits, ...valueSections, mixes, lookup, scaling, memory, idle, start, restart, churn];
+const sections = [limits, ...valueSections, mixes, lookup, scaling, memory, idle, start, restart, reliability, churn];
 
 const options = readOptions(process.argv.slice(2));
 if (options.isList) {

@@ -36,6 +36,8 @@ export interface AuditReport {
   /** One of RegionState. */
   readonly state: string;
   readonly isServed: boolean;
+  /** The server stood still: what it sets right by itself is told as `busy`, whatever it is. */
+  readonly isStopped: boolean;
   /** Nobody was at work: the report is exact. */
   readonly isExact: boolean;
   readonly looks: number;
@@ -110,7 +112,8 @@ class Audit {
 
   /** Whether the server will set something right. */
   get isAwaited(): boolean {
-    return this.#last.look.isServed && this.#suspects.isAnyMended;
+    const { isServed, isStopped } = this.#last.look;
+    return isServed && !isStopped && this.#suspects.isAnyMended;
   }
 
   report(): AuditReport {
@@ -119,9 +122,10 @@ class Audit {
       name: this.#region.name,
       state: nameOf(load(this.#region.ctl.words, CtlHeader.state)),
       isServed: look.isServed,
+      isStopped: look.isStopped,
       isExact: this.#isExact,
       looks: this.looks,
-      findings: this.#suspects.list(),
+      findings: look.isStopped ? this.#suspects.listUnmended() : this.#suspects.list(),
       more: this.#suspects.more,
       unsettled: this.#unsettled,
       ...totals,
@@ -137,7 +141,8 @@ interface Seen {
   readonly totals: Pick<AuditReport, 'clients' | 'slots' | 'chunks' | 'workers' | 'map' | 'heap'>;
 }
 
-function lookAt(region: AuditedRegion): Seen {
+/** One look at everything. */
+export function lookAt(region: AuditedRegion): Seen {
   const { geometry, ctlFd } = region;
   const look = new Look(region, native.isByteLocked(ctlFd, SERVER_LEASE_BYTE));
   auditHeader(look);

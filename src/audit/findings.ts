@@ -159,4 +159,9 @@ export class Suspects {
   list(): Finding[] {
     return [...this.#found.values()];
   }
+
+  /** list() beside a server that stands still: what it would set right is left to it. */
+  listUnmended(): Finding[] {
+    return this.list().map((finding) => (isMended(finding) ? { ...finding, severity: 'busy' } : finding));
+  }
 }

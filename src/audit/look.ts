@@ -3,6 +3,7 @@ import type { Geometry } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { AuditedRegion } from './audited-region.js';
 import { Suspects } from './findings.js';
+import { isServerStopped } from './stopped.js';
 
 /** Looks at words that may be in the middle of a change. */
 const TRIES = 64;
@@ -11,6 +12,8 @@ export class Look {
   readonly region: AuditedRegion;
   /** Whether a server holds the region. */
   readonly isServed: boolean;
+  /** Whether that server stands still: it sets nothing right. */
+  readonly isStopped: boolean;
   /** Whether nobody is at work: once is enough for any look. */
   isAlone = false;
   readonly suspects = new Suspects();
@@ -20,6 +23,7 @@ export class Look {
   constructor(region: AuditedRegion, isServed: boolean) {
     this.region = region;
     this.isServed = isServed;
+    this.isStopped = isServed && isServerStopped(region);
   }
 
   get ctl(): SegmentViews {

@@ -13,7 +13,7 @@ export function doctorPage(report: AuditReport): string {
     .join('\n\n');
 }
 
-function facts({ name, state, isServed, isExact, looks, unsettled, ...totals }: AuditReport): string {
+function facts({ name, state, isServed, isStopped, isExact, looks, unsettled, ...totals }: AuditReport): string {
   const { clients, slots, chunks, workers, map } = totals;
   const counted = (counts: object): string => {
     const some = Object.entries(counts).filter(([, count]) => count !== 0) as [string, number][];
@@ -22,6 +22,7 @@ function facts({ name, state, isServed, isExact, looks, unsettled, ...totals }: 
   const look = isExact ? 'exact, nobody is at work' : `live, in ${looks} ${looks === 1 ? 'look' : 'looks'}`;
   return factsTable([
     ['region', `${name} (${state}, ${isServed ? 'a server holds it' : 'no server holds it'})`],
+    ...(isStopped ? [['server', 'stopped: what it sets right by itself is not judged'] as const] : []),
     ['audit', unsettled.length === 0 ? look : `${look}; too busy to be judged: ${unsettled.slice(0, 5).join(', ')}`],
     ['clients', `${formatCount(clients.live)} alive, ${formatCount(clients.dead)} dead, ${clients.pins} pins`],
     ['slots', counted(slots)],
@@ -55,7 +56,8 @@ function kinds({ findings }: AuditReport): string {
   if (findings.length === 0) return '';
   const counts = new Map<FindingCode, number>();
   for (const { what } of findings) counts.set(what, (counts.get(what) ?? 0) + 1);
-  const rows = [...counts].map(([what, count]) => [KINDS[what].severity, what, KINDS[what].means, formatCount(count)]);
+  const severityOf = (code: FindingCode) => findings.find(({ what }) => what === code)?.severity ?? '';
+  const rows = [...counts].map(([what, count]) => [severityOf(what), what, KINDS[what].means, formatCount(count)]);
   return textTable(['finding', 'code', 'meaning', 'times'], rows);
 }
 

@@ -31,6 +31,7 @@ import { Presence } from './presence.js';
 import { RequestWriter } from './request-writer.js';
 import { SlotClaims } from './slot-claims.js';
 import { Starvation } from './starvation.js';
+import { WithdrawnCalls } from './withdrawn-calls.js';
 
 type Options = Pick<ResolvedClientOptions, 'reads' | 'reconnectTimeoutMs'>;
 export type StartResult = 'started' | 'blocked' | 'starved';
@@ -59,8 +60,7 @@ export class Session {
   readonly #ordering: Ordering;
   readonly #writer: RequestWriter;
   readonly #response: ResponseView;
-  /** Cancelled calls whose slots wait for their predecessors. */
-  #withdrawn: Call[] = [];
+  readonly #withdrawn: WithdrawnCalls;
   #doorbell: Doorbell | undefined;
   /** Whether the doorbell keeps the event loop alive. */
   #isHeld = false;
@@ -94,6 +94,7 @@ export class Session {
     this.#ordering = new Ordering(this.table);
     this.#writer = new RequestWriter(ctl, this.#arena, limits.chunks);
     this.#response = new ResponseView(ctl, this.table, this.#arena);
+    this.#withdrawn = new WithdrawnCalls(this.table, (call) => this.#releaseWithdrawn(call));
     add(this.#words, CtlHeader.clients, 1);
   }
 
@@ -211,30 +212,24 @@ export class Session {
     // What comes after this call must still come after what this call waited for.
     if (!this.table.withdraw(call.slot, call.word)) return false;
     this.#ordering.forget(call, true);
-    this.#withdrawn.push(call);
+    this.#withdrawn.add(call);
     return true;
   }
 
-  /** Whether cancelled calls hold slots that nobody but tidy() releases. */
+  /** Whether cancelled calls hold slots that nobody but tidy(), or a timer, releases. */
   get isUntidy(): boolean {
-    return this.#withdrawn.length > 0;
+    return this.#withdrawn.isAny;
   }
 
   /** Releases the slots of cancelled calls whose predecessors have finished. @returns whether there were any */
   tidy(): boolean {
-    const { length } = this.#withdrawn;
-    if (length === 0) return false;
-    this.#withdrawn = this.#withdrawn.filter((call) => {
-      if (this.table.isPending(call.after)) return true;
-      this.#releaseWithdrawn(call);
-      return false;
-    });
-    return this.#withdrawn.length < length;
+    return this.#withdrawn.tidy();
   }
 
   #releaseWithdrawn(call: Call): void {
     this.#writer.release(call);
     this.#claims.release(call.slot, withState(call.word, SlotState.building));
+    this.starvation.wakeOther();
   }
 
   /** Queues a submitted call once more: what it waited for has been released by this client, not by a worker. */
@@ -277,6 +272,7 @@ export class Session {
   /** The server is known to be gone: nothing new is submitted here. */
   lose(): void {
     this.#isLost = true;
+    this.#withdrawn.rest();
     this.disarm();
   }
 
@@ -285,10 +281,10 @@ export class Session {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#isLost = true;
+    this.#withdrawn.end();
     this.#doorbell?.close();
     this.#ringer.close();
     this.starvation.end();
-    for (const call of this.#withdrawn) this.#releaseWithdrawn(call);
     add(this.#words, CtlHeader.clients, -1);
     this.views.pins.whenEmpty(() => {
       releaseLease(this.region, this.#client);

@@ -1,4 +1,5 @@
 /** Goes through the crash points that its options ask for, and says how many deaths of which kind all was well after. */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -36,6 +37,8 @@ const { values: options } = parseArgs({
     /** Steps that change nothing are left out: memory is the same before and after them. */
     writes: { type: 'boolean', default: false },
     stack: { type: 'boolean', default: false },
+    /** Where to write the counts, too. */
+    json: { type: 'string' },
     /** Of the region's name. */
     run: { type: 'string', default: 'alone' },
   },
@@ -155,5 +158,7 @@ const count = (isKill: boolean) =>
     (sum, [role, { deaths }]) => sum + (role.startsWith('SIGKILL') === isKill ? deaths : 0),
     0,
   );
-console.log(JSON.stringify({ inPlace: count(false), kills: count(true), failures, report }));
+const counts = { inPlace: count(false), kills: count(true), failures, report };
+if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(counts));
+console.log(JSON.stringify(counts));
 process.exit(failures.length === 0 ? 0 : 1);

@@ -6,6 +6,8 @@
  * A violation is thrown with the schedule that leads to it.
  */
 
+import { appendFileSync } from 'node:fs';
+
 import { load, store } from '#dist/memory/words.js';
 
 /** One access of a word; `value` is what the word holds afterwards. */
@@ -52,9 +54,17 @@ export interface Model<Ghost> {
   readonly hasStoreBuffers?: boolean;
   /** Words whose accesses are no steps: nobody changes them. */
   isConstant?(index: number): boolean;
+  /**
+   * Whether an access is no step, because nobody else may look at that word just now: one made under the lock that guards
+   * it. It happens together with the step before it, but death may come in front of it. To throw when the lock is not held.
+   * `made`: how many accesses the operation has made before.
+   */
+  isHidden?(kind: Access['kind'], index: number, actor: string, made: number): boolean;
+  /** Whether an access has to wait until another actor has changed something. */
+  isBlocked?(kind: Access['kind'], index: number): boolean;
   /** Sees every access of every actor, a buffered store when it reaches the words. Throws when it must not be. */
   observe?(access: Access, ghost: Ghost, actor: string, words: Int32Array): void;
-  /** Whether the system is at rest. Every state must have a way to rest without another death. */
+  /** Whether the system is at rest. Every state must have a way to rest without another death. Throws when it must not be. */
   isAtRest(words: Int32Array, ghost: Ghost, actors: readonly Snapshot[]): boolean;
 }
 
@@ -108,13 +118,16 @@ export function atomically(index: number, perform: () => number): number {
 
 export interface Explored {
   readonly states: number;
+  /** From one state to the next, deaths too. */
+  readonly steps: number;
   readonly atRest: number;
 }
 
 export function explore<Ghost>(model: Model<Ghost>, maxStates = 2_000_000): Explored {
   const explored = new Explorer(model, maxStates).run();
-  // For figures.
-  if (process.env['KVS_EXPLORED'] !== undefined) console.log('explored states:', explored.states);
+  // For figures: main.mjs.
+  const file = process.env['KVS_EXPLORED'];
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(explored)}\n`);
   return explored;
 }
 
@@ -125,14 +138,17 @@ class Explorer<Ghost> {
   readonly #nodes: Node[] = [];
   readonly #stack: { id: number; state: State<Ghost> }[] = [];
   readonly #resting: number[] = [];
+  #steps = 0;
   /** Words that any actor ever touched, in order: no others can differ. */
   #touched: number[] = [];
+  readonly #isTouched: Uint8Array;
   /** What an access of the words does just now. */
   #onAccess: OnAccess = (_, __, perform) => perform();
 
   constructor(model: Model<Ghost>, maxStates: number) {
     this.#model = model;
     this.#maxStates = maxStates;
+    this.#isTouched = new Uint8Array(model.words.length);
   }
 
   run(): Explored {
@@ -151,7 +167,7 @@ class Explorer<Ghost> {
       restore();
     }
     this.#checkRest();
-    return { states: this.#nodes.length, atRest: this.#resting.length };
+    return { states: this.#nodes.length, steps: this.#steps, atRest: this.#resting.length };
   }
 
   #expand(id: number, state: State<Ghost>): void {
@@ -162,16 +178,20 @@ class Explorer<Ghost> {
       if (running.isDead) continue;
       const choices = actor.choices(running.local, state.ghost, isDead);
       const isFinished = running.operation === '' && choices.length === 0;
-      if (actor.mayDie === true && !isFinished && state.deaths < (this.#model.maxDeaths ?? 0)) {
-        // Nobody sees any more what it knew.
-        const dead = { ...running, local: { pc: -1 }, isDead: true, operation: '', results: [], first: '' };
-        const actors = state.actors.with(index, dead);
-        this.#visit({ ...state, actors, deaths: state.deaths + 1 }, id, `${actor.name} dies`, true);
-      }
+      if (!isFinished) this.#die(id, state, index);
       for (const operation of choices) {
         if (['', operation.name].includes(running.operation)) this.#step(id, state, index, operation);
       }
     }
+  }
+
+  #die(id: number, state: State<Ghost>, index: number): void {
+    const { mayDie, name } = this.#model.actors[index];
+    if (mayDie !== true || state.deaths >= (this.#model.maxDeaths ?? 0)) return;
+    // Nobody sees any more what it knew.
+    const dead = { ...state.actors[index], local: { pc: -1 }, isDead: true, operation: '', results: [], first: '' };
+    const actors = state.actors.with(index, dead);
+    this.#visit({ ...state, actors, deaths: state.deaths + 1 }, id, `${name} dies`, true);
   }
 
   /** Lets the oldest store of an actor reach the words. */
@@ -202,8 +222,11 @@ class Explorer<Ghost> {
     const ghost = copyOf(state.ghost);
     let next: Running;
     let label = operation.name;
+    /** Memory in front of each hidden change. */
+    const instants: number[][] = [];
+    const die = () => instants.forEach((memory) => this.#die(id, { ...state, memory }, index));
     try {
-      const { results, first, access, buffer, isDone } = this.#access(operation, local, running);
+      const { results, first, access, buffer, isDone } = this.#access(operation, local, running, name, instants);
       if (access !== undefined) {
         label += ` ${access.kind} [${access.index}] ${access.before}→${access.value}`;
         const isBuffered = buffer.length > running.buffer.length;
@@ -216,23 +239,35 @@ class Explorer<Ghost> {
         next = { ...running, operation: operation.name, results, first, buffer };
       }
     } catch (error) {
-      if (error instanceof Blocked) return;
+      if (error instanceof Blocked) return die();
       throw this.#violation(error, id, `${name}: ${label}`);
     }
     const actors = state.actors.with(index, next);
     this.#visit({ memory: this.#memory(), actors, ghost, deaths: state.deaths }, id, `${name}: ${label}`, false);
+    die();
   }
 
-  #access(operation: Operation<Ghost>, local: Local, running: Running) {
+  #access(operation: Operation<Ghost>, local: Local, running: Running, name: string, instants: number[][]) {
     const results = [...running.results];
     let { first } = running;
     let replayed = 0;
     let access: Access | undefined;
     let { buffer } = running;
+    let end: Error | undefined;
+    // What runs in a `finally` on its way out must change nothing any more.
+    const stop = (error: Error) => (end = error);
     this.#onAccess = (kind, at, perform, stored) => {
+      if (end !== undefined) throw end;
       if (this.#model.isConstant?.(at) === true) return perform();
       if (replayed < results.length) return results[replayed++];
-      if (access !== undefined) throw PAUSE;
+      if (this.#model.isHidden?.(kind, at, name, results.length) === true) {
+        this.#touch(at);
+        if (kind !== 'load') instants.push(this.#memory());
+        replayed = results.push(perform());
+        return results[replayed - 1];
+      }
+      if (access !== undefined) throw stop(PAUSE);
+      if (this.#model.isBlocked?.(kind, at) === true) throw stop(new Blocked());
       this.#touch(at);
       const before = this.#model.words[at];
       let result: number;
@@ -240,7 +275,7 @@ class Explorer<Ghost> {
       else if (kind === 'store') [result, buffer] = [stored, [...buffer, at, stored]];
       else if (kind === 'load') result = inBuffer(buffer, at) ?? perform();
       else if (buffer.length === 0) result = perform();
-      else throw new Blocked();
+      else throw stop(new Blocked());
       access = { kind, index: at, before, value: kind === 'store' ? stored : this.#model.words[at] };
       if (results.length === 0) first = `${kind} ${at}`;
       else if (operation.isLoop === true && `${kind} ${at}` === first) results.length = 0;
@@ -261,6 +296,7 @@ class Explorer<Ghost> {
 
   #visit(state: State<Ghost>, parent: number, step: string, isDeath: boolean): void {
     const key = keyOf(state);
+    if (parent >= 0) this.#steps++;
     let id = this.#ids.get(key);
     if (id === undefined) {
       id = this.#nodes.length;
@@ -275,7 +311,11 @@ class Explorer<Ghost> {
         isBusy: operation !== '',
       }));
       const isStored = state.actors.every(({ buffer }) => buffer.length === 0);
-      if (isStored && this.#model.isAtRest(this.#model.words, state.ghost, snapshots)) this.#resting.push(id);
+      try {
+        if (isStored && this.#model.isAtRest(this.#model.words, state.ghost, snapshots)) this.#resting.push(id);
+      } catch (error) {
+        throw this.#violation(error, id, '');
+      }
     }
     if (parent >= 0 && !isDeath) this.#nodes[id].from.push(parent);
   }
@@ -297,7 +337,9 @@ class Explorer<Ghost> {
   }
 
   #touch(index: number): void {
-    if (!this.#touched.includes(index)) this.#touched = [...this.#touched, index].sort((a, b) => a - b);
+    if (this.#isTouched[index] !== 0) return;
+    this.#isTouched[index] = 1;
+    this.#touched = [...this.#touched, index].sort((a, b) => a - b);
   }
 
   #memory(): number[] {

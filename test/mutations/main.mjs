@@ -1,6 +1,7 @@
 /**
  * Puts each fault of mutations.mjs into a build of its own and expects its scenario to notice; before, that the scenario
- * finds nothing wrong without it. Options: --only <part of a name>.
+ * finds nothing wrong without it. Options: --only <part of a name>, --report (writes the counts for
+ * `npm run bench -- --only reliability`).
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,18 +9,22 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 
+import { writeReport } from '../../scripts/reliability-report.mjs';
 import { makeBuild } from '../crash/build.mjs';
 import { MUTATIONS } from './mutations.mjs';
 
 const ROOT = path.join(import.meta.dirname, '../..');
 const TIMEOUT_MS = 300_000;
-const { only } = parseArgs({ options: { only: { type: 'string', default: '' } } }).values;
+const { only, report } = parseArgs({
+  options: { only: { type: 'string', default: '' }, report: { type: 'boolean', default: false } },
+}).values;
 
 /** @param {string} directory @param {import('./mutations.mjs').Mutation} mutation */
-function programOf(directory, { model, crash }) {
-  if (model !== undefined) {
+function programOf(directory, { model, test, crash }) {
+  const file = model === undefined ? test : `model/${model}`;
+  if (file !== undefined) {
     const config = path.join(import.meta.dirname, 'vitest.config.ts');
-    return ['node_modules/vitest/vitest.mjs', 'run', `test/model/${model}.test.ts`, '--bail', '1', '--config', config];
+    return ['node_modules/vitest/vitest.mjs', 'run', `test/${file}.test.ts`, '--bail', '1', '--config', config];
   }
   return [path.join(directory, 'crash/main.js'), '--writes', '--kills', '0', '--is', crash ?? ''];
 }
@@ -37,7 +42,9 @@ function run(directory, mutation) {
   if (error !== undefined || (status !== 0 && status !== 1)) throw new Error(`${mutation.name}: ${error ?? stdout}`);
   // What the scenario says: a build that does not run at all says something else.
   const plain = stripVTControlCharacters(`${stdout}\n${stderr}`);
-  const said = /^Error: (.*)\nafter \d+ steps:|^FAILED: (.*)$/m.exec(plain)?.slice(1).join('');
+  const pattern =
+    mutation.test === undefined ? /^Error: (.*)\nafter \d+ steps:|^FAILED: (.*)$/m : /^AssertionError: (.*)$/m;
+  const said = pattern.exec(plain)?.slice(1).join('');
   return { isFound: status === 1 && said !== undefined, said };
 }
 
@@ -58,7 +65,7 @@ try {
     if (isFound) throw new Error(`${scenario} finds something wrong without any fault: ${said}`);
   }
   for (const mutation of chosen) {
-    const { name, file, from, to, model, crash } = mutation;
+    const { name, file, from, to, model, test, crash } = mutation;
     const text = readFileSync(path.join(ROOT, 'src', file), 'utf8');
     if (text.split(from).length !== 2) throw new Error(`${name}: what it replaces is not there once in ${file}`);
     const isCounted = crash !== undefined;
@@ -69,13 +76,14 @@ try {
     );
     const { isFound, said } = run(directory, mutation);
     build.replace(file, text, isCounted);
-    console.log(
-      `${isFound ? 'caught' : 'MISSED'}: ${name}; by ${model === undefined ? `crash points: ${crash}` : `exploration: ${model}`}: ${said}`,
-    );
+    const by =
+      model !== undefined ? `exploration: ${model}` : test !== undefined ? `test: ${test}` : `crash points: ${crash}`;
+    console.log(`${isFound ? 'caught' : 'MISSED'}: ${name}; by ${by}: ${said}`);
     if (!isFound) missed.push(name);
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
 console.log(`${chosen.length - missed.length} of ${chosen.length} mutations caught`);
+if (report) writeReport('mutations', { mutations: chosen.length, caught: chosen.length - missed.length, missed });
 process.exit(missed.length === 0 ? 0 : 1);

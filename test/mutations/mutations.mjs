@@ -1,4 +1,6 @@
 /** Faults put into the shipped protocols on purpose, one at a time, and the scenario that must notice each. */
+import { GUARD_MUTATIONS } from './guard-mutations.mjs';
+import { HEAP_MUTATIONS } from './heap-mutations.mjs';
 
 /**
  * @typedef {object} Mutation
@@ -7,6 +9,7 @@
  * @property {string} from found exactly once
  * @property {string} to
  * @property {string} [model] below test/model/: an exploration of all interleavings
+ * @property {string} [test] below test/: another test
  * @property {string} [crash] the crash points of this name
  */
 
@@ -231,4 +234,6 @@ export const MUTATIONS = [
     from: "if (identity.state === RegionState.starting) return unfit('its server died before it was ready', true);",
     to: '',
   },
+  ...HEAP_MUTATIONS,
+  ...GUARD_MUTATIONS,
 ];

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { writeReport } from '../../scripts/reliability-report.mjs';
 import { storm } from './storm.mjs';
 
 /** @import { Report } from './tally.mjs' */
@@ -18,6 +19,7 @@ const USAGE = `Usage: npm run test:soak -- [options]
   --seed <n>          of the first storm; the next ones have the numbers after it
   --clients <n>       processes at work (default 6)
   --events <n>        that befall clients, per storm (default 60), and half as many that befall the server
+  --report            writes the sums for \`npm run bench -- --only reliability\`
   --keep              keeps all histories, not only those with faults
   --help              this text
 
@@ -35,6 +37,7 @@ while (isUnderWay()) {
 const sum = (/** @type {(report: Report) => number} */ of) => reports.reduce((total, report) => total + of(report), 0);
 const failures = sum(failuresOf);
 console.log(summary());
+if (options.isReported) writeReport('storm', figures());
 process.exitCode = failures > 0 ? 1 : 0;
 
 function isUnderWay() {
@@ -85,6 +88,31 @@ function summary() {
   ].join('\n');
 }
 
+function figures() {
+  return {
+    seed,
+    storms: reports.length,
+    minutes: (performance.now() - startedAt) / 60_000,
+    clientKills: sum((r) => r.clientKills),
+    clientStops: sum((r) => r.clientStops),
+    serverKills: sum((r) => r.serverKills),
+    killsAtWork: sum((r) => r.killsAtWork),
+    serverStops: sum((r) => r.serverStops),
+    handOvers: sum((r) => r.handOvers),
+    keeps: sum((r) => r.keeps),
+    replayed: sum((r) => r.replayed),
+    answered: sum((r) => r.answered),
+    operations: sum((r) => r.operations),
+    keys: sum((r) => r.keys),
+    unknown: sum((r) => r.unknown),
+    refused: sum((r) => r.refused),
+    violations: sum((r) => r.violations.length),
+    lost: sum((r) => r.lost.length),
+    leaks: sum((r) => r.leaks.length),
+    faults: sum((r) => r.faults.length),
+  };
+}
+
 /** @param {number[]} times in milliseconds */
 function told(times) {
   const sorted = times.toSorted((a, b) => a - b);
@@ -101,6 +129,7 @@ function readOptions() {
       seed: { type: 'string' },
       clients: { type: 'string', default: '6' },
       events: { type: 'string', default: '60' },
+      report: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -129,6 +158,7 @@ function readOptions() {
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : first,
     clients: many,
     events: eventCount,
+    isReported: values.report,
     isKept: values.keep,
   };
 }
