@@ -169,7 +169,8 @@ function openData(
   if (fd === undefined) return 'its data file is missing';
   try {
     const { size } = checkTrust(path, fd, group);
-    if (size !== shape.maxMemoryBytes) return `its data file has ${size} bytes instead of ${shape.maxMemoryBytes}`;
+    const { dataBytes } = geometryOf(shape);
+    if (size !== dataBytes) return `its data file has ${size} bytes instead of ${dataBytes}`;
     const data = viewsOf(native.mapSegment(fd, size, true));
     shareAgain(group, fd, 'data');
     const { words } = data;
