@@ -36,6 +36,8 @@ export const LogControl = record(PAGE, {
   lanes: i32,
   /** Futex of writers that wait for room: counts batches that were written. */
   batches: i32,
+  /** How many of them there are, or have been: a hint. */
+  waiters: i32,
 });
 
 /** Who rings the thread that writes the log: nobody while it is awake; who fills a lane; everybody who logs. */

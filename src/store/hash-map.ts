@@ -17,8 +17,10 @@ import {
   workerBase,
 } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
+import { RecordOperation } from '../log/record.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
+import type { LogLane } from './log-lane.js';
 
 const KEY_BYTES_MASK = 0xffff;
 const CODEC_SHIFT = 16;
@@ -38,8 +40,11 @@ export class HashMap {
   #foundWord = 0;
   #emptyWord = 0;
   #lastBucket = 0;
+  readonly #log: LogLane | undefined;
 
-  constructor(data: SegmentViews, geometry: Geometry, worker: number) {
+  /** @param log where each change of what a key holds goes as well; undefined: no log is kept, or this is what reads it */
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, log?: LogLane) {
+    this.#log = log;
     this.#words = data.words;
     this.#floats = data.floats;
     this.#worker = worker;
@@ -123,6 +128,7 @@ export class HashMap {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
     const version = this.#nextVersion(hash);
     this.#floats[granule * 2 + Entry.version] = version;
+    this.#log?.stage(RecordOperation.put, granule);
     // SYNC: from here on the entry is readable; pairs with the first look of a direct read.
     store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));
     const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;
@@ -134,6 +140,7 @@ export class HashMap {
   /** Takes the entry that find() found out of the map. Under the stripe's lock. @returns its granule; retire it */
   remove(hash: number, done = 1): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
+    this.#log?.stage(RecordOperation.remove, this.#words[this.#foundWord] & this.#granuleMask);
     const old = this.#commit(this.#foundWord, 0, done, 1);
     this.#words[stripe + Stripe.entryCount] = this.#words[stripe + Stripe.entryCount] - 1;
     return old;
@@ -146,6 +153,15 @@ export class HashMap {
     const incarnation = incarnationOf(this.#nextVersion(hash));
     store(this.#words, (to << 2) + Entry.incarnation, incarnation);
     this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to, this.#words[this.#record + WorkerRecord.done], 0);
+  }
+
+  /** The next version of the stripe will be above this one. */
+  raiseVersion(hash: number, version: number): void {
+    const stripe = hash & this.#stripeMask;
+    const at = this.#stripeBase(stripe) / 2 + Stripe.version;
+    const stripes = this.#stripeMask + 1;
+    const raised = Math.floor(version / stripes) * stripes + stripe;
+    if (raised > this.#floats[at]) this.#floats[at] = raised;
   }
 
   /** Rises within a stripe, and differs from those of all other stripes: entries of one take the place of another's. */
@@ -167,9 +183,13 @@ export class HashMap {
     words[record + WorkerRecord.newWord] = next;
     words[record + WorkerRecord.nextDone] = done;
     words[record + WorkerRecord.nextEffects] = nextEffects;
+    // What has moved is what it was: nothing to log.
+    const log = effects === 0 ? undefined : this.#log;
+    words[record + WorkerRecord.logged] = log === undefined ? 0 : 1;
     store(words, record + WorkerRecord.bucketWord, at);
     // SYNC: the commit; pairs with the bucket check of a direct read.
     store(words, at, next);
+    log?.publish();
     const granule = old & this.#granuleMask;
     // The new block belongs to the map now, the old one is ours to free: one word says both.
     store(words, record + WorkerRecord.pendingBlock, granule);

@@ -3,15 +3,22 @@
  * over the same data segment. Blocks are allocated and filled before the stripe's lock is taken and retired after it
  * is released, so a lock is held for one lookup and one commit (and for the copy of a value that is read).
  */
+import { Status } from '../errors.js';
+import { recordBytes } from '../log/record.js';
 import { copyBytes, pad4 } from '../memory/copy.js';
-import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
+import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, MAX_KEY_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { Heap, type HeapUsage } from './heap.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
+import type { LogLane } from './log-lane.js';
 
 /** Room for any number as text, or in binary. */
 export const MAX_NUMBER_BYTES = 32;
+
+/** A half-done request waits so long for room in the log: a disk that takes longer is as good as none. */
+const ROOM_SLICE_MS = 5;
+const ROOM_TRIES = 2000;
 
 export class Store {
   readonly map: HashMap;
@@ -20,12 +27,19 @@ export class Store {
   readonly #geometry: Geometry;
   readonly #record: number;
 
-  /** @param pins what clients keep in place (memory/pins.ts) */
-  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks) {
+  /** Of the worker, if changes are logged; undefined: they are not. */
+  readonly log: LogLane | undefined;
+
+  /**
+   * @param pins what clients keep in place (memory/pins.ts)
+   * @param log where what changes goes as well
+   */
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, log?: LogLane) {
+    this.log = log;
     this.#data = data;
     this.#geometry = geometry;
     this.#record = workerBase(geometry, worker);
-    this.map = new HashMap(data, geometry, worker);
+    this.map = new HashMap(data, geometry, worker, log);
     this.heap = new Heap(data, geometry, worker, this, pins);
   }
 
@@ -80,6 +94,24 @@ export class Store {
 
   unlock(hash: number): void {
     this.map.unlock(hash);
+  }
+
+  /**
+   * Makes sure that one change can be logged, before any lock is taken: an entry with that many bytes of value, or none.
+   * @returns Status.ok; notDurable: the log cannot be written; busy: it is behind, and nothing of the request is done
+   */
+  admit(valueBytes: number): Status {
+    const { log } = this;
+    if (log === undefined) return Status.ok;
+    const bytes = recordBytes(MAX_KEY_BYTES, valueBytes);
+    if (log.trouble !== 0) return Status.notDurable;
+    if (log.hasRoom(bytes)) return Status.ok;
+    // What is half done is not put back: it waits here.
+    const tries = this.done === 0 ? 1 : ROOM_TRIES;
+    for (let i = 0; i < tries && !log.hasRoom(bytes); i++) log.waitForRoom(ROOM_SLICE_MS);
+    if (log.trouble !== 0) return Status.notDurable;
+    if (log.hasRoom(bytes)) return Status.ok;
+    return this.done === 0 ? Status.busy : Status.notDurable;
   }
 
   /** What offsets of keys and values are in. */
@@ -179,11 +211,26 @@ export class Store {
     return this.heap.usage();
   }
 
-  /** Removes every entry, one stripe's lock at a time; goes on where a dead server was. */
-  flush(): void {
+  /**
+   * Removes every entry, one stripe's lock at a time; goes on where a dead server was.
+   * @returns Status.ok, or why it stopped (admit())
+   */
+  flush(): Status {
     for (let bucket = Math.max(0, this.done - 1); bucket < this.#geometry.buckets; bucket++) {
-      for (let granule = this.#popEntry(bucket); granule !== 0; granule = this.#popEntry(bucket)) this.retire(granule);
+      for (;;) {
+        const status = this.admit(0);
+        if (status !== Status.ok) return status;
+        const granule = this.#popEntry(bucket);
+        if (granule === 0) break;
+        this.retire(granule);
+      }
     }
+    return Status.ok;
+  }
+
+  /** Removes the entries of one bucket, of a store without a log. */
+  clear(bucket: number): void {
+    for (let granule = this.#popEntry(bucket); granule !== 0; granule = this.#popEntry(bucket)) this.retire(granule);
   }
 
   #popEntry(bucket: number): number {

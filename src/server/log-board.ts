@@ -1,0 +1,105 @@
+/**
+ * What the threads of one server tell each other about its log, in memory that only they share: orders of the main thread
+ * and of snapshots to the thread that writes the log, and its figures for everybody.
+ */
+import { add, exchange, load, store } from '../memory/words.js';
+
+const Word = { isStopping: 0, isStopped: 1, snapshotsAsked: 2, syncAsked: 3, syncCell: 4, errors: 5, resumeAsked: 6 } as const;
+const Figure = {
+  sequence: 0,
+  durableSequence: 1,
+  bytes: 2,
+  segments: 3,
+  snapshotSequence: 4,
+  snapshotEntries: 5,
+  snapshotAtMs: 6,
+  snapshotMs: 7,
+  snapshots: 8,
+  bytesAtSnapshot: 9,
+} as const;
+type Figure = (typeof Figure)[keyof typeof Figure];
+const FIGURES_OFFSET = 64;
+
+export class LogBoard {
+  static readonly Figure = Figure;
+  readonly #words: Int32Array;
+  readonly #figures: Float64Array;
+
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer(FIGURES_OFFSET + Object.keys(Figure).length * 8);
+  }
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new Int32Array(buffer);
+    this.#figures = new Float64Array(buffer, FIGURES_OFFSET);
+  }
+
+  /** No record comes any more: what there is is written, made durable, and then the thread ends. */
+  stop(): void {
+    store(this.#words, Word.isStopping, 1);
+  }
+
+  get isStopping(): boolean {
+    return load(this.#words, Word.isStopping) !== 0;
+  }
+
+  /** All that was logged is durable in the files, which are closed. */
+  noteStopped(): void {
+    store(this.#words, Word.isStopped, 1);
+  }
+
+  get isStopped(): boolean {
+    return load(this.#words, Word.isStopped) !== 0;
+  }
+
+  /** Somebody wants a snapshot that begins from now on. */
+  askForSnapshot(): void {
+    add(this.#words, Word.snapshotsAsked, 1);
+  }
+
+  get snapshotsAsked(): number {
+    return load(this.#words, Word.snapshotsAsked);
+  }
+
+  /** The cells in front of this one are to be made durable soon, whatever `sync` says. */
+  askForSync(cell: number): void {
+    store(this.#words, Word.syncCell, cell);
+    store(this.#words, Word.syncAsked, 1);
+  }
+
+  /** @returns the cell, undefined: nobody asks */
+  get syncAsked(): number | undefined {
+    return load(this.#words, Word.syncAsked) === 0 ? undefined : load(this.#words, Word.syncCell);
+  }
+
+  noteSynced(): void {
+    store(this.#words, Word.syncAsked, 0);
+  }
+
+  /** A snapshot is durable. */
+  noteSnapshot(sequence: number): void {
+    this.set(Figure.snapshotSequence, sequence);
+    store(this.#words, Word.resumeAsked, 1);
+  }
+
+  /** @returns whether a snapshot has become durable since the last look */
+  takeSnapshot(): boolean {
+    return exchange(this.#words, Word.resumeAsked, 0) !== 0;
+  }
+
+  noteError(): void {
+    add(this.#words, Word.errors, 1);
+  }
+
+  get errors(): number {
+    return load(this.#words, Word.errors);
+  }
+
+  set(figure: Figure, value: number): void {
+    this.#figures[figure] = value;
+  }
+
+  get(figure: Figure): number {
+    return this.#figures[figure];
+  }
+}
