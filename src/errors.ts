@@ -26,6 +26,10 @@
  * - TOO_MANY_CLIENTS: all client leases of the region are taken.
  * - NO_SPACE: the shared-memory file system cannot hold the region.
  * - SHM_DIR: the directory for the region's files is missing, not writable, or of a kind that cannot hold them.
+ * - LOG_DAMAGED: the log or a snapshot has damage that no crash explains; `file` and `offset` say where.
+ * - LOG_FORMAT: a file of the log is of a newer version, of another store, or no such file.
+ * - LOG_DIR: the log's directory is missing, not writable, or of a kind that cannot hold it.
+ * - LOG_FAILED: writing to the log's disk, or making it durable, failed; what was not acknowledged may be lost.
  * - NATIVE: the native addon could not be loaded on this platform.
  */
 export type KvsErrorCode = `ERR_KVS_${
@@ -50,6 +54,10 @@ export type KvsErrorCode = `ERR_KVS_${
   | 'TOO_MANY_CLIENTS'
   | 'NO_SPACE'
   | 'SHM_DIR'
+  | 'LOG_DAMAGED'
+  | 'LOG_FORMAT'
+  | 'LOG_DIR'
+  | 'LOG_FAILED'
   | 'NATIVE'}`;
 
 /** Whether a failed operation took effect: certainly not, or not known. */
@@ -61,6 +69,10 @@ export interface KvsErrorDetails {
   executed?: Executed;
   /** The first server's process id, on ALREADY_RUNNING (for people; never an identity). */
   pid?: number;
+  /** Path of the file, on the LOG errors that are about one. */
+  file?: string;
+  /** Where in the file, in bytes, on LOG_DAMAGED. */
+  offset?: number;
 }
 
 /** Every failure that is not a programming error of the caller. */
@@ -69,12 +81,16 @@ export class KvsError extends Error {
   readonly code: KvsErrorCode;
   declare readonly executed?: Executed;
   declare readonly pid?: number;
+  declare readonly file?: string;
+  declare readonly offset?: number;
 
   constructor(code: KvsErrorCode, message: string, details: KvsErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     if (details.executed !== undefined) this.executed = details.executed;
     if (details.pid !== undefined) this.pid = details.pid;
+    if (details.file !== undefined) this.file = details.file;
+    if (details.offset !== undefined) this.offset = details.offset;
   }
 }
 

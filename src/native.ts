@@ -79,6 +79,19 @@ export interface NativeAddon {
   watchDoorbell(fd: number, onRing: () => void): Doorbell;
   /** Writes one byte to a FIFO opened O_WRONLY | O_NONBLOCK. A full pipe counts as rung. @returns false if nobody reads */
   ringDoorbell(fd: number): boolean;
+
+  /**
+   * CRC32C of a stretch of bytes. `seed`: that of what came before it, default 0.
+   * @param byTables as where the processor has no instruction for it; for tests
+   */
+  crc32c(bytes: Uint8Array, offset: number, length: number, seed?: number, byTables?: boolean): number;
+  /**
+   * Puts the CRC into each of the frames that the stretch consists of: u32 CRC32C of all behind it, u32 length of the whole
+   * frame, content. Little-endian. @throws RangeError unless they are whole
+   */
+  sealFrames(bytes: Uint8Array, offset: number, length: number, seed?: number): void;
+  /** @returns how many bytes of the stretch, from its start, are whole frames with the right CRC */
+  soundFrames(bytes: Uint8Array, offset: number, length: number, seed?: number): number;
 }
 
 function load(): NativeAddon {

@@ -1,12 +1,23 @@
 /** The directory of a log: made, checked and locked before anything in it is touched. */
-import type { FileLayer } from './file-layer.js';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+import { KvsError } from '../errors.js';
+import { onFile } from './failure.js';
+import { type FileLayer, fileSystem } from './file-layer.js';
+import { LOCK_FILE } from './names.js';
 
 export interface LogDirectory {
+  /** Absolute. */
   readonly path: string;
   readonly layer: FileLayer;
   /** Gives the lock up. Idempotent. */
   close(): void;
 }
+
+const DIRECTORY_MODE = 0o700;
+const OTHERS_MAY_WRITE = 0o022;
+const PID_BYTES = 16;
 
 /**
  * Opens a directory for one server: makes it (0700) if only its last part is missing, checks that it is ours and nobody
@@ -14,4 +25,81 @@ export interface LogDirectory {
  * @throws KvsError ERR_KVS_ALREADY_RUNNING (with `pid` if known), ERR_KVS_LOG_DIR (missing parent, read-only, no
  *   permission, not a directory), ERR_KVS_NOT_OURS (owner or mode)
  */
-export declare function openLogDirectory(path: string, layer?: FileLayer): LogDirectory;
+export function openLogDirectory(directory: string, layer: FileLayer = fileSystem): LogDirectory {
+  const path = resolve(directory);
+  makeIfMissing(path, layer);
+  checkTrust(path, layer);
+  const lockPath = join(path, LOCK_FILE);
+  const fd = onFile('open', lockPath, () => layer.open(lockPath, 'open'));
+  try {
+    if (!layer.lock(fd)) throw inUse(path, fd, layer);
+    notePid(fd, layer);
+  } catch (error) {
+    layer.close(fd);
+    throw error;
+  }
+  let isOpen = true;
+  return {
+    path,
+    layer,
+    close() {
+      if (isOpen) layer.close(fd);
+      isOpen = false;
+    },
+  };
+}
+
+function makeIfMissing(path: string, layer: FileLayer): void {
+  onFile('look at', path, () => {
+    if (layer.stat(path) !== undefined) return;
+    try {
+      layer.makeDirectory(path, DIRECTORY_MODE);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+      throw error;
+    }
+    // A directory whose name a crash takes away takes all that was acknowledged with it.
+    layer.syncDirectory(dirname(path));
+  });
+}
+
+/** @throws KvsError ERR_KVS_LOG_DIR, ERR_KVS_NOT_OURS */
+export function checkTrust(path: string, layer: FileLayer): void {
+  const stats = onFile('look at', path, () => layer.stat(path));
+  if (stats?.isDirectory() !== true) {
+    throw new KvsError('ERR_KVS_LOG_DIR', `${path} is not a directory: choose another for the log`, { file: path });
+  }
+  const uid = process.geteuid?.() ?? -1;
+  if (stats.uid !== uid) {
+    const message = `${path} belongs to uid ${stats.uid}, we are uid ${uid}: run as its owner, or choose another directory for the log`;
+    throw new KvsError('ERR_KVS_NOT_OURS', message, { file: path });
+  }
+  if ((stats.mode & OTHERS_MAY_WRITE) !== 0) {
+    const mode = (stats.mode & 0o777).toString(8);
+    const message = `${path} has mode ${mode}, others could write there: chmod 700 it, or choose another directory for the log`;
+    throw new KvsError('ERR_KVS_NOT_OURS', message, { file: path });
+  }
+}
+
+function inUse(path: string, fd: number, layer: FileLayer): KvsError {
+  const bytes = new Uint8Array(PID_BYTES);
+  const length = layer.read(fd, bytes, 0, PID_BYTES, 0);
+  const pid = Number.parseInt(Buffer.from(bytes.subarray(0, length)).toString('latin1'), 10);
+  // For people, and only where it can be true.
+  const isKnown = pid > 0 && existsSync(`/proc/${pid}`);
+  return new KvsError(
+    'ERR_KVS_ALREADY_RUNNING',
+    `${path} is in use by another server (${isKnown ? `process ${pid}` : 'another process'}): stop it, or choose another directory`,
+    isKnown ? { pid, file: path } : { file: path },
+  );
+}
+
+function notePid(fd: number, layer: FileLayer): void {
+  try {
+    const text = Buffer.from(`${process.pid}\n`);
+    layer.truncate(fd, 0);
+    layer.write(fd, text, 0, text.length, 0);
+  } catch {
+    // It only helps a message; a full disk is found out where it matters.
+  }
+}

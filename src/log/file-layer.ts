@@ -90,3 +90,15 @@ export const fileSystem: FileLayer = {
   },
   lock: (fd) => native.tryLockByte(fd, 0),
 };
+
+/** Writes all of it, however little the file system takes at a time. */
+export function writeAll(
+  layer: FileLayer,
+  fd: number,
+  source: Uint8Array,
+  offset: number,
+  bytes: number,
+  position: number,
+): void {
+  for (let done = 0; done < bytes;) done += layer.write(fd, source, offset + done, bytes - done, position + done);
+}

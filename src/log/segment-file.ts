@@ -1,0 +1,70 @@
+/** A segment that is being written: `log-<first sequence>.kvl`. */
+import { join } from 'node:path';
+
+import { native } from '../native.js';
+import type { LogDirectory } from './directory.js';
+import { type FileLayer, writeAll } from './file-layer.js';
+import { encodeHeader, HEADER_BYTES, randomSalt } from './header.js';
+import { segmentName } from './names.js';
+import type { RecordViews } from './record.js';
+
+/** Errors are the system's own. */
+export class SegmentFile {
+  readonly path: string;
+  /** Of its whole records. */
+  bytes = HEADER_BYTES;
+  readonly #layer: FileLayer;
+  readonly #fd: number;
+  readonly #salt = randomSalt();
+
+  /**
+   * Creates it; file, header and name are durable when this returns, so that a header that is missing in front of records
+   * can only be damage. One of the same number holds no records of ours: it is written over.
+   * @param durableSequence up to where the log before it is known to be durable
+   */
+  constructor({ path, layer }: LogDirectory, storeId: string, first: number, durableSequence: number) {
+    this.path = join(path, segmentName(first));
+    this.#layer = layer;
+    this.#fd = layer.open(this.path, 'open');
+    try {
+      layer.truncate(this.#fd, 0);
+      const header = { storeId, sequence: first, createdMs: Date.now(), durableSequence, salt: this.#salt };
+      writeAll(layer, this.#fd, encodeHeader('segment', header), 0, HEADER_BYTES, 0);
+      layer.fdatasync(this.#fd);
+      layer.syncDirectory(path);
+    } catch (error) {
+      this.#remove();
+      throw error;
+    }
+  }
+
+  /** Writes numbered records behind the others. When it throws, there may be part of them: takeBack(). */
+  append({ bytes: source }: RecordViews, offset: number, bytes: number): void {
+    native.sealFrames(source, offset, bytes, this.#salt);
+    writeAll(this.#layer, this.#fd, source, offset, bytes, this.bytes);
+    this.bytes += bytes;
+  }
+
+  /** Cuts off what a failed append() has left, durably: nobody finds records later that were refused. */
+  takeBack(): void {
+    this.#layer.truncate(this.#fd, this.bytes);
+    this.#layer.fdatasync(this.#fd);
+  }
+
+  sync(): void {
+    this.#layer.fdatasync(this.#fd);
+  }
+
+  close(): void {
+    this.#layer.close(this.#fd);
+  }
+
+  #remove(): void {
+    try {
+      this.close();
+      this.#layer.unlink(this.path);
+    } catch {
+      // Half-made and last: the next attempt writes over it, or a recovery removes it.
+    }
+  }
+}
