@@ -10,7 +10,7 @@ import { rolldown } from 'rolldown';
 export async function bundle() {
   rmSync('bin', { recursive: true, force: true });
   const bundled = await rolldown({
-    input: { 'kvs-server': 'dist/cli/kvs-server.js', worker: 'dist/server/worker.js' },
+    input: { 'kvs-server': 'dist/cli/kvs-server.js', worker: 'dist/server/worker.js', 'log-thread': 'dist/server/log-thread.js' },
     platform: 'node',
     external: /^[a-z]/,
   });
