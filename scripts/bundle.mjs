@@ -10,7 +10,12 @@ import { rolldown } from 'rolldown';
 export async function bundle() {
   rmSync('bin', { recursive: true, force: true });
   const bundled = await rolldown({
-    input: { 'kvs-server': 'dist/cli/kvs-server.js', worker: 'dist/server/worker.js', 'log-thread': 'dist/server/log-thread.js' },
+    input: {
+      'kvs-server': 'dist/cli/kvs-server.js',
+      worker: 'dist/server/worker.js',
+      'log-thread': 'dist/server/log-thread.js',
+      'snapshot-thread': 'dist/server/snapshot-thread.js',
+    },
     platform: 'node',
     external: /^[a-z]/,
   });

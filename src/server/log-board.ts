@@ -3,8 +3,20 @@
  * and of snapshots to the thread that writes the log, and its figures for everybody.
  */
 import { add, exchange, load, store } from '../memory/words.js';
+import { native } from '../native.js';
 
-const Word = { isStopping: 0, isStopped: 1, snapshotsAsked: 2, syncAsked: 3, syncCell: 4, errors: 5, resumeAsked: 6 } as const;
+const Word = {
+  isStopping: 0,
+  isStopped: 1,
+  snapshotsAsked: 2,
+  snapshotsServed: 3,
+  isSyncAsked: 4,
+  syncCell: 5,
+  /** Futex: of whoever has asked for a sync. */
+  syncs: 6,
+  isSnapshotNew: 7,
+  errors: 8,
+} as const;
 const Figure = {
   sequence: 0,
   durableSequence: 1,
@@ -15,10 +27,10 @@ const Figure = {
   snapshotAtMs: 6,
   snapshotMs: 7,
   snapshots: 8,
-  bytesAtSnapshot: 9,
 } as const;
 type Figure = (typeof Figure)[keyof typeof Figure];
 const FIGURES_OFFSET = 64;
+const SLICE_MS = 100;
 
 export class LogBoard {
   static readonly Figure = Figure;
@@ -52,39 +64,62 @@ export class LogBoard {
     return load(this.#words, Word.isStopped) !== 0;
   }
 
-  /** Somebody wants a snapshot that begins from now on. */
-  askForSnapshot(): void {
-    add(this.#words, Word.snapshotsAsked, 1);
+  /** Somebody wants a snapshot that begins from now on. @returns which `snapshotsServed` says that it is there */
+  askForSnapshot(): number {
+    return add(this.#words, Word.snapshotsAsked, 1) + 1;
   }
 
   get snapshotsAsked(): number {
     return load(this.#words, Word.snapshotsAsked);
   }
 
+  get snapshotsServed(): number {
+    return load(this.#words, Word.snapshotsServed);
+  }
+
   /** The cells in front of this one are to be made durable soon, whatever `sync` says. */
   askForSync(cell: number): void {
     store(this.#words, Word.syncCell, cell);
-    store(this.#words, Word.syncAsked, 1);
+    store(this.#words, Word.isSyncAsked, 1);
   }
 
   /** @returns the cell, undefined: nobody asks */
   get syncAsked(): number | undefined {
-    return load(this.#words, Word.syncAsked) === 0 ? undefined : load(this.#words, Word.syncCell);
+    return load(this.#words, Word.isSyncAsked) === 0 ? undefined : load(this.#words, Word.syncCell);
   }
 
-  noteSynced(): void {
-    store(this.#words, Word.syncAsked, 0);
+  /** The cells in front of one are durable, or would be but for a gap in the log. */
+  noteSynced(cell: number): void {
+    const asked = this.syncAsked;
+    if (asked === undefined || ((asked - cell) | 0) > 0) return;
+    store(this.#words, Word.isSyncAsked, 0);
+    add(this.#words, Word.syncs, 1);
+    native.futexWake(this.#words, Word.syncs, 1);
   }
 
-  /** A snapshot is durable. */
-  noteSnapshot(sequence: number): void {
+  /** Waits for what was asked for. @returns false: it was not done in time */
+  waitForSync(timeoutMs: number): boolean {
+    const giveUpAt = performance.now() + timeoutMs;
+    while (this.syncAsked !== undefined) {
+      if (performance.now() >= giveUpAt) return false;
+      const syncs = load(this.#words, Word.syncs);
+      if (this.syncAsked !== undefined) native.futexWait(this.#words, Word.syncs, syncs, SLICE_MS);
+    }
+    return true;
+  }
+
+  /** A snapshot is durable. @param asked `snapshotsAsked` when it began */
+  noteSnapshot(sequence: number, asked: number): void {
     this.set(Figure.snapshotSequence, sequence);
-    store(this.#words, Word.resumeAsked, 1);
+    this.set(Figure.snapshotAtMs, Date.now());
+    this.set(Figure.snapshots, this.get(Figure.snapshots) + 1);
+    store(this.#words, Word.snapshotsServed, asked);
+    store(this.#words, Word.isSnapshotNew, 1);
   }
 
   /** @returns whether a snapshot has become durable since the last look */
   takeSnapshot(): boolean {
-    return exchange(this.#words, Word.resumeAsked, 0) !== 0;
+    return exchange(this.#words, Word.isSnapshotNew, 0) !== 0;
   }
 
   noteError(): void {

@@ -63,6 +63,8 @@ export class LogKeeper {
   #cell: number;
   #syncedAt = performance.now();
   #retryAt = 0;
+  /** After a failed sync: up to this sequence the files may lack records. */
+  #gapEnd = 0;
   /** Whether anything was written since the last rest. */
   #hasMoved = false;
 
@@ -80,7 +82,11 @@ export class LogKeeper {
     this.#cell = this.#feed.position;
     store(this.#words, this.#control + LogControl.durableCell, this.#cell);
     // An earlier server has failed to sync, and may have lost what it had written: only a snapshot makes it whole.
-    if (load(this.#words, this.#control + LogControl.gap) !== 0) this.#begin('failed', 'an earlier sync has failed');
+    if (load(this.#words, this.#control + LogControl.gap) !== 0) {
+      this.#begin('failed', 'an earlier sync has failed');
+      this.#gapEnd = this.#sequence;
+      this.#board.askForSnapshot();
+    }
     this.#publishFigures();
   }
 
@@ -143,7 +149,7 @@ export class LogKeeper {
     try {
       this.#writer.sync();
       this.#syncedAt = performance.now();
-      this.#board.noteSynced();
+      this.#board.noteSynced(this.#cell);
       this.#noteDurable();
     } catch (error) {
       this.#fail(error);
@@ -175,22 +181,30 @@ export class LogKeeper {
   }
 
   #retry(): void {
-    const { state } = this.#writer;
+    const wasFailed = this.#writer.state === 'failed';
     this.#retryAt = performance.now() + RETRY_MS;
     try {
-      if (state === 'failed') {
+      if (wasFailed) {
         this.#writer.reopen();
-        this.#board.askForSnapshot();
-      } else if (this.#board.takeSnapshot() && state === 'reopened') {
-        this.#writer.resume(this.#board.get(Figure.snapshotSequence));
-        store(this.#words, this.#control + LogControl.gap, 0);
-        this.#syncAll();
+        this.#gapEnd = this.#writer.nextSequence - 1;
       }
+      // Before a snapshot is asked for: what it is to cover comes first.
       if (this.#held > 0) this.#append();
+      if (this.#writer.state === 'failed') return;
+      if (wasFailed) this.#board.askForSnapshot();
+      else if (this.#board.takeSnapshot()) this.#closeGap(this.#board.get(Figure.snapshotSequence));
     } catch (error) {
       return this.#fail(error);
     }
     if (this.#writer.state === 'open' && load(this.#words, this.#control + LogControl.gap) === 0) this.#end();
+  }
+
+  /** A snapshot of that sequence has all that the files may lack, unless it was begun too early. */
+  #closeGap(sequence: number): void {
+    if (sequence < this.#gapEnd) return;
+    if (this.#writer.state === 'reopened') this.#writer.resume(sequence);
+    store(this.#words, this.#control + LogControl.gap, 0);
+    this.#syncAll();
   }
 
   #end(): void {
@@ -228,7 +242,7 @@ export class LogKeeper {
   }
 
   #publishFigures(): void {
-    this.#board.set(Figure.sequence, this.#sequence);
+    this.#board.set(Figure.sequence, this.#writer.nextSequence - 1);
     this.#board.set(Figure.durableSequence, this.#writer.syncedSequence);
     this.#board.set(Figure.bytes, this.#writer.writtenBytes);
     this.#board.set(Figure.segments, this.#writer.segments);

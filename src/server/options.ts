@@ -22,6 +22,7 @@ import {
 } from '../option-schemas.js';
 import type { LogEvent } from './log-keeper.js';
 import type { Loaded } from './open-log.js';
+import type { SnapshotMade } from './snapshot.js';
 import type { Recovered } from './warm-restart.js';
 
 const MIB = 2 ** 20;
@@ -52,6 +53,10 @@ export type ServerEvent =
   | { readonly type: 'log-repaired'; readonly repairs: readonly Repair[] }
   /** `log-trouble`: writes are refused from now on; `log-resumed`: no longer. */
   | LogEvent
+  /** A snapshot was made: see the docs of each figure at SnapshotMade. */
+  | ({ readonly type: 'snapshot' } & SnapshotMade)
+  /** One was not; it is tried again. The log goes on. */
+  | { readonly type: 'snapshot-failed'; readonly error: string }
   /** The thread that writes the log died; another takes its place. */
   | { readonly type: 'log-thread-died'; readonly error: Error }
   /** The log could not be written at the end: the region is kept, with all that is in it. */

@@ -12,11 +12,13 @@ import { LogBoard } from './log-board.js';
 import type { LogMessage, LogThreadInput } from './log-thread.js';
 import type { OpenedLog } from './open-log.js';
 import type { LogOptions, ServerEvent } from './options.js';
+import { Snapshots } from './snapshots.js';
 
 const RESTART_PAUSE_MS = 500;
 
 export class ServerLog {
   readonly board: LogBoard;
+  readonly snapshots: Snapshots;
   readonly #region: OwnedRegion;
   readonly #opened: OpenedLog;
   readonly #onEvent: (event: ServerEvent) => void;
@@ -41,6 +43,7 @@ export class ServerLog {
     this.#region = region;
     this.#opened = opened;
     this.#onEvent = onEvent;
+    this.snapshots = new Snapshots(region, options, storeId, board, onEvent);
     const shared = { ctl: ctl.buffer, data: data.buffer, parked, board };
     this.#input = { name, shmDir, geometry, ...shared, dir, sync, storeId, nextSequence, segmentBytes };
   }
@@ -95,8 +98,13 @@ export class ServerLog {
     wakeLog(data.words, geometry.logControlOffset / 4);
   }
 
-  /** After the last write. @returns whether all of it is in the files, and durable */
-  async stop(): Promise<boolean> {
+  /**
+   * After the last write.
+   * @param isFinal whether a snapshot is made of what there is in the end
+   * @returns whether all of it is in the files, and durable
+   */
+  async stop(isFinal: boolean): Promise<boolean> {
+    await (isFinal ? this.snapshots.makeLast() : this.snapshots.end());
     this.#isClosing = true;
     clearTimeout(this.#restart);
     this.board.stop();

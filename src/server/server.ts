@@ -203,7 +203,7 @@ export class KvsServer {
     const pending = await this.#drain(() => this.#uses().length);
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
     await this.#endWorkers(RegionState.stopped);
-    const isWritten = (await this.#log?.stop()) !== false;
+    const isWritten = (await this.#log?.stop(true)) !== false;
     this.#log?.close();
     if (isWritten) return removeRegion(this.#region);
     // What was acknowledged is in memory, and nowhere else.
@@ -217,7 +217,7 @@ export class KvsServer {
     const asked = this.#uses();
     await this.#drain(() => asked.filter((use) => table.isPending(use)).length);
     await this.#endWorkers(RegionState.kept);
-    await this.#log?.stop();
+    await this.#log?.stop(false);
     this.#log?.close();
     leaveRegion(this.#region);
   }
@@ -275,6 +275,7 @@ export class KvsServer {
       this.#sweepChunksAt = now + SWEEP_CHUNKS_MS;
     }
     if (freed > 0) this.#sweeper.wakeStarving(clients);
+    this.#log?.snapshots.look(now);
     this.#timer = setTimeout(this.#keepHouse, isBusy ? ROUND_MS : IDLE_ROUND_MS);
   };
 }
