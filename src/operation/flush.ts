@@ -1,4 +1,5 @@
 /** FLUSH: removes every key. Each key is removed at some moment between call and return, not all in one. */
+import { flushStore } from '../store/flush.js';
 import type { Operation } from './operation.js';
 
 export const flush: Operation<true> = {
@@ -6,7 +7,7 @@ export const flush: Operation<true> = {
   opcode: 11,
   scope: 'all',
   apply(_request, response, { store }) {
-    response.status(store.flush());
+    response.status(flushStore(store));
   },
   decode: () => true,
 };

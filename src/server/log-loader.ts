@@ -1,10 +1,12 @@
 /** Fills an empty store with what a log and its snapshots hold. Nobody else is at work. */
 import { hashWords } from '../codec/hash.js';
 import { KvsError } from '../errors.js';
-import type { RecordViews } from '../log/record.js';
+import { createRecordViews, type RecordViews } from '../log/record.js';
 import type { RecoverySink } from '../log/sink.js';
-import { DataHeader, type Geometry } from '../memory/layout.js';
+import { hasPassed, hostMsOfWall } from '../memory/clock.js';
+import { DataHeader, type Geometry, MAX_EXPIRES_AT, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
+import { flushStore } from '../store/flush.js';
 import { NO_PINS } from '../store/limbo.js';
 import { Store } from '../store/store.js';
 
@@ -33,7 +35,11 @@ export class LogLoader implements RecoverySink {
     codec: number,
     _flags: number,
     version: number,
+    expiresAtMs: number,
   ): void {
+    const expiresAt = expiresAtMs === 0 ? 0 : Math.min(MAX_EXPIRES_AT, hostMsOfWall(expiresAtMs));
+    // Whatever the key was before, it is nothing now.
+    if (expiresAt !== 0 && hasPassed(expiresAt)) return this.remove(source, keyOffset, keyBytes, version);
     const { maxValueBytes, maxMemoryBytes } = this.#geometry;
     if (valueBytes > maxValueBytes) {
       const message = `the log holds a value of ${valueBytes} bytes, maxValueBytes is ${maxValueBytes}: start with a larger one`;
@@ -42,7 +48,7 @@ export class LogLoader implements RecoverySink {
     const store = this.#store;
     const views = this.#viewsOf(source);
     const hash = this.#hashOf(source, keyOffset, keyBytes);
-    const block = store.prepare(hash, views, keyOffset, keyBytes, views, valueOffset, valueBytes, codec);
+    const block = store.prepare(hash, views, keyOffset, keyBytes, views, valueOffset, valueBytes, codec, expiresAt);
     if (block === 0) {
       const message = `what the log holds does not fit maxMemory (${maxMemoryBytes} bytes): start with more`;
       throw new KvsError('ERR_KVS_OUT_OF_MEMORY', message);
@@ -60,18 +66,31 @@ export class LogLoader implements RecoverySink {
     const hash = this.#hashOf(source, keyOffset, keyBytes);
     store.lock(hash);
     store.map.raiseVersion(hash, version);
-    const isThere = store.find(hash, this.#viewsOf(source), keyOffset, keyBytes) !== 0;
+    const isThere = store.map.find(hash, source.words, keyOffset / 4, keyBytes) !== 0;
     const old = isThere ? store.remove(hash) : 0;
     store.unlock(hash);
     store.retire(old);
   }
 
   flush(): void {
-    for (let bucket = 0; bucket < this.#geometry.buckets; bucket++) this.#store.clear(bucket);
+    const record = workerBase(this.#geometry, 0);
+    this.#store.data.words[record + WorkerRecord.done] = 0;
+    flushStore(this.#store);
   }
 
-  expire(): void {
-    // No entry expires yet.
+  expire(source: RecordViews, keyOffset: number, keyBytes: number, version: number, expiresAtMs: number): void {
+    const store = this.#store;
+    const hash = this.#hashOf(source, keyOffset, keyBytes);
+    const found = store.map.find(hash, source.words, keyOffset / 4, keyBytes);
+    if (found === 0) return;
+    // This server logs an expiry with the value: the record of another.
+    const { map, data } = store;
+    const key = map.keyOffsetOf(found);
+    const value = map.valueOffsetOf(found);
+    const copy = createRecordViews(map.bytesOf(found) + 8);
+    copy.bytes.set(data.bytes.subarray(key, value + map.valueBytesOf(found)));
+    const { codec, valueBytes } = { codec: map.codecOf(found), valueBytes: map.valueBytesOf(found) };
+    this.put(copy, 0, keyBytes, value - key, valueBytes, codec, 0, version, expiresAtMs);
   }
 
   /**

@@ -6,6 +6,7 @@
 import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
 import { type SnapshotResult, SnapshotWriter } from '../log/snapshot-writer.js';
+import { wallMsOfHost } from '../memory/clock.js';
 import { copyBytes, pad4 } from '../memory/copy.js';
 import { BUCKET_ENTRIES, type Geometry, MAX_KEY_BYTES, Stripe } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -136,14 +137,15 @@ class Walk {
   #copyEntry(): boolean {
     const { data } = this.#parts;
     const reader = this.#reader;
-    const { keyBytes, keyStart, start, end, codec, version } = reader;
+    const { keyBytes, keyStart, start, end, codec, version, expiresAt } = reader;
     if (keyBytes > MAX_KEY_BYTES) return false;
     const value = pad4(keyBytes);
     copyBytes(data, keyStart, this.#copy, 0, keyBytes);
     copyBytes(data, start, this.#copy, value, end - start);
     if (!reader.isStillThere()) return false;
+    if (reader.isExpired) return true;
     const writer = this.#writer;
-    writer.add(keyBytes, end - start, codec, 0, version, 0);
+    writer.add(keyBytes, end - start, codec, 0, version, expiresAt === 0 ? 0 : wallMsOfHost(expiresAt));
     const { words, bytes } = writer.entryViews;
     const target = { words, bytes } as SegmentViews;
     copyBytes(this.#copy, 0, target, writer.keyOffset, keyBytes);

@@ -4,6 +4,7 @@
  * worker's record still names the commit: whoever dies in between has it published by settleLane(), or not at all.
  * Nothing waits here: whoever is about to commit makes sure of the room first, with no lock held.
  */
+import { Status } from '../errors.js';
 import {
   keyOffsetOf,
   recordBytes,
@@ -14,7 +15,19 @@ import {
   writeRecordHeader,
 } from '../log/record.js';
 import { copyBytes, pad4 } from '../memory/copy.js';
-import { Entry, type Geometry, GRANULE_BYTES, workerBase, WorkerRecord } from '../memory/layout.js';
+import { wallMsOfHost } from '../memory/clock.js';
+import {
+  CODEC_SHIFT,
+  Entry,
+  EXPIRES,
+  EXPIRES_AT,
+  expiryBytesOf,
+  type Geometry,
+  GRANULE_BYTES,
+  KEY_BYTES_MASK,
+  workerBase,
+  WorkerRecord,
+} from '../memory/layout.js';
 import { laneSize, LogControl, LogLane as Lane, LogSleep } from '../memory/log-layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { add, cas, load, store } from '../memory/words.js';
@@ -22,8 +35,9 @@ import { native } from '../native.js';
 import { LogOrder } from './log-order.js';
 
 const NO_ROOM = -1;
-const KEY_BYTES_MASK = 0xffff;
-const CODEC_SHIFT = 16;
+/** A half-done request waits so long for room: a disk that takes longer is as good as none. */
+const ROOM_SLICE_MS = 5;
+const ROOM_TRIES = 2000;
 
 /** First word of a worker's lane in the data segment. */
 export const laneBase = ({ logLanesOffset }: Geometry, worker: number): number =>
@@ -70,6 +84,11 @@ export class LogLane {
     return this.#place(bytes) !== NO_ROOM;
   }
 
+  /** Whether the record of an entry that goes fits now. */
+  hasRoomFor(granule: number): boolean {
+    return this.hasRoom(recordBytes(this.#words[(granule << 2) + Entry.shape] & KEY_BYTES_MASK, 0));
+  }
+
   /** Why nothing may be written, 0: it may. */
   get trouble(): number {
     return load(this.#words, this.#control + LogControl.trouble);
@@ -95,8 +114,9 @@ export class LogLane {
     const offset = this.#firstByte + at;
     const version = this.#data.floats[granule * 2 + Entry.version];
     const codec = isPut ? shape >>> CODEC_SHIFT : 0;
-    writeRecordHeader(this.#views, offset, operation, 0, codec, keyBytes, valueBytes, version, 0, Date.now());
-    const key = granule * GRANULE_BYTES + Entry.sizeBytes;
+    const expires = isPut && (shape & EXPIRES) !== 0 ? wallMsOfHost(this.#data.floats[granule * 2 + EXPIRES_AT]) : 0;
+    writeRecordHeader(this.#views, offset, operation, 0, codec, keyBytes, valueBytes, version, expires, Date.now());
+    const key = granule * GRANULE_BYTES + Entry.sizeBytes + expiryBytesOf(shape);
     copyBytes(this.#data, key, this.#views, keyOffsetOf(offset), keyBytes);
     if (isPut) copyBytes(this.#data, key + pad4(keyBytes), this.#views, valueOffsetOf(offset, keyBytes), valueBytes);
     const count = (words[this.#base + Lane.count] + 1) | 0;
@@ -128,6 +148,18 @@ export class LogLane {
   /** Wakes it in any case. SYNC: after what it is to see; pairs with its last look. */
   wake(): void {
     wakeLog(this.#words, this.#control);
+  }
+
+  /** As Store.admit(). @param isUntouched whether nothing of the request is done yet: then it may go back to the queue */
+  admit(bytes: number, isUntouched: boolean): Status {
+    if (this.trouble !== 0) return Status.notDurable;
+    if (this.hasRoom(bytes)) return Status.ok;
+    // What is half done is not put back: it waits here.
+    const tries = isUntouched ? 1 : ROOM_TRIES;
+    for (let i = 0; i < tries && !this.hasRoom(bytes); i++) this.waitForRoom(ROOM_SLICE_MS);
+    if (this.trouble !== 0) return Status.notDurable;
+    if (this.hasRoom(bytes)) return Status.ok;
+    return isUntouched ? Status.busy : Status.notDurable;
   }
 
   /** Waits until a batch was written, at most `timeoutMs`. With no lock held. */
