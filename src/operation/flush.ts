@@ -1,5 +1,4 @@
 /** FLUSH: removes every key. Each key is removed at some moment between call and return, not all in one. */
-import { flushStore } from '../store/flush.js';
 import type { Operation } from './operation.js';
 
 export const flush: Operation<true> = {
@@ -7,7 +6,7 @@ export const flush: Operation<true> = {
   opcode: 11,
   scope: 'all',
   apply(_request, response, { store }) {
-    response.status(flushStore(store));
+    response.status(store.flush());
   },
   decode: () => true,
 };

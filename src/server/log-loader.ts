@@ -6,7 +6,6 @@ import type { RecoverySink } from '../log/sink.js';
 import { hasPassed, hostMsOfWall } from '../memory/clock.js';
 import { DataHeader, type Geometry, MAX_EXPIRES_AT, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { flushStore } from '../store/flush.js';
 import { NO_PINS } from '../store/limbo.js';
 import { Store } from '../store/store.js';
 
@@ -75,7 +74,7 @@ export class LogLoader implements RecoverySink {
   flush(): void {
     const record = workerBase(this.#geometry, 0);
     this.#store.data.words[record + WorkerRecord.done] = 0;
-    flushStore(this.#store);
+    this.#store.flush();
   }
 
   expire(source: RecordViews, keyOffset: number, keyBytes: number, version: number, expiresAtMs: number): void {

@@ -20,7 +20,7 @@ export interface Recovered extends RebuiltStore, InFlight {
   readonly ms: number;
 }
 
-/** Decides on which side of its commit each worker was. What it has committed is in the log then. */
+/** Decides on which side of its commit each worker was: what has been committed is logged then. Twice does no harm. */
 export function resolveIntents({ data, geometry }: OwnedRegion): void {
   const { words } = data;
   for (let worker = 0; worker < MAX_WORKERS; worker++) {
@@ -31,9 +31,11 @@ export function resolveIntents({ data, geometry }: OwnedRegion): void {
   }
 }
 
-/** After resolveIntents(), and with all durable that is to be answered. @throws Error when the store is damaged beyond repair */
-export function recoverRegion({ ctl, data, geometry }: OwnedRegion, queue: TaskQueue): Recovered {
+/** What is to be answered once it is durable must be durable by now. @throws Error when the store is damaged beyond repair */
+export function recoverRegion(region: OwnedRegion, queue: TaskQueue): Recovered {
   const startedAt = performance.now();
+  const { ctl, data, geometry } = region;
+  resolveIntents(region);
   const { words } = data;
   const hashOf = (word: number, bytes: number): number =>
     hashWords(words, word, bytes, words[DataHeader.hashSeed], words[DataHeader.hashSeed + 1]);

@@ -18,6 +18,7 @@ import {
 } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
+import { flushStore } from './flush.js';
 import { Heap, type HeapUsage } from './heap.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
@@ -251,6 +252,11 @@ export class Store {
 
   usage(): HeapUsage {
     return this.heap.usage();
+  }
+
+  /** Removes every entry (flush.ts). @returns Status.ok, or why it stopped */
+  flush(): Status {
+    return flushStore(this);
   }
 
   /** Bytes of the block that the entry needs. Called by the heap, with no lock held. */
