@@ -16,7 +16,11 @@ function newDirectory(): string {
   return dir;
 }
 
-async function start(name: string, dir: string, options: ServerShape = {}): Promise<{ server: KvsServer; events: ServerEvent[] }> {
+async function start(
+  name: string,
+  dir: string,
+  options: ServerShape = {},
+): Promise<{ server: KvsServer; events: ServerEvent[] }> {
   const events: ServerEvent[] = [];
   const shape = { name, dir, workers: 2, maxMemory: 16 * 2 ** 20, maxValueBytes: 100_000 };
   const server = await KvsServer.start({ ...shape, ...options, onEvent: (event) => events.push(event) });
@@ -46,7 +50,8 @@ describe.each(['everysec', 'no', 'always'] as const)('sync: %s', (sync) => {
     expect(events.find(({ type }) => type === 'log-loaded')).toMatchObject({ entries: 501, torn: undefined });
     const again = await connect(name);
     expect(server.size).toBe(501);
-    for (let i = 0; i < 500; i++) expect(await again.get(`key ${i}`)).toBe(i === 7 || i === 8 ? undefined : `value ${i}`);
+    for (let i = 0; i < 500; i++)
+      expect(await again.get(`key ${i}`)).toBe(i === 7 || i === 8 ? undefined : `value ${i}`);
     expect(await again.get('long')).toBe('x'.repeat(90_000));
     expect(await again.get('counter')).toBe('42');
     expect(await again.get('a')).toBeUndefined();
