@@ -8,7 +8,12 @@ import { chmodSync, rmSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 
 const BUNDLES = {
-  'kvs-server': { 'kvs-server': 'dist/cli/kvs-server.js', worker: 'dist/server/worker.js' },
+  'kvs-server': {
+    'kvs-server': 'dist/cli/kvs-server.js',
+    worker: 'dist/server/worker.js',
+    'log-thread': 'dist/server/log-thread.js',
+    'snapshot-thread': 'dist/server/snapshot-thread.js',
+  },
   'kvs-client': { 'kvs-client': 'dist/cli/kvs-client.js', 'bench-thread': 'dist/cli/bench-thread.js' },
 };
 

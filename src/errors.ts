@@ -11,6 +11,7 @@
  * - CLOSED: the client was closed.
  * - TOO_LARGE: a key, value or batch above the region's limits.
  * - OUT_OF_MEMORY: the store's heap is full; nothing changed.
+ * - NOT_DURABLE: the server keeps a log and cannot write it just now; nothing changed. It goes on by itself once it can.
  * - CODEC: the value was written by a codec that this client's codec does not read.
  * - NOT_A_NUMBER: `incr` on a value that is no number, or a result out of its range.
  * - INTERNAL: the server failed on this request alone; `executed: 'unknown'`.
@@ -38,6 +39,7 @@ export type KvsErrorCode = `ERR_KVS_${
   | 'CLOSED'
   | 'TOO_LARGE'
   | 'OUT_OF_MEMORY'
+  | 'NOT_DURABLE'
   | 'CODEC'
   | 'NOT_A_NUMBER'
   | 'INTERNAL'
@@ -106,6 +108,8 @@ export const Status = {
   busy: 7,
   /** The client is expelled: nothing of it is executed. */
   expelled: 8,
+  /** The log cannot be written: nothing is changed. */
+  notDurable: 9,
 } as const;
 
 export type Status = (typeof Status)[keyof typeof Status];
@@ -119,6 +123,13 @@ const STATUS_ERRORS: Partial<Record<number, { code: KvsErrorCode; message: strin
   [Status.outOfMemory]: {
     code: 'ERR_KVS_OUT_OF_MEMORY',
     message: 'the store is full, nothing was changed; delete keys or restart the server with a larger maxMemory',
+    executed: 'no',
+  },
+  [Status.notDurable]: {
+    code: 'ERR_KVS_NOT_DURABLE',
+    message:
+      'the server cannot write its log (disk full, read-only, or failing), nothing was changed; see the log of the server: ' +
+      'it goes on by itself once the disk does',
     executed: 'no',
   },
   [Status.notANumber]: {

@@ -3,10 +3,11 @@
  * Words that different processes or threads contend for stand 128 bytes apart (adjacent-line prefetch).
  *
  *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks │ pins
- *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap
+ *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap │ log (log-layout.ts)
  */
 import { HeapControl, MAX_SIZE_CLASSES, PINS_BYTES, SizeClass, UNIT_BYTES } from './heap-layout.js';
 import { BUCKET_BYTES, DataHeader, GRANULE_BYTES, Stripe, WorkerRecord } from './store-layout.js';
+import { logGeometry, type LogGeometry } from './log-layout.js';
 import { align, bytes, f64, i32, LINE, record, roundUp, words } from './record.js';
 
 export {
@@ -89,6 +90,8 @@ export const CtlHeader = record(PAGE, {
   /** What one client may hold at once (client-limits.ts). */
   maxSlotsPerClient: i32,
   maxChunksPerClient: i32,
+  /** Bytes for the log, 0: none. */
+  logBytes: i32,
   a: align(LINE),
   /** RegionState. */
   state: i32,
@@ -200,10 +203,13 @@ export interface RegionShape {
   readonly workers: number;
   readonly maxValueBytes: number;
   readonly maxMemoryBytes: number;
+  /** Bytes for what is yet to be written to the log's files, besides `maxMemoryBytes`; 0 or undefined: no log. */
+  readonly logBytes?: number;
 }
 
 /** Where each section starts, in bytes from the start of its segment, and how many items it has. */
-export interface Geometry extends RegionShape {
+export interface Geometry extends RegionShape, LogGeometry {
+  readonly logBytes: number;
   readonly clientsOffset: number;
   readonly slotsOffset: number;
   readonly queueOffset: number;
@@ -254,7 +260,7 @@ function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
   return { clientsOffset, slotsOffset, ...queue, arenaOffset, arenaChunks, pinsOffset, ctlBytes };
 }
 
-function dataGeometry({ stripes, maxMemoryBytes }: RegionShape) {
+function dataGeometry({ stripes, slots, maxMemoryBytes, logBytes = 0 }: RegionShape) {
   const stripesOffset = DataHeader.sizeBytes;
   const workersOffset = stripesOffset + stripes * Stripe.sizeBytes;
   // Room for all that there can be: the next server of the region may have another number of them.
@@ -269,7 +275,9 @@ function dataGeometry({ stripes, maxMemoryBytes }: RegionShape) {
   const heapOffset = unitTableOffset + unitTableBytes;
   const heapUnits = Math.floor((maxMemoryBytes - heapOffset) / UNIT_BYTES);
   const granuleBits = Math.ceil(Math.log2(maxMemoryBytes / GRANULE_BYTES));
+  const log = logGeometry(maxMemoryBytes, logBytes, slots);
   return {
+    ...log,
     stripesOffset,
     workersOffset,
     heapControlOffset,
@@ -279,7 +287,7 @@ function dataGeometry({ stripes, maxMemoryBytes }: RegionShape) {
     unitTableOffset,
     heapOffset,
     heapUnits,
-    dataBytes: maxMemoryBytes,
+    dataBytes: log.logEnd,
     granuleBits,
   };
 }

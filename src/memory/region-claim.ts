@@ -152,6 +152,8 @@ const OPTION_NAMES = {
 
 /** @returns what of the shape is not as it was asked for, if anything */
 function conflictOf(shape: RegionShape, asked: Partial<RegionShape>): string | undefined {
+  // How much there is for a log is no matter, but that there is any.
+  if ((asked.logBytes ?? 0) > 0 && (shape.logBytes ?? 0) === 0) return 'it has no room for a log';
   for (const [key, option] of Object.entries(OPTION_NAMES) as [keyof typeof OPTION_NAMES, string][]) {
     const wanted = asked[key];
     if (wanted !== undefined && wanted !== shape[key]) return `its ${option} is ${shape[key]}, ${wanted} was asked for`;
@@ -169,7 +171,8 @@ function openData(
   if (fd === undefined) return 'its data file is missing';
   try {
     const { size } = checkTrust(path, fd, group);
-    if (size !== shape.maxMemoryBytes) return `its data file has ${size} bytes instead of ${shape.maxMemoryBytes}`;
+    const { dataBytes } = geometryOf(shape);
+    if (size !== dataBytes) return `its data file has ${size} bytes instead of ${dataBytes}`;
     const data = viewsOf(native.mapSegment(fd, size, true));
     shareAgain(group, fd, 'data');
     const { words } = data;

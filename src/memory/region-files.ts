@@ -132,11 +132,13 @@ const readShape = ({ words, floats }: SegmentViews): RegionShape => ({
   workers: words[CtlHeader.workers] ?? 0,
   maxValueBytes: words[CtlHeader.maxValueBytes] ?? 0,
   maxMemoryBytes: floats[CtlHeader.maxMemoryBytes] ?? 0,
+  logBytes: words[CtlHeader.logBytes] ?? 0,
 });
 
 /** What this layout can hold at all; the server's options are stricter. */
 function isShape(shape: RegionShape): boolean {
   const isPowerOfTwo = (n: number) => n > 0 && (n & (n - 1)) === 0;
+  const { logBytes = 0 } = shape;
   return (
     isPowerOfTwo(shape.slots) &&
     shape.slots <= LIMITS.slots.max &&
@@ -148,7 +150,8 @@ function isShape(shape: RegionShape): boolean {
     shape.maxValueBytes <= LIMITS.maxValueBytes.max &&
     shape.maxMemoryBytes >= LIMITS.maxMemory.min &&
     shape.maxMemoryBytes <= LIMITS.maxMemory.max &&
-    shape.maxMemoryBytes % 4096 === 0
+    shape.maxMemoryBytes % 4096 === 0 &&
+    (logBytes === 0 || (isPowerOfTwo(logBytes) && logBytes >= LIMITS.logBytes.min && logBytes <= LIMITS.logBytes.max))
   );
 }
 
@@ -159,6 +162,7 @@ export const LIMITS = {
   workers: { min: 1, max: MAX_WORKERS },
   maxValueBytes: { min: 1, max: 64 * 2 ** 20 },
   maxMemory: { min: 4 * 2 ** 20, max: 4 * 2 ** 30 },
+  logBytes: { min: 2 ** 16, max: 2 ** 30 },
 } as const;
 
 /** The random identity that the two segments of a region share, for comparison. */

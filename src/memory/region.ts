@@ -180,6 +180,7 @@ function fillCtlHeader(ctl: SegmentViews, { shape, version }: CreateRegionOption
   words[CtlHeader.stripes] = shape.stripes;
   words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
   floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
+  words[CtlHeader.logBytes] = shape.logBytes ?? 0;
   words.set(randomFillSync(new Int32Array(2)), CtlHeader.regionId);
   bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
   signHeader(ctl, shape.workers, version);

@@ -15,6 +15,8 @@ export const DataHeader = record(PAGE, {
   hashSeed: words(2),
   /** Servers in a row that took the region over and have not come to serve it. */
   recoveries: i32,
+  /** Identity of the store in the files of its log, both 0: none is kept. */
+  logStore: words(2),
 });
 
 /** Guards the buckets whose hash ends in its index. */
@@ -49,6 +51,8 @@ export const WorkerRecord = record(LINE * 5, {
   spareBucket: i32,
   /** Granule of a block that was replaced last and is kept for the next entry of its size, 0: none. */
   keptBlock: i32,
+  /** 1: the commit that `bucketWord` is about has a record in the worker's lane of the log. */
+  logged: i32,
   /** Entries that it has removed because they had expired. */
   expired: f64,
   a: align(LINE),

@@ -7,6 +7,8 @@ export const del: Operation<boolean> = {
   opcode: 4,
   scope: 'key',
   apply(request, response, { store }) {
+    const admission = store.admit(0);
+    if (admission !== Status.ok) return response.status(admission);
     const hash = request.hash();
     let old = 0;
     store.lock(hash);

@@ -28,6 +28,8 @@ function reschedule(request: RequestView, store: Store, expiresAt: number): numb
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const bytes = measure(request, store, hash, expiresAt !== 0);
     if (bytes === 0) return Status.no;
+    const admission = store.admit(bytes);
+    if (admission !== Status.ok) return admission;
     const block = store.allocate(bytes);
     if (block === 0) return Status.outOfMemory;
     let old = 0;

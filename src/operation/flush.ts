@@ -5,8 +5,8 @@ export const flush: Operation<true> = {
   name: 'flush',
   opcode: 11,
   scope: 'all',
-  apply(_request, _response, { store }) {
-    store.flush();
+  apply(_request, response, { store }) {
+    response.status(store.flush());
   },
   decode: () => true,
 };

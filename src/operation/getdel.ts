@@ -9,6 +9,8 @@ export const getdel: Operation = {
   opcode: 6,
   scope: 'key',
   apply(request, response, { store }) {
+    const admission = store.admit(0);
+    if (admission !== Status.ok) return response.status(admission);
     const hash = request.hash();
     let old = 0;
     store.lock(hash);

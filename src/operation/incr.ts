@@ -59,6 +59,8 @@ export const incr: Operation<number> = {
     const by = request.argument;
     const { source, keyOffset, keyBytes } = request;
     if (keyBytes === 0) return response.status(Status.badRequest);
+    const admission = store.admit(MAX_NUMBER_BYTES);
+    if (admission !== Status.ok) return response.status(admission);
     const block = store.prepareNumber(0, source, keyOffset, keyBytes);
     if (block === 0) return response.status(Status.outOfMemory);
     const hash = hashPrepared(request, store, block);

@@ -13,6 +13,8 @@ export const mdel: Operation<number> = {
     batch.begin(done);
     for (let more = batch.next(); more !== 0; more = batch.next()) {
       if (more < 0) return response.status(Status.badRequest);
+      const admission = store.admit(0);
+      if (admission !== Status.ok) return response.status(admission);
       const hash = batch.hash();
       done++;
       let old = 0;

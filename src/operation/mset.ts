@@ -16,6 +16,11 @@ export const mset: Operation<number> = {
         response.status(more < 0 ? Status.badRequest : Status.tooLarge);
         break;
       }
+      const admission = store.admit(batch.valueBytes);
+      if (admission !== Status.ok) {
+        response.status(admission);
+        break;
+      }
       const { keyOffset, keyBytes, valueOffset, valueBytes, codec } = batch;
       const { source, expiresAt } = request;
       const block = store.prepare(0, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec, expiresAt);

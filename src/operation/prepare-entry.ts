@@ -20,6 +20,11 @@ export function prepareEntry(
     response.status(Status.tooLarge);
     return 0;
   }
+  const admission = store.admit(request.valueBytes);
+  if (admission !== Status.ok) {
+    response.status(admission);
+    return 0;
+  }
   const { source, keyOffset, keyBytes, valueOffset, valueBytes, codec, expiresAt } = request;
   const granule = store.prepare(0, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec, expiresAt);
   if (granule === 0) response.status(Status.outOfMemory);

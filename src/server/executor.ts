@@ -8,21 +8,23 @@ import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { Status } from '../errors.js';
 import { AnswerQuota } from '../exchange/answer-quota.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
-import { isReplay, ownerOf, SlotState, useOf, withState } from '../exchange/slot-word.js';
+import { isReplay, ownerOf, SlotState, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { native } from '../native.js';
-import { CtlHeader, type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
+import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { load, store } from '../memory/words.js';
+import { store } from '../memory/words.js';
 import { RequestView } from '../operation/request-view.js';
 import { ResponseWriter } from '../operation/response-writer.js';
 import type { ServerContext } from '../operation/server-context.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
+import { Answers } from './answers.js';
 import { Conduct } from './conduct.js';
 import { Parking } from './parking.js';
+import { Unsettled } from './unsettled.js';
 
 /** One latency in this many is recorded. */
 const SAMPLE = 16;
@@ -47,6 +49,8 @@ export interface ExecutorParts {
   readonly conduct: SharedArrayBuffer;
   readonly answers: SharedArrayBuffer;
   readonly maxAnswerChunks: number;
+  /** Whether what changes anything is answered only once the log is durable. */
+  readonly answersDurable: boolean;
   readonly latency: RecordableHistogram;
   /** Makes the context of the operations, over this executor's view of the request. */
   readonly serve: (request: RequestView) => ServerContext;
@@ -65,6 +69,8 @@ export class Executor {
   readonly #worker: number;
   readonly #bells: BellRinger;
   readonly #parking: Parking;
+  readonly #answers: Answers;
+  readonly #unsettled: Unsettled | undefined;
   readonly #request: RequestView;
   readonly #response: ResponseWriter;
   readonly #conduct: Conduct;
@@ -89,6 +95,8 @@ export class Executor {
     this.#worker = worker;
     this.#bells = parts.bells;
     this.#parking = new Parking(parts.parked, parts.queue);
+    this.#answers = new Answers(ctl, this.#slots, this.#arena, parts.bells, this.#parking);
+    this.#unsettled = parts.answersDurable ? new Unsettled(data, geometry) : undefined;
     this.#request = new RequestView(ctl, data, this.#slots, this.#arena);
     const quota = new AnswerQuota(parts.answers, this.#slots, this.#arena, parts.maxAnswerChunks);
     this.#response = new ResponseWriter(ctl, this.#slots, this.#arena, quota);
@@ -111,6 +119,7 @@ export class Executor {
     // First: what is in execution is always named.
     this.#note(slot, executing);
     if (this.#slots.begin(slot, submitted) === 0) return this.#forget();
+    const published = this.#context.store.log?.published ?? 0;
     if ((this.#executed++ & (SAMPLE - 1)) === 0) {
       const startedAt = performance.now();
       this.#apply(slot, executing);
@@ -119,7 +128,7 @@ export class Executor {
       this.#apply(slot, executing);
     }
     if (this.#response.isRefused) this.#conduct.blame(ownerOf(executing));
-    if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing);
+    if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing, published);
     this.#forget();
   }
 
@@ -185,22 +194,18 @@ export class Executor {
     }
   }
 
-  /** SYNC: the step to DONE publishes the response; pairs with the client's look at the word. */
-  #finish(slot: number, executing: number): void {
-    const base = this.#slots.base(slot);
-    const isAsync = this.#ctl[base + Slot.isAsync] !== 0;
-    const owner = ownerOf(executing) & (MAX_CLIENTS - 1);
-    if (!this.#slots.complete(slot, executing)) {
-      // Nobody waits any more: the slot is ours to free.
-      this.#arena.reclaim(useOf(slot, executing));
-      this.#slots.release(slot, withState(executing, SlotState.abandoned));
-      this.#parking.release(useOf(slot, executing));
-      if (load(this.#ctl, CtlHeader.starving) > 0) this.#bells.wakeOneStarving(owner);
+  /** Answers, or leaves that to the thread that writes the log once it is durable. */
+  #finish(slot: number, executing: number, publishedBefore: number): void {
+    const { log } = this.#context.store;
+    const unsettled = this.#unsettled;
+    if (log === undefined || unsettled === undefined || this.#data[this.#record + WorkerRecord.effects] === 0) {
+      this.#answers.finish(slot, executing);
+      log?.announce();
       return;
     }
-    this.#parking.release(useOf(slot, executing));
-    if (isAsync) this.#bells.note(owner);
-    if (load(this.#ctl, base + Slot.waiter) !== 0) native.futexWake(this.#ctl, base + Slot.word, 1);
+    // What an earlier server, or a thread that died, has done of it is in front of the last cell there is.
+    unsettled.note(slot, executing, log.published === publishedBefore ? log.lastOfAll() : log.lastCell);
+    log.wake();
   }
 
   /**

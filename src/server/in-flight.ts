@@ -12,6 +12,7 @@ import { type Geometry, MAX_WORKERS, WorkerRecord, workerBase } from '../memory/
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { NOT_BEGUN, Settlements } from './settlement.js';
+import { Unsettled } from './unsettled.js';
 
 export interface InFlight {
   /** Requests that had not been finished, and are executed (the rest of them). */
@@ -32,6 +33,7 @@ export class InFlightRequests {
   readonly #table: SlotTable;
   readonly #arena: PayloadArena;
   readonly #settlements: Settlements;
+  readonly #unsettled: Unsettled;
   readonly #result: InFlight = { replayed: 0, answered: 0, refused: 0 };
 
   constructor(ctl: SegmentViews, data: SegmentViews, geometry: Geometry, queue: TaskQueue) {
@@ -41,6 +43,7 @@ export class InFlightRequests {
     this.#table = new SlotTable(ctl, geometry);
     this.#arena = new PayloadArena(ctl, geometry, 0);
     this.#settlements = new Settlements(ctl, data, geometry);
+    this.#unsettled = new Unsettled(data, geometry);
   }
 
   /** Settles all of them. The workers' intents must have been resolved; no worker may run. */
@@ -52,6 +55,7 @@ export class InFlightRequests {
     this.#queue.reset();
     for (let slot = 0; slot < this.#table.count; slot++)
       if (this.#table.submitted(slot) !== 0) this.#queue.enqueue(slot);
+    this.#unsettled.clearAll();
     this.#clearRecords();
     return this.#result;
   }
@@ -61,7 +65,11 @@ export class InFlightRequests {
     const word = this.#table.word(slot);
     switch (stateOf(word)) {
       case SlotState.executing:
-        return this.#settleExecuting(slot, word);
+        if (!this.#unsettled.has(slot, word)) return this.#settleExecuting(slot, word);
+        // It has taken effect, and what the log held was made durable before anything is settled.
+        if (!this.#table.complete(slot, word)) return false;
+        this.#result.answered++;
+        return true;
       case SlotState.abandoned:
         // Its chunks go with all others whose use has ended.
         return this.#table.release(slot, word);
@@ -73,7 +81,7 @@ export class InFlightRequests {
   #settleExecuting(slot: number, word: number): boolean {
     const settlement = this.#settlements.settle(slot, word, this.#recordOf(slot, word));
     if (settlement === 'overtaken') return false;
-    this.#result[settlement]++;
+    if (settlement !== 'unsettled') this.#result[settlement]++;
     return true;
   }
 

@@ -8,24 +8,42 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KvsError } from '../errors.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
+import type { LogDirectory } from '../log/directory.js';
+import { CtlHeader, DataHeader, RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
 import { archiveRegion, claimRegion, type ClaimOptions, requestTakeover } from '../memory/region-claim.js';
-import type { OwnedRegion } from '../memory/region.js';
+import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
+import { store } from '../memory/words.js';
 import { Store } from '../store/store.js';
 import { VERSION } from '../version.js';
+import {
+  drainRegion,
+  forgetLog,
+  hasRoomForWorkers,
+  isOfOtherStore,
+  loadStore,
+  openDirectory,
+  type OpenedLog,
+} from './open-log.js';
 import type { ResolvedServerOptions } from './options.js';
-import { recoverRegion } from './warm-restart.js';
+import { recoverRegion, resolveIntents } from './warm-restart.js';
 
 /** How long a server may take to hand over: it finishes what it has first. */
 const TAKEOVER_MS = 60_000;
 const TAKEOVER_LOOK_MS = 1;
 
+/** A region to serve, and its log if there is one. */
+export interface OpenedRegion {
+  readonly region: OwnedRegion;
+  readonly log: OpenedLog | undefined;
+}
+
 /**
  * @param onNamed called once when the name is ours, before most of the memory is reserved or what is in it recovered
- * @throws KvsError as KvsServer.start()
+ * @throws KvsError as KvsServer.start(); what was found stays as it is then, for the next attempt
  */
-export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OwnedRegion> {
-  const { name, shmDir, group, shape, asked, hugePages, fresh, takeover, onEvent } = options;
+export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OpenedRegion> {
+  const { name, shmDir, group, shape, asked, hugePages, fresh, takeover, log: logOptions, onEvent } = options;
   let isNamed = false;
   const onFirstNamed = (): void => {
     if (!isNamed) onNamed();
@@ -34,22 +52,73 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
   const created = { name, shmDir, group, shape, version: VERSION, hugePages };
   const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed };
   let region = takeover ? await takeOver(claim) : claimRegion(claim);
-  let { origin } = region;
-  const queue = new TaskQueue(region.ctl, region.geometry);
-  new WorkerBells(region.ctl).reset();
-  if (origin.kind === 'taken-over') {
-    try {
-      onEvent({ type: 'recovered', ...recoverRegion(region, queue) });
-      return region;
-    } catch (cause) {
-      origin = archiveRegion(region, `it could not be recovered: ${(cause as Error).message}`);
+  let directory: LogDirectory | undefined;
+  try {
+    if (logOptions !== undefined) {
+      directory = openDirectory(logOptions, (repairs) => onEvent({ type: 'log-repaired', repairs }));
+    }
+    let { origin } = region;
+    if (origin.kind === 'taken-over') {
+      const recovered = recover(region, directory, onEvent);
+      if ('region' in recovered) return recovered;
+      origin = archiveRegion(region, recovered.reason);
       region = claimRegion(claim);
     }
+    if (origin.kind === 'replaced') onEvent({ type: 'region-replaced', reason: origin.reason, archive: origin.archive });
+    new WorkerBells(region.ctl).reset();
+    new TaskQueue(region.ctl, region.geometry).reset();
+    Store.format(region.data, region.geometry);
+    if (directory === undefined) return { region, log: undefined };
+    const { log, loaded } = loadStore(region, directory);
+    onEvent({ type: 'log-loaded', ...loaded });
+    return { region, log };
+  } catch (error) {
+    directory?.close();
+    giveBack(region);
+    throw error;
   }
-  if (origin.kind === 'replaced') onEvent({ type: 'region-replaced', reason: origin.reason, archive: origin.archive });
-  new TaskQueue(region.ctl, region.geometry).reset();
-  Store.format(region.data, region.geometry);
-  return region;
+}
+
+/** @returns why it cannot be recovered. @throws KvsError when it could, but for the disk */
+function recover(
+  region: OwnedRegion,
+  directory: LogDirectory | undefined,
+  onEvent: ResolvedServerOptions['onEvent'],
+): OpenedRegion | { readonly reason: string } {
+  const { ctl, data, geometry } = region;
+  new WorkerBells(ctl).reset();
+  resolveIntents(region);
+  let log: OpenedLog | undefined;
+  if (directory === undefined) {
+    forgetLog(data, geometry);
+  } else {
+    if (!hasRoomForWorkers(geometry, geometry.workers)) {
+      throw new KvsError(
+        'ERR_KVS_LAYOUT',
+        `the room for the log that the region was made with is too small for ${geometry.workers} workers: start with fewer`,
+      );
+    }
+    try {
+      log = drainRegion(region, directory);
+    } catch (error) {
+      if (isOfOtherStore(error)) return { reason: (error as Error).message };
+      throw error;
+    }
+  }
+  try {
+    onEvent({ type: 'recovered', ...recoverRegion(region, new TaskQueue(ctl, geometry)) });
+    return { region, log };
+  } catch (cause) {
+    return { reason: `it could not be recovered: ${(cause as Error).message}` };
+  }
+}
+
+/** Leaves a region that was taken over to the next server, as it was found; a new one goes. */
+function giveBack(region: OwnedRegion): void {
+  if (region.origin.kind !== 'taken-over') return removeRegion(region);
+  store(region.data.words, DataHeader.recoveries, 0);
+  store(region.ctl.words, CtlHeader.state, RegionState.kept);
+  leaveRegion(region);
 }
 
 /** @throws KvsError ERR_KVS_ALREADY_RUNNING when the other does not leave in time */

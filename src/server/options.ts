@@ -1,21 +1,28 @@
 /** Options of a server: what they mean, their defaults and bounds. */
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
 
 import * as v from 'valibot';
 
-import type { RegionShape } from '../memory/layout.js';
+import { recordBytes } from '../log/record.js';
+import type { Repair } from '../log/repair.js';
+import { MAX_KEY_BYTES, type RegionShape } from '../memory/layout.js';
 import { defaultShmDir, LIMITS } from '../memory/region-files.js';
 import { roundUp } from '../memory/record.js';
 import {
   directory,
   groupId,
   milliseconds,
+  oneOf,
   optionsMessage,
   parseOptions,
   powerOfTwo,
   regionName,
   wholeNumber,
 } from '../option-schemas.js';
+import type { LogEvent } from './log-keeper.js';
+import type { Loaded } from './open-log.js';
+import type { SnapshotMade } from './snapshot.js';
 import type { Recovered } from './warm-restart.js';
 
 const MIB = 2 ** 20;
@@ -39,7 +46,21 @@ export type ServerEvent =
       readonly pid: number;
       readonly reason: 'malformed-requests' | 'too-many-slots';
     }
-  | { readonly type: 'drain-timeout'; readonly pending: number };
+  | { readonly type: 'drain-timeout'; readonly pending: number }
+  /** The store was filled from the files of `dir`: see the docs of each figure at RecoveryReport. */
+  | ({ readonly type: 'log-loaded' } & Loaded)
+  /** A damaged log was set right, as was asked for. */
+  | { readonly type: 'log-repaired'; readonly repairs: readonly Repair[] }
+  /** `log-trouble`: writes are refused from now on; `log-resumed`: no longer. */
+  | LogEvent
+  /** A snapshot was made: see the docs of each figure at SnapshotMade. */
+  | ({ readonly type: 'snapshot' } & SnapshotMade)
+  /** One was not; it is tried again. The log goes on. */
+  | { readonly type: 'snapshot-failed'; readonly error: string }
+  /** The thread that writes the log died; another takes its place. */
+  | { readonly type: 'log-thread-died'; readonly error: Error }
+  /** The log could not be written at the end: the region is kept, with all that is in it. */
+  | { readonly type: 'log-not-written' };
 
 export interface KvsServerOptions {
   /** Names the region on this host: 1 to 64 of `A-Z a-z 0-9 . _ -`. */
@@ -84,11 +105,52 @@ export interface KvsServerOptions {
   readonly takeover?: boolean | undefined;
   /** Whether `stop()` leaves the region, with all that is in it, to the next server of the name. Default false. */
   readonly keep?: boolean | undefined;
+  /**
+   * A directory for a log of all changes and for snapshots, so that the data outlives the machine; made if only its last
+   * part is missing, for one server at a time. Default: none, all is in memory. See docs/DURABILITY.md.
+   */
+  readonly dir?: string | undefined;
+  /**
+   * With `dir`, when changes are made durable: `always`: before they are answered; `everysec`: within a second; `no`: when
+   * the kernel likes. A killed server loses nothing in any case, a machine that fails what was not durable.
+   * Default `everysec`.
+   */
+  readonly sync?: SyncMode | undefined;
+  /** With `dir`: milliseconds between snapshots while there are changes; 0: none at intervals. Default 3,600,000. */
+  readonly snapshotIntervalMs?: number | undefined;
+  /** With `dir`: a snapshot is made when the log has grown by so many bytes. Default: `maxMemory`, at least 64 MiB. */
+  readonly snapshotLogBytes?: number | undefined;
+  /** With `dir`: bytes of one file of the log. Default 64 MiB. */
+  readonly segmentBytes?: number | undefined;
+  /**
+   * With `dir`: bytes of shared memory for what is yet to be written to the log, a power of two, besides `maxMemory`.
+   * Default: a sixteenth of `maxMemory`, 1 to 16 MiB, or what two of the largest values take for each worker.
+   */
+  readonly logMemory?: number | undefined;
+  /** With `dir`: sets right a log that is damaged, by what is in front of the damage; copies are kept. Default false. */
+  readonly repair?: boolean | undefined;
   /** Called on the thread that started the server. Default: nothing. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
 
+/** When what was logged is made durable: before it is answered, once per second, or whenever the kernel likes. */
+export type SyncMode = (typeof SYNC_MODES)[number];
+export const SYNC_MODES = ['always', 'everysec', 'no'] as const;
+
+export interface LogOptions {
+  readonly dir: string;
+  readonly sync: SyncMode;
+  readonly repair: boolean;
+  /** 0: none at intervals. */
+  readonly snapshotIntervalMs: number;
+  readonly snapshotLogBytes: number;
+  /** undefined: the default of the log. */
+  readonly segmentBytes: number | undefined;
+}
+
 export interface ResolvedServerOptions {
+  /** undefined: no log is kept. */
+  readonly log: LogOptions | undefined;
   readonly name: string;
   readonly shmDir: string;
   readonly shape: RegionShape;
@@ -107,6 +169,8 @@ export interface ResolvedServerOptions {
 }
 
 const MAX_DRAIN_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
+const MAX_INTERVAL_MS = 365 * 24 * HOUR_MS;
 const yesOrNo = v.boolean('expected true or false');
 
 /** The options by name, for everything that validates them: the API, the command line, a configuration file. */
@@ -127,12 +191,50 @@ export const serverOptionsSchema = v.strictObject(
     fresh: v.optional(yesOrNo),
     takeover: v.optional(yesOrNo),
     keep: v.optional(yesOrNo),
+    dir: v.optional(directory),
+    sync: v.optional(oneOf(SYNC_MODES)),
+    snapshotIntervalMs: v.optional(milliseconds(MAX_INTERVAL_MS)),
+    snapshotLogBytes: v.optional(wholeNumber({ min: 2 ** 16, max: 2 ** 50 })),
+    segmentBytes: v.optional(wholeNumber({ min: 2 ** 16, max: 2 ** 32 })),
+    logMemory: v.optional(powerOfTwo(LIMITS.logBytes)),
+    repair: v.optional(yesOrNo),
     onEvent: v.optional(
       v.custom<(event: ServerEvent) => void>((given) => typeof given === 'function', 'expected a function'),
     ),
   },
   optionsMessage('an object with the name'),
 );
+
+/** What makes no sense without a directory. */
+const LOG_ONLY = ['sync', 'snapshotIntervalMs', 'snapshotLogBytes', 'segmentBytes', 'logMemory', 'repair'] as const;
+
+function logOptions(given: v.InferOutput<typeof serverOptionsSchema>, maxMemoryBytes: number): LogOptions | undefined {
+  if (given.dir === undefined) {
+    const orphan = LOG_ONLY.find((name) => given[name] !== undefined && given[name] !== false);
+    if (orphan === undefined) return undefined;
+    throw new TypeError(`invalid server options: ${orphan}: expected dir with it, got none`);
+  }
+  return {
+    dir: path.resolve(given.dir),
+    sync: given.sync ?? 'everysec',
+    repair: given.repair ?? false,
+    snapshotIntervalMs: given.snapshotIntervalMs ?? HOUR_MS,
+    snapshotLogBytes: given.snapshotLogBytes ?? Math.max(64 * MIB, maxMemoryBytes),
+    segmentBytes: given.segmentBytes,
+  };
+}
+
+function logBytesOf(asked: number | undefined, memory: number, maxValueBytes: number, workers: number): number {
+  const needed = workers * (2 * recordBytes(MAX_KEY_BYTES, maxValueBytes) + 128);
+  if (asked !== undefined && asked < needed) {
+    throw new TypeError(
+      `invalid server options: logMemory: expected at least ${needed} for ${workers} workers and values of ` +
+        `${maxValueBytes} bytes, got ${asked}`,
+    );
+  }
+  const usual = Math.min(16 * MIB, Math.max(MIB, memory / 16));
+  return asked ?? 2 ** Math.ceil(Math.log2(Math.max(usual, needed)));
+}
 
 /** Fills in the defaults. @throws TypeError that names each wrong option, what was expected and what came */
 export function resolveServerOptions(options: KvsServerOptions): ResolvedServerOptions {
@@ -144,21 +246,25 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
       `invalid server options: maxValueBytes: expected at most a quarter of maxMemory (${maxMemoryBytes / 4}), got ${maxValueBytes}`,
     );
   }
+  const workers = given.workers ?? Math.min(LIMITS.workers.max, Math.max(1, availableParallelism() - 1));
   return {
+    log: logOptions(given, maxMemoryBytes),
     name: given.name,
     shmDir: given.shmDir ?? defaultShmDir(),
     shape: {
-      workers: given.workers ?? Math.min(LIMITS.workers.max, Math.max(1, availableParallelism() - 1)),
+      workers,
       stripes: given.stripes ?? 64,
       slots: given.slots ?? 1024,
       maxMemoryBytes,
       maxValueBytes,
+      logBytes: given.dir === undefined ? 0 : logBytesOf(given.logMemory, maxMemoryBytes, maxValueBytes, workers),
     },
     maxSlotsPerClient: given.maxSlotsPerClient,
     maxArenaPerClient: given.maxArenaPerClient,
     group: given.group,
     hugePages: given.hugePages ?? true,
     asked: {
+      ...(given.dir !== undefined && { logBytes: 1 }),
       ...(given.stripes !== undefined && { stripes: given.stripes }),
       ...(given.slots !== undefined && { slots: given.slots }),
       ...(given.maxMemory !== undefined && { maxMemoryBytes }),

@@ -35,6 +35,7 @@ export class WorkerRecovery {
     queue: TaskQueue,
     bells: BellRinger,
     workerBells: WorkerBells,
+    whenDurable?: (slot: number, executing: number) => void,
   ) {
     this.#ctl = ctl;
     this.#data = data;
@@ -43,7 +44,7 @@ export class WorkerRecovery {
     this.#bells = bells;
     this.#workerBells = workerBells;
     this.#table = new SlotTable(ctl, geometry);
-    this.#settlements = new Settlements(ctl, data, geometry);
+    this.#settlements = new Settlements(ctl, data, geometry, whenDurable);
   }
 
   /** Sets right what worker `worker`, whose thread has ended, left behind. */

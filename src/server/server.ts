@@ -22,13 +22,17 @@ import { ClientList } from './client-list.js';
 import { Conduct } from './conduct.js';
 import { Expulsion } from './expulsion.js';
 import { HeaderGuard } from './header-guard.js';
-import { openRegion } from './open-region.js';
+import { LogBoard } from './log-board.js';
+import { type OpenedRegion, openRegion } from './open-region.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
+import { Parking } from './parking.js';
 import { Reaper } from './reaper.js';
 import { WorkerRecovery } from './recovery.js';
+import { ServerLog } from './server-log.js';
 import { SlotMender } from './slot-mender.js';
 import { createLatencyHistogram, StatisticsReader } from './statistics.js';
 import { Sweeper } from './sweeper.js';
+import { noteUnsettled } from './unsettled.js';
 import { WorkerPool } from './worker-pool.js';
 
 const ROUND_MS = 50;
@@ -53,6 +57,9 @@ export class KvsServer {
   readonly #mender: SlotMender;
   readonly #expulsion: Expulsion;
   readonly #conduct = Conduct.allocate();
+  readonly #board = LogBoard.allocate();
+  readonly #parked: SharedArrayBuffer;
+  readonly #log: ServerLog | undefined;
   readonly #limits: ClientLimits;
   readonly #clients: ClientList;
   readonly #header: HeaderGuard;
@@ -75,18 +82,23 @@ export class KvsServer {
     const resolved = resolveServerOptions(options);
     const histograms = Array.from({ length: resolved.shape.workers }, createLatencyHistogram);
     const pool = new WorkerPool(histograms, resolved.onEvent);
-    let region: OwnedRegion;
+    let opened: OpenedRegion;
     try {
-      region = await openRegion(resolved, () => pool.boot());
+      opened = await openRegion(resolved, () => pool.boot());
     } catch (error) {
       pool.expectEnd();
       await pool.join(0);
       throw error;
     }
-    const server = new KvsServer(resolved, region, histograms, pool);
+    const { region } = opened;
+    const server = new KvsServer(resolved, opened, histograms, pool);
     try {
-      await pool.serve(region, server.#recovery, server.#conduct, server.#limits.chunks);
+      await Promise.all([server.#serve(), server.#log?.start()]);
     } catch (cause) {
+      if (cause instanceof KvsError) {
+        await server.stop({ keep: region.origin.kind === 'taken-over' });
+        throw cause;
+      }
       await server.stop({ keep: region.origin.kind === 'taken-over' });
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
     }
@@ -96,7 +108,7 @@ export class KvsServer {
 
   private constructor(
     options: ResolvedServerOptions,
-    region: OwnedRegion,
+    { region, log }: OpenedRegion,
     histograms: readonly RecordableHistogram[],
     pool: WorkerPool,
   ) {
@@ -107,6 +119,7 @@ export class KvsServer {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+    this.#parked = Parking.allocate(geometry.slots);
     this.#limits = clientLimits(geometry, options.maxSlotsPerClient, options.maxArenaPerClient);
     writeLimits(ctl, this.#limits);
     this.#header = new HeaderGuard(ctl);
@@ -121,8 +134,22 @@ export class KvsServer {
     this.#reaper = new Reaper(region, conduct, options.onEvent);
     this.#expulsion = new Expulsion(region, conduct, this.#limits, this.#reaper, options.onEvent);
     this.#mender = new SlotMender(region);
-    this.#recovery = new WorkerRecovery(ctl, data, geometry, queue, this.#bells, workerBells);
+    if (log !== undefined && options.log !== undefined) {
+      this.#log = new ServerLog(region, log, options.log, this.#board, this.#parked, options.onEvent);
+    }
+    const whenDurable = options.log?.sync === 'always' ? noteUnsettled(data, geometry) : undefined;
+    this.#recovery = new WorkerRecovery(ctl, data, geometry, queue, this.#bells, workerBells, whenDurable);
     this.#pool = pool;
+  }
+
+  #serve(): Promise<void> {
+    return this.#pool.serve(this.#region, this.#recovery, {
+      parked: this.#parked,
+      conduct: this.#conduct,
+      maxAnswerChunks: this.#limits.chunks,
+      isLogged: this.#log !== undefined,
+      answersDurable: this.#options.log?.sync === 'always',
+    });
   }
 
   /** From here on it answers. */
@@ -176,7 +203,13 @@ export class KvsServer {
     const pending = await this.#drain(() => this.#uses().length);
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
     await this.#endWorkers(RegionState.stopped);
-    removeRegion(this.#region);
+    const isWritten = (await this.#log?.stop(true)) !== false;
+    this.#log?.close();
+    if (isWritten) return removeRegion(this.#region);
+    // What was acknowledged is in memory, and nowhere else.
+    this.#options.onEvent({ type: 'log-not-written' });
+    this.#header.enter(RegionState.kept);
+    leaveRegion(this.#region);
   }
 
   async #leave(): Promise<void> {
@@ -184,6 +217,8 @@ export class KvsServer {
     const asked = this.#uses();
     await this.#drain(() => asked.filter((use) => table.isPending(use)).length);
     await this.#endWorkers(RegionState.kept);
+    await this.#log?.stop(false);
+    this.#log?.close();
     leaveRegion(this.#region);
   }
 
@@ -240,6 +275,7 @@ export class KvsServer {
       this.#sweepChunksAt = now + SWEEP_CHUNKS_MS;
     }
     if (freed > 0) this.#sweeper.wakeStarving(clients);
+    this.#log?.snapshots.look(now);
     this.#timer = setTimeout(this.#keepHouse, isBusy ? ROUND_MS : IDLE_ROUND_MS);
   };
 }

@@ -23,9 +23,11 @@ import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord } from '../memory/layout
 import type { SegmentViews } from '../memory/segment.js';
 import { ResponseWriter } from '../operation/response-writer.js';
 import { OPERATIONS } from '../operation/table.js';
+import { Unsettled } from './unsettled.js';
 
-/** `refused`: as many workers as there may be have died over it. `overtaken`: its client has abandoned it. */
-export type Settlement = 'answered' | 'replayed' | 'refused' | 'overtaken';
+/** `unsettled`: it has taken effect, and is answered once the log is durable.
+ * `refused`: as many workers as there may be have died over it. `overtaken`: its client has abandoned it. */
+export type Settlement = 'answered' | 'replayed' | 'refused' | 'overtaken' | 'unsettled';
 
 /** Instead of a record: no worker names the request. */
 export const NOT_BEGUN = -1;
@@ -35,8 +37,18 @@ export class Settlements {
   readonly #data: SegmentViews;
   readonly #table: SlotTable;
   readonly #arena: PayloadArena;
+  readonly #unsettled: Unsettled;
+  readonly #whenDurable: ((slot: number, executing: number) => void) | undefined;
 
-  constructor(ctl: SegmentViews, data: SegmentViews, geometry: Geometry) {
+  /** @param whenDurable answers later what has taken effect; undefined: it is answered at once */
+  constructor(
+    ctl: SegmentViews,
+    data: SegmentViews,
+    geometry: Geometry,
+    whenDurable?: (slot: number, executing: number) => void,
+  ) {
+    this.#whenDurable = whenDurable;
+    this.#unsettled = new Unsettled(data, geometry);
     this.#ctl = ctl;
     this.#data = data;
     this.#table = new SlotTable(ctl, geometry);
@@ -51,7 +63,13 @@ export class Settlements {
     const { words } = this.#ctl;
     const base = this.#table.base(slot);
     const done = record === NOT_BEGUN ? 0 : this.#data.words[record + WorkerRecord.done];
-    if (done > 0 && OPERATIONS[words[base + Slot.op]]?.scope === 'key') {
+    const isWhole = done > 0 && OPERATIONS[words[base + Slot.op]]?.scope === 'key';
+    if (this.#unsettled.has(slot, executing)) return 'unsettled';
+    if (isWhole && this.#whenDurable !== undefined) {
+      this.#whenDurable(slot, executing);
+      return 'unsettled';
+    }
+    if (isWhole) {
       return this.#table.complete(slot, executing) ? 'answered' : 'overtaken';
     }
     const replays = replaysOf(words[base + Slot.replay], slot, executing);

@@ -3,23 +3,26 @@
  * would be lost for as long as the server lives. A word counts only when it stands unchanged for a whole round.
  */
 import { SlotTable } from '../exchange/slot-table.js';
-import { ownerOf, SlotState, stateOf } from '../exchange/slot-word.js';
+import { ownerOf, SlotState, stateOf, withState } from '../exchange/slot-word.js';
 import { clientBase } from '../memory/client-lease.js';
 import { CLIENT_LEASE_BYTE, ClientRecord, LeaseState, MAX_CLIENTS } from '../memory/layout.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 import { native } from '../native.js';
 import { isNamedByWorker } from './recovery.js';
+import { Unsettled } from './unsettled.js';
 
 export class SlotMender {
   readonly #region: OwnedRegion;
   readonly #table: SlotTable;
   /** By slot: what was wrong in the last round, 0: nothing. */
   readonly #suspects: Int32Array;
+  readonly #unsettled: Unsettled;
 
   constructor(region: OwnedRegion) {
     this.#region = region;
     this.#table = new SlotTable(region.ctl, region.geometry);
+    this.#unsettled = new Unsettled(region.data, region.geometry);
     this.#suspects = new Int32Array(this.#table.count);
   }
 
@@ -39,6 +42,8 @@ export class SlotMender {
     const state = stateOf(word);
     // A worker may be writing into it, whatever the word says.
     if (state === SlotState.free || isNamedByWorker(this.#region.data, this.#region.geometry, slot)) return false;
+    const isExecuting = state === SlotState.executing || state === SlotState.abandoned;
+    if (isExecuting && this.#unsettled.has(slot, withState(word, SlotState.executing))) return false;
     if (state === SlotState.executing || state >= SlotState.abandoned) return true;
     const owner = ownerOf(word);
     return owner >= MAX_CLIENTS || this.#isUnused(owner);

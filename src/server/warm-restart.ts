@@ -22,16 +22,23 @@ export interface Recovered extends RebuiltStore, InFlight {
   readonly ms: number;
 }
 
-/** @throws Error when the store is damaged beyond repair */
-export function recoverRegion({ ctl, data, geometry }: OwnedRegion, queue: TaskQueue): Recovered {
-  const startedAt = performance.now();
+/** Decides on which side of its commit each worker was: what has been committed is logged then. Twice does no harm. */
+export function resolveIntents({ data, geometry }: OwnedRegion): void {
   const { words } = data;
   for (let worker = 0; worker < MAX_WORKERS; worker++) {
     const record = workerBase(geometry, worker);
-    resolveIntent(words, geometry, record);
+    resolveIntent(words, geometry, worker);
     // Whatever block they name is free unless the map names it too.
     for (const note of BLOCK_NOTES) store(words, record + note, 0);
   }
+}
+
+/** What is to be answered once it is durable must be durable by now. @throws Error when the store is damaged beyond repair */
+export function recoverRegion(region: OwnedRegion, queue: TaskQueue): Recovered {
+  const startedAt = performance.now();
+  const { ctl, data, geometry } = region;
+  resolveIntents(region);
+  const { words } = data;
   const hashOf = (word: number, bytes: number): number =>
     hashWords(words, word, bytes, words[DataHeader.hashSeed], words[DataHeader.hashSeed + 1]);
   const pinned = new Set<number>();

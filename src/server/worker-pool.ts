@@ -9,9 +9,8 @@ import { AnswerQuota } from '../exchange/answer-quota.js';
 import type { OwnedRegion } from '../memory/region.js';
 import type { BucketRange } from '../store/expirer.js';
 import type { ServerEvent } from './options.js';
-import { Parking } from './parking.js';
 import type { WorkerRecovery } from './recovery.js';
-import type { WorkerInput, WorkerMessage } from './worker.js';
+import type { ServerWork, WorkerInput, WorkerMessage } from './worker.js';
 
 /** A thread that dies again within this time is restarted only after a pause, so that dying does not burn a CPU. */
 const SHORT_LIFE_MS = 1000;
@@ -42,16 +41,10 @@ export class WorkerPool {
   }
 
   /** Gives booting threads the region to work on. Resolves when every one does. */
-  async serve(
-    region: OwnedRegion,
-    recovery: WorkerRecovery,
-    conduct: SharedArrayBuffer,
-    maxAnswerChunks: number,
-  ): Promise<void> {
+  async serve(region: OwnedRegion, recovery: WorkerRecovery, work: ServerWork): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
-    const parked = Parking.allocate(geometry.slots);
     const histograms = this.#histograms;
-    const shared = { parked, conduct, answers: AnswerQuota.allocate(), maxAnswerChunks };
+    const shared = { ...work, answers: AnswerQuota.allocate() };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery };
     const workers = histograms.length;

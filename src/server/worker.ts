@@ -11,6 +11,7 @@ import { viewsOf } from '../memory/segment.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
 import type { BucketRange } from '../store/expirer.js';
+import { LogLane } from '../store/log-lane.js';
 import { Store } from '../store/store.js';
 import { largestResponseBytes } from '../exchange/payload-arena.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
@@ -19,8 +20,18 @@ import { Executor } from './executor.js';
 import { StatisticsReader } from './statistics.js';
 import { TaskLoop } from './task-loop.js';
 
+/** What the server decides for all its workers. */
+export interface ServerWork {
+  readonly parked: SharedArrayBuffer;
+  readonly conduct: SharedArrayBuffer;
+  readonly maxAnswerChunks: number;
+  /** Whether changes are logged, and whether they are answered only once the log is durable. */
+  readonly isLogged: boolean;
+  readonly answersDurable: boolean;
+}
+
 /** What the pool hands to a thread. */
-export interface WorkerInput {
+export interface WorkerInput extends ServerWork {
   readonly name: string;
   readonly shmDir: string;
   readonly worker: number;
@@ -28,10 +39,7 @@ export interface WorkerInput {
   readonly ctl: SharedArrayBuffer;
   readonly data: SharedArrayBuffer;
   readonly histograms: readonly RecordableHistogram[];
-  readonly parked: SharedArrayBuffer;
-  readonly conduct: SharedArrayBuffer;
   readonly answers: SharedArrayBuffer;
-  readonly maxAnswerChunks: number;
   /** Buckets whose entries nobody has looked at for when they expire. */
   readonly unknownBuckets: BucketRange;
 }
@@ -49,7 +57,8 @@ function run(input: WorkerInput): void {
   const { name, geometry, worker, histograms } = input;
   const ctl = viewsOf(input.ctl);
   const data = viewsOf(input.data);
-  const store = new Store(data, geometry, worker, new Pins(ctl, geometry));
+  const log = input.isLogged ? new LogLane(data, geometry, worker) : undefined;
+  const store = new Store(data, geometry, worker, new Pins(ctl, geometry), log);
   const expirer = store.startExpiry(input.unknownBuckets);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
@@ -70,6 +79,7 @@ function run(input: WorkerInput): void {
     conduct: input.conduct,
     answers: input.answers,
     maxAnswerChunks: input.maxAnswerChunks,
+    answersDurable: input.answersDurable,
     serve: (request) => ({
       store,
       maxValueBytes: geometry.maxValueBytes,

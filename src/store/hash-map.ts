@@ -18,9 +18,11 @@ import {
   workerBase,
 } from '../memory/layout.js';
 import { lock, unlock } from '../memory/lock.js';
+import { RecordOperation } from '../log/record.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { EntryHeaders } from './entry-headers.js';
+import type { LogLane } from './log-lane.js';
 
 export class HashMap extends EntryHeaders {
   readonly #worker: number;
@@ -35,9 +37,12 @@ export class HashMap extends EntryHeaders {
   #foundWord = 0;
   #emptyWord = 0;
   #lastBucket = 0;
+  readonly #log: LogLane | undefined;
 
-  constructor(data: SegmentViews, geometry: Geometry, worker: number) {
+  /** @param log where each change of what a key holds goes as well; undefined: no log is kept, or this is what reads it */
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, log?: LogLane) {
     super(data);
+    this.#log = log;
     this.#worker = worker;
     this.#record = workerBase(geometry, worker);
     this.#firstStripe = geometry.stripesOffset / 4;
@@ -129,10 +134,11 @@ export class HashMap extends EntryHeaders {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
     const version = this.#nextVersion(hash);
     this.floats[granule * 2 + Entry.version] = version;
+    this.#log?.stage(RecordOperation.put, granule);
     // SYNC: from here on the entry is readable; pairs with the first look of a direct read.
     store(this.words, (granule << 2) + Entry.incarnation, incarnationOf(version));
     const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;
-    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1);
+    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1, this.#log);
     if (old === 0) this.words[stripe + Stripe.entryCount] = this.words[stripe + Stripe.entryCount] + 1;
     return old;
   }
@@ -144,7 +150,11 @@ export class HashMap extends EntryHeaders {
 
   #take(hash: number, done: number, effects: number): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
-    const old = this.#commit(this.#foundWord, 0, done, effects);
+    const granule = this.words[this.#foundWord] & this.#granuleMask;
+    // That an entry has expired its record says itself: this one is for clocks that are set back, if there is room.
+    const log = effects > 0 || this.#log?.hasRoomFor(granule) === true ? this.#log : undefined;
+    log?.stage(RecordOperation.remove, granule);
+    const old = this.#commit(this.#foundWord, 0, done, effects, log);
     this.words[stripe + Stripe.entryCount] = this.words[stripe + Stripe.entryCount] - 1;
     return old;
   }
@@ -179,6 +189,15 @@ export class HashMap extends EntryHeaders {
     this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to, this.words[this.#record + WorkerRecord.done], 0);
   }
 
+  /** The next version of the stripe will be above this one. */
+  raiseVersion(hash: number, version: number): void {
+    const stripe = hash & this.#stripeMask;
+    const at = this.#stripeBase(stripe) / 2 + Stripe.version;
+    const stripes = this.#stripeMask + 1;
+    const raised = Math.floor(version / stripes) * stripes + stripe;
+    if (raised > this.floats[at]) this.floats[at] = raised;
+  }
+
   /** Rises within a stripe, and differs from those of all other stripes: entries of one take the place of another's. */
   #nextVersion(hash: number): number {
     const stripe = hash & this.#stripeMask;
@@ -188,8 +207,8 @@ export class HashMap extends EntryHeaders {
     return version;
   }
 
-  /** Replaces a bucket word, with the intent on record. @returns the granule that it named, now unreadable */
-  #commit(at: number, next: number, done: number, effects: number): number {
+  /** Replaces a bucket word, with the intent on record. @param log where its record is staged. @returns the granule that it named, now unreadable */
+  #commit(at: number, next: number, done: number, effects: number, log?: LogLane): number {
     const { words } = this;
     const record = this.#record;
     const old = words[at];
@@ -198,9 +217,11 @@ export class HashMap extends EntryHeaders {
     words[record + WorkerRecord.newWord] = next;
     words[record + WorkerRecord.nextDone] = done;
     words[record + WorkerRecord.nextEffects] = nextEffects;
+    words[record + WorkerRecord.logged] = log === undefined ? 0 : 1;
     store(words, record + WorkerRecord.bucketWord, at);
     // SYNC: the commit; pairs with the bucket check of a direct read.
     store(words, at, next);
+    log?.publish();
     const granule = old & this.#granuleMask;
     // The new block belongs to the map now, the old one is ours to free: one word says both.
     store(words, record + WorkerRecord.pendingBlock, granule);

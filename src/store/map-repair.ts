@@ -14,12 +14,13 @@ import {
 import { holderOf, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
+import { settleLane } from './log-lane.js';
 
 /** Leaves the dead worker's `pendingBlock` naming the block that nobody else will free, 0: none. */
 export function repairMap(data: SegmentViews, geometry: Geometry, worker: number): void {
   const { words } = data;
   const record = workerBase(geometry, worker);
-  resolveIntent(words, geometry, record);
+  resolveIntent(words, geometry, worker);
   for (let stripe = 0; stripe < geometry.stripes; stripe++) {
     const base = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4;
     if (holderOf(words, base + Stripe.lock) !== worker) continue;
@@ -29,10 +30,12 @@ export function repairMap(data: SegmentViews, geometry: Geometry, worker: number
 }
 
 /** The bucket word is either still the old one or already the new one: its stripe is locked since. */
-export function resolveIntent(words: Int32Array, geometry: Geometry, record: number): void {
+export function resolveIntent(words: Int32Array, geometry: Geometry, worker: number): void {
+  const record = workerBase(geometry, worker);
   const bucketWord = load(words, record + WorkerRecord.bucketWord);
   if (bucketWord === 0) return;
   if (load(words, bucketWord) === words[record + WorkerRecord.newWord]) {
+    if (geometry.logBytes > 0) settleLane(words, geometry, worker);
     const old = words[record + WorkerRecord.oldWord] & (2 ** geometry.granuleBits - 1);
     if (old !== 0) store(words, (old << 2) + Entry.incarnation, 1);
     store(words, record + WorkerRecord.pendingBlock, old);

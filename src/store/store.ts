@@ -3,14 +3,27 @@
  * over the same data segment. Blocks are allocated and filled before the stripe's lock is taken and retired after it
  * is released, so a lock is held for one lookup and one commit (and for the copy of a value that is read).
  */
+import { Status } from '../errors.js';
+import { recordBytes } from '../log/record.js';
 import { copyBytes } from '../memory/copy.js';
-import { BUCKET_BYTES, EXPIRES, EXPIRES_AT, Entry, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
+import {
+  BUCKET_BYTES,
+  Entry,
+  EXPIRES,
+  EXPIRES_AT,
+  type Geometry,
+  MAX_KEY_BYTES,
+  WorkerRecord,
+  workerBase,
+} from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
 import { type BucketRange, Expirer } from './expirer.js';
+import { flushStore } from './flush.js';
 import { Heap, type HeapUsage } from './heap.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
+import type { LogLane } from './log-lane.js';
 
 /** Room for any number as text, or in binary, and for the moment at which it expires. */
 export const MAX_NUMBER_BYTES = 24;
@@ -28,13 +41,20 @@ export class Store {
   readonly #worker: number;
   readonly #record: number;
 
-  /** @param pins what clients keep in place (memory/pins.ts) */
-  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks) {
+  /** Of the worker, if changes are logged; undefined: they are not. */
+  readonly log: LogLane | undefined;
+
+  /**
+   * @param pins what clients keep in place (memory/pins.ts)
+   * @param log where what changes goes as well
+   */
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, log?: LogLane) {
+    this.log = log;
     this.#data = data;
     this.#geometry = geometry;
     this.#worker = worker;
     this.#record = workerBase(geometry, worker);
-    this.map = new HashMap(data, geometry, worker);
+    this.map = new HashMap(data, geometry, worker, log);
     this.heap = new Heap(data, geometry, worker, this, pins);
   }
 
@@ -150,6 +170,15 @@ export class Store {
     this.map.unlock(hash);
   }
 
+  /**
+   * Makes sure that one change can be logged, before any lock is taken: an entry with that many bytes of value, or none.
+   * @returns Status.ok; notDurable: the log cannot be written; busy: it is behind, and nothing of the request is done
+   */
+  admit(valueBytes: number): Status {
+    if (this.log === undefined) return Status.ok;
+    return this.log.admit(recordBytes(MAX_KEY_BYTES, valueBytes), this.done === 0);
+  }
+
   /** What offsets of keys and values are in. */
   get data(): SegmentViews {
     return this.#data;
@@ -251,20 +280,9 @@ export class Store {
     return this.heap.usage();
   }
 
-  /** Removes every entry, one stripe's lock at a time; goes on where a dead server was. */
-  flush(): void {
-    for (let bucket = Math.max(0, this.done - 1); bucket < this.#geometry.buckets; bucket++) {
-      for (let granule = this.#popEntry(bucket); granule !== 0; granule = this.#popEntry(bucket)) this.retire(granule);
-    }
-  }
-
-  #popEntry(bucket: number): number {
-    this.lock(bucket);
-    try {
-      return this.map.popFrom(bucket, bucket + 1);
-    } finally {
-      this.unlock(bucket);
-    }
+  /** Removes every entry (flush.ts). @returns Status.ok, or why it stopped */
+  flush(): Status {
+    return flushStore(this);
   }
 
   /** Bytes of the block that the entry needs. Called by the heap, with no lock held. */

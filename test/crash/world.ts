@@ -138,6 +138,7 @@ export class World {
       conduct: modules.Conduct.allocate(),
       answers: modules.AnswerQuota.allocate(),
       maxAnswerChunks: geometry.arenaChunks,
+      answersDurable: false,
       latency: createHistogram(),
       serve: (request) => ({
         store,

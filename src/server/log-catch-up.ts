@@ -1,0 +1,38 @@
+/** What a region holds of its log beyond the files: found out after a server, or the thread that wrote them, has died. */
+import { KvsError } from '../errors.js';
+import type { LogDirectory } from '../log/directory.js';
+import { recover } from '../log/recovery.js';
+import type { RecoverySink } from '../log/sink.js';
+import { DataHeader, type Geometry } from '../memory/layout.js';
+import { regionIdOf } from '../memory/region-files.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { LogFeed } from '../store/log-feed.js';
+
+export interface CaughtUp {
+  /** Stands behind what the files have. */
+  readonly feed: LogFeed;
+  readonly lastSequence: number;
+}
+
+/**
+ * Compares region and files. What is in the files and not yet known to be there is passed over.
+ * @throws KvsError as recover(); ERR_KVS_NOT_OURS for files of another store
+ */
+export function catchUp(directory: LogDirectory, data: SegmentViews, geometry: Geometry): CaughtUp {
+  const feed = new LogFeed(data, geometry);
+  let beyond = 0;
+  const count = (): void => {
+    beyond++;
+  };
+  const sink: RecoverySink = { put: count, remove: count, flush: count, expire: count };
+  const report = recover(directory, sink, { after: feed.writtenSequence });
+  const storeId = regionIdOf(data, DataHeader.logStore);
+  if (report.storeId !== storeId) {
+    const found = report.storeId === undefined ? 'is empty' : `holds the log of store ${report.storeId}`;
+    throw new KvsError('ERR_KVS_NOT_OURS', `${directory.path} ${found}, the region is of store ${storeId}`);
+  }
+  for (; beyond > 0 && feed.skip(); beyond--);
+  const lastSequence = Math.max(report.lastSequence, feed.writtenSequence);
+  feed.release(lastSequence);
+  return { feed, lastSequence };
+}

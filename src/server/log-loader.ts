@@ -1,0 +1,121 @@
+/** Fills an empty store with what a log and its snapshots hold. Nobody else is at work. */
+import { hashWords } from '../codec/hash.js';
+import { KvsError } from '../errors.js';
+import { createRecordViews, type RecordViews } from '../log/record.js';
+import type { RecoverySink } from '../log/sink.js';
+import { hasPassed, hostMsOfWall } from '../memory/clock.js';
+import { DataHeader, type Geometry, MAX_EXPIRES_AT, WorkerRecord, workerBase } from '../memory/layout.js';
+import type { SegmentViews } from '../memory/segment.js';
+import { NO_PINS } from '../store/limbo.js';
+import { Store } from '../store/store.js';
+
+export class LogLoader implements RecoverySink {
+  readonly #store: Store;
+  readonly #geometry: Geometry;
+  readonly #seed0: number;
+  readonly #seed1: number;
+  #source: RecordViews | undefined;
+  #views: SegmentViews | undefined;
+
+  constructor(data: SegmentViews, geometry: Geometry) {
+    this.#store = new Store(data, geometry, 0, NO_PINS);
+    this.#geometry = geometry;
+    this.#seed0 = data.words[DataHeader.hashSeed];
+    this.#seed1 = data.words[DataHeader.hashSeed + 1];
+  }
+
+  /** @throws KvsError ERR_KVS_OUT_OF_MEMORY, ERR_KVS_TOO_LARGE when the store is made smaller than it was */
+  put(
+    source: RecordViews,
+    keyOffset: number,
+    keyBytes: number,
+    valueOffset: number,
+    valueBytes: number,
+    codec: number,
+    _flags: number,
+    version: number,
+    expiresAtMs: number,
+  ): void {
+    const expiresAt = expiresAtMs === 0 ? 0 : Math.min(MAX_EXPIRES_AT, hostMsOfWall(expiresAtMs));
+    // Whatever the key was before, it is nothing now.
+    if (expiresAt !== 0 && hasPassed(expiresAt)) return this.remove(source, keyOffset, keyBytes, version);
+    const { maxValueBytes, maxMemoryBytes } = this.#geometry;
+    if (valueBytes > maxValueBytes) {
+      const message = `the log holds a value of ${valueBytes} bytes, maxValueBytes is ${maxValueBytes}: start with a larger one`;
+      throw new KvsError('ERR_KVS_TOO_LARGE', message);
+    }
+    const store = this.#store;
+    const views = this.#viewsOf(source);
+    const hash = this.#hashOf(source, keyOffset, keyBytes);
+    const block = store.prepare(hash, views, keyOffset, keyBytes, views, valueOffset, valueBytes, codec, expiresAt);
+    if (block === 0) {
+      const message = `what the log holds does not fit maxMemory (${maxMemoryBytes} bytes): start with more`;
+      throw new KvsError('ERR_KVS_OUT_OF_MEMORY', message);
+    }
+    store.lock(hash);
+    store.map.raiseVersion(hash, version);
+    store.findSameKey(hash, block);
+    const old = store.put(hash, block);
+    store.unlock(hash);
+    store.recycle(old);
+  }
+
+  remove(source: RecordViews, keyOffset: number, keyBytes: number, version: number): void {
+    const store = this.#store;
+    const hash = this.#hashOf(source, keyOffset, keyBytes);
+    store.lock(hash);
+    store.map.raiseVersion(hash, version);
+    const isThere = store.map.find(hash, source.words, keyOffset / 4, keyBytes) !== 0;
+    const old = isThere ? store.remove(hash) : 0;
+    store.unlock(hash);
+    store.retire(old);
+  }
+
+  flush(): void {
+    const record = workerBase(this.#geometry, 0);
+    this.#store.data.words[record + WorkerRecord.done] = 0;
+    this.#store.flush();
+  }
+
+  expire(source: RecordViews, keyOffset: number, keyBytes: number, version: number, expiresAtMs: number): void {
+    const store = this.#store;
+    const hash = this.#hashOf(source, keyOffset, keyBytes);
+    const found = store.map.find(hash, source.words, keyOffset / 4, keyBytes);
+    if (found === 0) return;
+    // This server logs an expiry with the value: the record of another.
+    const { map, data } = store;
+    const key = map.keyOffsetOf(found);
+    const value = map.valueOffsetOf(found);
+    const copy = createRecordViews(map.bytesOf(found) + 8);
+    copy.bytes.set(data.bytes.subarray(key, value + map.valueBytesOf(found)));
+    const { codec, valueBytes } = { codec: map.codecOf(found), valueBytes: map.valueBytesOf(found) };
+    this.put(copy, 0, keyBytes, value - key, valueBytes, codec, 0, version, expiresAtMs);
+  }
+
+  /**
+   * All is loaded: versions go on above the highest that there ever was. @returns how many entries there are
+   */
+  end(highestVersion: number): number {
+    for (let stripe = 0; stripe < this.#geometry.stripes; stripe++) this.#store.map.raiseVersion(stripe, highestVersion);
+    this.#store.rest();
+    return this.#store.size();
+  }
+
+  #hashOf({ words }: RecordViews, keyOffset: number, keyBytes: number): number {
+    return hashWords(words, keyOffset / 4, keyBytes, this.#seed0, this.#seed1);
+  }
+
+  #viewsOf(source: RecordViews): SegmentViews {
+    if (this.#source !== source || this.#views === undefined) {
+      const { buffer } = source.words;
+      this.#source = source;
+      this.#views = {
+        words: source.words,
+        floats: source.floats,
+        buffer: buffer as SharedArrayBuffer,
+        bytes: Buffer.from(buffer as ArrayBuffer),
+      };
+    }
+    return this.#views;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What a server does with its directory before it serves: fills a new store from the files, or, where the region has
+ * survived, writes to the files what the region has beyond them. Then the log's room in the region is made anew.
+ */
+import { randomFillSync } from 'node:crypto';
+
+import type { KvsError } from '../errors.js';
+import { type LogDirectory, openLogDirectory } from '../log/directory.js';
+import { recordBytes } from '../log/record.js';
+import { recover } from '../log/recovery.js';
+import { type Repair, repairLog } from '../log/repair.js';
+import type { RecoveryReport } from '../log/sink.js';
+import { LogWriter } from '../log/writer.js';
+import { DataHeader, type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
+import { laneSize, LogControl } from '../memory/log-layout.js';
+import { regionIdOf } from '../memory/region-files.js';
+import type { OwnedRegion } from '../memory/region.js';
+import { viewsOf } from '../memory/segment.js';
+import { resetLanes } from '../store/log-feed.js';
+import { catchUp } from './log-catch-up.js';
+import { LogLoader } from './log-loader.js';
+import type { LogOptions } from './options.js';
+
+/** A log that may be written. */
+export interface OpenedLog {
+  readonly directory: LogDirectory;
+  readonly storeId: string;
+  readonly nextSequence: number;
+}
+
+export interface Loaded extends RecoveryReport {
+  readonly entries: number;
+  readonly ms: number;
+}
+
+const DRAIN_BYTES = 512 * 1024;
+
+/** Opens the directory; sets it right first if that was asked for. @throws KvsError as openLogDirectory() and repairLog() */
+export function openDirectory({ dir, repair }: LogOptions, onRepair: (repairs: Repair[]) => void): LogDirectory {
+  const directory = openLogDirectory(dir);
+  try {
+    if (repair) onRepair(repairLog(directory));
+    return directory;
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}
+
+/** Fills the empty store of a new region. @throws KvsError as recover() and LogLoader */
+export function loadStore({ data, geometry }: OwnedRegion, directory: LogDirectory): { log: OpenedLog; loaded: Loaded } {
+  const startedAt = performance.now();
+  const loader = new LogLoader(data, geometry);
+  const report = recover(directory, loader);
+  const entries = loader.end(report.highestVersion);
+  if (report.storeId === undefined) data.words.set(randomFillSync(new Int32Array(2)), DataHeader.logStore);
+  else data.words.set(wordsOf(report.storeId), DataHeader.logStore);
+  resetLanes(data, geometry, geometry.workers, report.lastSequence);
+  const storeId = regionIdOf(data, DataHeader.logStore);
+  const loaded = { ...report, entries, ms: Math.round(performance.now() - startedAt) };
+  return { log: { directory, storeId, nextSequence: report.lastSequence + 1 }, loaded };
+}
+
+/**
+ * Makes durable what a region that was taken over has beyond the files; its workers' intents must have been resolved, and
+ * no answer that waited for it may have been given.
+ * @throws KvsError ERR_KVS_NOT_OURS for files of another store; as recover() and LogWriter
+ */
+export function drainRegion({ data, geometry }: OwnedRegion, directory: LogDirectory): OpenedLog {
+  const { feed, lastSequence } = catchUp(directory, data, geometry);
+  const storeId = regionIdOf(data, DataHeader.logStore);
+  let sequence = lastSequence;
+  if (!feed.isEmpty) {
+    const writer = LogWriter.open(directory, { storeId, nextSequence: sequence + 1 });
+    const longest = recordBytes(MAX_KEY_BYTES, geometry.maxValueBytes);
+    const batch = viewsOf(new SharedArrayBuffer(Math.max(DRAIN_BYTES, longest)));
+    for (let bytes = feed.take(batch, batch.buffer.byteLength); bytes > 0;) {
+      sequence = writer.append(batch, 0, bytes);
+      feed.release(sequence);
+      bytes = feed.take(batch, batch.buffer.byteLength);
+    }
+    writer.close();
+    sequence = writer.nextSequence - 1;
+  }
+  resetLanes(data, geometry, geometry.workers, sequence);
+  return { directory, storeId, nextSequence: sequence + 1 };
+}
+
+/** Nothing is logged any more: what this region holds is no longer what the files of its store say. */
+export function forgetLog({ words }: OwnedRegion['data'], geometry: Geometry): void {
+  words.fill(0, DataHeader.logStore, DataHeader.logStore + 2);
+  if (geometry.logBytes > 0) words[geometry.logControlOffset / 4 + LogControl.lanes] = 0;
+}
+
+/** Whether each of so many workers has room for two of the largest records. */
+export const hasRoomForWorkers = ({ logBytes, maxValueBytes }: Geometry, workers: number): boolean =>
+  laneSize(logBytes, workers) >= 2 * recordBytes(MAX_KEY_BYTES, maxValueBytes) + 64;
+
+const wordsOf = (id: string): number[] => [Number.parseInt(id.slice(0, 8), 16) | 0, Number.parseInt(id.slice(8), 16) | 0];
+
+/** Whether a region that was taken over is of another store than the files: then the files count. */
+export const isOfOtherStore = (error: unknown): boolean => (error as KvsError | undefined)?.code === 'ERR_KVS_NOT_OURS';

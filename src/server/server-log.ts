@@ -1,0 +1,120 @@
+/**
+ * The server's log as its main thread sees it: boots the thread that writes it, replaces one that dies, asks for snapshots,
+ * and ends it. There is one of these only if the server was given a directory.
+ */
+import { Worker } from 'node:worker_threads';
+
+import type { OwnedRegion } from '../memory/region.js';
+import { LogControl, LogTrouble } from '../memory/log-layout.js';
+import { store } from '../memory/words.js';
+import { wakeLog } from '../store/log-lane.js';
+import { LogBoard } from './log-board.js';
+import type { LogMessage, LogThreadInput } from './log-thread.js';
+import type { OpenedLog } from './open-log.js';
+import type { LogOptions, ServerEvent } from './options.js';
+import { Snapshots } from './snapshots.js';
+
+const RESTART_PAUSE_MS = 500;
+
+export class ServerLog {
+  readonly board: LogBoard;
+  readonly snapshots: Snapshots;
+  readonly #region: OwnedRegion;
+  readonly #opened: OpenedLog;
+  readonly #onEvent: (event: ServerEvent) => void;
+  readonly #input: LogThreadInput;
+  #thread: Worker | undefined;
+  #exit: Promise<void> = Promise.resolve();
+  #restart: NodeJS.Timeout | undefined;
+  #isClosing = false;
+
+  constructor(
+    region: OwnedRegion,
+    opened: OpenedLog,
+    options: LogOptions,
+    board: SharedArrayBuffer,
+    parked: SharedArrayBuffer,
+    onEvent: (event: ServerEvent) => void,
+  ) {
+    const { name, shmDir, geometry, ctl, data } = region;
+    const { dir, sync, segmentBytes } = options;
+    const { storeId, nextSequence } = opened;
+    this.board = new LogBoard(board);
+    this.#region = region;
+    this.#opened = opened;
+    this.#onEvent = onEvent;
+    this.snapshots = new Snapshots(region, options, storeId, board, onEvent);
+    const shared = { ctl: ctl.buffer, data: data.buffer, parked, board };
+    this.#input = { name, shmDir, geometry, ...shared, dir, sync, storeId, nextSequence, segmentBytes };
+  }
+
+  /** Resolves when the thread writes. @throws Error when it does not */
+  start(): Promise<void> {
+    return this.#boot(this.#input);
+  }
+
+  #boot(input: LogThreadInput): Promise<void> {
+    const thread = new Worker(new URL('log-thread.js', import.meta.url), {
+      name: 'kvs-log',
+      execArgv: [],
+      workerData: input,
+    });
+    this.#thread = thread;
+    let failure: Error | undefined;
+    thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));
+    return new Promise((resolve, reject) => {
+      thread.on('message', (message: LogMessage) => {
+        if (message.type === 'ready') resolve();
+        else this.#onEvent(message);
+      });
+      this.#exit = new Promise((ended) => {
+        thread.once('exit', (code) => {
+          const error = failure ?? new Error(`the thread that writes the log ended with code ${code}`);
+          reject(error);
+          ended();
+          if (!this.#isClosing) this.#replace(error);
+        });
+      });
+    });
+  }
+
+  #replace(error: Error): void {
+    const { data, geometry } = this.#region;
+    // Nobody writes the log: nothing may be acknowledged that would not be in it.
+    store(data.words, geometry.logControlOffset / 4 + LogControl.trouble, LogTrouble.failed);
+    this.#onEvent({ type: 'log-thread-died', error });
+    this.#restart = setTimeout(() => {
+      this.#boot({ ...this.#input, nextSequence: undefined }).catch(() => {});
+    }, RESTART_PAUSE_MS);
+  }
+
+  /** The thread, for tests that kill it. */
+  get thread(): Worker | undefined {
+    return this.#thread;
+  }
+
+  #wake(): void {
+    const { data, geometry } = this.#region;
+    wakeLog(data.words, geometry.logControlOffset / 4);
+  }
+
+  /**
+   * After the last write.
+   * @param isFinal whether a snapshot is made of what there is in the end
+   * @returns whether all of it is in the files, and durable
+   */
+  async stop(isFinal: boolean): Promise<boolean> {
+    await (isFinal ? this.snapshots.makeLast() : this.snapshots.end());
+    this.#isClosing = true;
+    clearTimeout(this.#restart);
+    this.board.stop();
+    this.#wake();
+    await this.#exit;
+    return this.board.isStopped;
+  }
+
+  /** Gives the directory back. */
+  close(): void {
+    this.#opened.directory.close();
+  }
+}

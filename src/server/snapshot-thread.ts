@@ -1,0 +1,56 @@
+/** Entry of a thread that makes one snapshot and ends. */
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { basename } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { fileSystem } from '../log/file-layer.js';
+import type { Geometry } from '../memory/layout.js';
+import { viewsOf } from '../memory/segment.js';
+import { LogBoard } from './log-board.js';
+import { makeSnapshot, type SnapshotMade } from './snapshot.js';
+
+export interface SnapshotInput {
+  readonly geometry: Geometry;
+  readonly data: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
+  readonly dir: string;
+  readonly storeId: string;
+  readonly isThrottled: boolean;
+}
+
+export type SnapshotMessage =
+  | { readonly made: SnapshotMade; readonly error: undefined }
+  | { readonly made: undefined; readonly error: string };
+
+const NICENESS = 10;
+
+/** Whoever works comes first. */
+function stepBack(): void {
+  try {
+    // The kernel takes a thread's id for a process' here.
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICENESS);
+  } catch {
+    // Then it runs as everybody does.
+  }
+}
+
+function run({ geometry, data, board, dir, storeId, isThrottled }: SnapshotInput): SnapshotMessage {
+  if (isThrottled) stepBack();
+  const directory = { path: dir, layer: fileSystem, close: () => {} };
+  try {
+    const made = makeSnapshot({
+      data: viewsOf(data),
+      geometry,
+      directory,
+      storeId,
+      board: new LogBoard(board),
+      isThrottled,
+    });
+    return { made, error: undefined };
+  } catch (error) {
+    return { made: undefined, error: String(error) };
+  }
+}
+
+parentPort?.postMessage(run(workerData as SnapshotInput));

@@ -1,0 +1,107 @@
+/** When snapshots are made: at intervals, when the log has grown, when somebody asks, at the end. One at a time. */
+import { Worker } from 'node:worker_threads';
+
+import type { OwnedRegion } from '../memory/region.js';
+import { wakeLog } from '../store/log-lane.js';
+import { LogBoard } from './log-board.js';
+import type { LogOptions, ServerEvent } from './options.js';
+import type { SnapshotInput, SnapshotMessage } from './snapshot-thread.js';
+
+/** After one that failed. */
+const RETRY_MS = 1000;
+
+const { Figure } = LogBoard;
+
+export class Snapshots {
+  readonly #region: OwnedRegion;
+  readonly #options: LogOptions;
+  readonly #board: LogBoard;
+  readonly #input: Omit<SnapshotInput, 'isThrottled'>;
+  readonly #onEvent: (event: ServerEvent) => void;
+  #running: Promise<boolean> | undefined;
+  #madeAt = performance.now();
+  #bytes = 0;
+  #notBefore = 0;
+
+  constructor(
+    region: OwnedRegion,
+    options: LogOptions,
+    storeId: string,
+    board: SharedArrayBuffer,
+    onEvent: (event: ServerEvent) => void,
+  ) {
+    const { geometry, data } = region;
+    this.#region = region;
+    this.#options = options;
+    this.#board = new LogBoard(board);
+    this.#input = { geometry, data: data.buffer, board, dir: options.dir, storeId };
+    this.#onEvent = onEvent;
+  }
+
+  /** Begins one if it is time. */
+  look(now: number): void {
+    if (this.#running !== undefined || now < this.#notBefore || !this.#isDue(now)) return;
+    void this.#make(true);
+  }
+
+  #isDue(now: number): boolean {
+    const board = this.#board;
+    if (board.snapshotsAsked !== board.snapshotsServed) return true;
+    if (!this.#hasChanged) return false;
+    const { snapshotIntervalMs, snapshotLogBytes } = this.#options;
+    if (snapshotIntervalMs > 0 && now - this.#madeAt >= snapshotIntervalMs) return true;
+    return board.get(Figure.bytes) - this.#bytes >= snapshotLogBytes;
+  }
+
+  get #hasChanged(): boolean {
+    return this.#board.get(Figure.sequence) > this.#board.get(Figure.snapshotSequence);
+  }
+
+  /** Makes one of what nobody changes any more, unless the last one has it all. */
+  async makeLast(): Promise<void> {
+    await this.#running;
+    if (this.#hasChanged || this.#board.snapshotsAsked !== this.#board.snapshotsServed) await this.#make(false);
+  }
+
+  /** Resolves when none is being made. */
+  async end(): Promise<void> {
+    await this.#running;
+  }
+
+  async #make(isThrottled: boolean): Promise<boolean> {
+    const bytes = this.#board.get(Figure.bytes);
+    this.#running = this.#run(isThrottled);
+    const isMade = await this.#running;
+    this.#running = undefined;
+    if (isMade) {
+      this.#madeAt = performance.now();
+      this.#bytes = bytes;
+    } else {
+      this.#board.noteError();
+      this.#notBefore = performance.now() + RETRY_MS;
+    }
+    return isMade;
+  }
+
+  #run(isThrottled: boolean): Promise<boolean> {
+    const workerData: SnapshotInput = { ...this.#input, isThrottled };
+    const url = new URL('snapshot-thread.js', import.meta.url);
+    const thread = new Worker(url, { name: 'kvs-snapshot', execArgv: [], workerData });
+    let error: string | undefined = 'its thread died';
+    thread.on('message', (message: SnapshotMessage) => {
+      error = message.error;
+      if (message.made === undefined) return;
+      // The thread that writes the log may have waited for it.
+      const { data, geometry } = this.#region;
+      wakeLog(data.words, geometry.logControlOffset / 4);
+      this.#onEvent({ type: 'snapshot', ...message.made });
+    });
+    thread.on('error', (cause) => (error = String(cause)));
+    return new Promise((resolve) => {
+      thread.once('exit', () => {
+        if (error !== undefined) this.#onEvent({ type: 'snapshot-failed', error });
+        resolve(error === undefined);
+      });
+    });
+  }
+}

@@ -1,0 +1,66 @@
+/** A server with a directory, stopped, killed, and started again: over what is in memory, and without it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { KvsServer, type ServerEvent } from '#dist/index.js';
+
+import { regionName } from '../fixtures/region.js';
+import { connect, type ServerShape } from '../fixtures/service.js';
+
+function newDirectory(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'kvs-durability-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+async function start(
+  name: string,
+  dir: string,
+  options: ServerShape = {},
+): Promise<{ server: KvsServer; events: ServerEvent[] }> {
+  const events: ServerEvent[] = [];
+  const shape = { name, dir, workers: 2, maxMemory: 16 * 2 ** 20, maxValueBytes: 100_000 };
+  const server = await KvsServer.start({ ...shape, ...options, onEvent: (event) => events.push(event) });
+  onTestFinished(() => server.stop());
+  return { server, events };
+}
+
+describe.each(['everysec', 'no', 'always'] as const)('sync: %s', (sync) => {
+  test('what was written is there after a stop, in another region', async () => {
+    const name = regionName();
+    const dir = newDirectory();
+    const first = await start(name, dir, { sync });
+    const client = await connect(name);
+    for (let i = 0; i < 500; i++) await client.set(`key ${i}`, `value ${i}`);
+    await client.set('long', 'x'.repeat(90_000));
+    await client.incr('counter', 41);
+    await client.incr('counter');
+    await client.mset([
+      ['a', '1'],
+      ['b', '2'],
+    ]);
+    expect(await client.mdel(['a', 'key 7', 'none'])).toBe(2);
+    expect(await client.getdel('key 8')).toBe('value 8');
+    const before = await client.getEntry('key 9');
+    await first.server.stop();
+    const { server, events } = await start(name, dir, { sync });
+    expect(events.find(({ type }) => type === 'log-loaded')).toMatchObject({ entries: 501, torn: undefined });
+    const again = await connect(name);
+    expect(server.size).toBe(501);
+    for (let i = 0; i < 500; i++)
+      expect(await again.get(`key ${i}`)).toBe(i === 7 || i === 8 ? undefined : `value ${i}`);
+    expect(await again.get('long')).toBe('x'.repeat(90_000));
+    expect(await again.get('counter')).toBe('42');
+    expect(await again.get('a')).toBeUndefined();
+    expect(await again.get('b')).toBe('2');
+    expect((await again.getEntry('key 9'))?.version).toBeGreaterThan(before?.version ?? Infinity);
+    expect(await again.cas('key 9', before?.version ?? 0, 'other')).toBe(false);
+    await again.flush();
+    await server.stop();
+    const third = await start(name, dir, { sync });
+    expect(third.server.size).toBe(0);
+  });
+});
