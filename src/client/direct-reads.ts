@@ -8,6 +8,7 @@ import { IntoBuffer } from '../codec/into-buffer.js';
 import type { KeyBuffer } from '../codec/key-buffer.js';
 import type { VersionedValue } from '../operation/get.js';
 import { Found, type Reader } from '../store/reader.js';
+import type { UseMarks } from '../memory/use-marks.js';
 import { checkedKey, type Key } from './calls.js';
 import { type DirectPage, DirectScan } from './direct-scan.js';
 import { PinnedViews } from './pinned-views.js';
@@ -37,6 +38,7 @@ export class DirectReads<V> {
   #isOn = false;
   #reader!: Reader;
   #key!: KeyBuffer;
+  #marks!: UseMarks;
 
   constructor(pipeline: Pipeline, codec: Codec<V>, cache: ValueCache<V> | undefined) {
     this.#pipeline = pipeline;
@@ -54,6 +56,7 @@ export class DirectReads<V> {
     const cached = this.#cache.get(key);
     if (cached !== undefined && this.#reader.isCurrent(cached.bucketWord, cached.entryWord, cached.version)) {
       this.#cache.hit();
+      this.#marks.mark(cached.bucketWord);
       return cached.value;
     }
     if (this.#isForeign) return valueIn(this.#readForeign(key, this.#cache));
@@ -105,7 +108,10 @@ export class DirectReads<V> {
       if (found === Found.missing) return undefined;
       if (found === Found.unstable) return NOT_READ;
       const view = this.#views.open(this.#reader, this.#session.views);
-      if (view !== undefined) return view;
+      if (view !== undefined) {
+        this.#marks.mark(this.#reader.bucketWord);
+        return view;
+      }
     }
     return NOT_READ;
   }
@@ -154,7 +160,10 @@ export class DirectReads<V> {
       if (found === Found.unstable) return NOT_READ;
       try {
         const made = make(reader, this.#codec);
-        if (reader.isStillThere()) return made;
+        if (reader.isStillThere()) {
+          this.#marks.mark(reader.bucketWord);
+          return made;
+        }
       } catch (error) {
         // Torn bytes fail to decode as well: only a whole value's failure is one.
         if (reader.isStillThere()) throw error;
@@ -179,6 +188,7 @@ export class DirectReads<V> {
     if (session.reader === undefined || session.keyBuffer === undefined) return;
     this.#reader = session.reader;
     this.#key = session.keyBuffer;
+    this.#marks = session.marks;
   }
 }
 

@@ -49,6 +49,9 @@ export const WorkerRecord = record(LINE * 5, {
   spareBucket: i32,
   /** Granule of a block that was replaced last and is kept for the next entry of its size, 0: none. */
   keptBlock: i32,
+  /** Entries it has evicted, and their bytes, since the region was made. */
+  evicted: f64,
+  evictedBytes: f64,
   a: align(LINE),
   operations: floats(MAX_OPERATIONS),
   errors: floats(MAX_OPERATIONS),

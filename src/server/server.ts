@@ -5,7 +5,7 @@
 import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { KvsError } from '../errors.js';
+import { kindOf, KvsError } from '../errors.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
@@ -21,6 +21,7 @@ import { BellRinger } from '../exchange/bell-ringer.js';
 import { ClientList } from './client-list.js';
 import { Conduct } from './conduct.js';
 import { Expulsion } from './expulsion.js';
+import { type EvictListener, Evictions } from './evictions.js';
 import { HeaderGuard } from './header-guard.js';
 import { openRegion } from './open-region.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
@@ -55,6 +56,7 @@ export class KvsServer {
   readonly #conduct = Conduct.allocate();
   readonly #limits: ClientLimits;
   readonly #clients: ClientList;
+  readonly #evictions: Evictions;
   readonly #header: HeaderGuard;
   readonly #bells: BellRinger;
   #reapAt = 0;
@@ -74,7 +76,8 @@ export class KvsServer {
   static async start(options: KvsServerOptions): Promise<KvsServer> {
     const resolved = resolveServerOptions(options);
     const histograms = Array.from({ length: resolved.shape.workers }, createLatencyHistogram);
-    const pool = new WorkerPool(histograms, resolved.onEvent);
+    let evictions: Evictions | undefined;
+    const pool = new WorkerPool(histograms, resolved.onEvent, (keys, dropped) => evictions?.report(keys, dropped));
     let region: OwnedRegion;
     try {
       region = await openRegion(resolved, () => pool.boot());
@@ -83,9 +86,10 @@ export class KvsServer {
       await pool.join(0);
       throw error;
     }
-    const server = new KvsServer(resolved, region, histograms, pool);
+    evictions = new Evictions(region.ctl, region.geometry, resolved.eviction);
+    const server = new KvsServer(resolved, region, histograms, pool, evictions);
     try {
-      await pool.serve(region, server.#recovery, server.#conduct, server.#limits.chunks);
+      await pool.serve(region, server.#recovery, server.#conduct, server.#limits.chunks, evictions.buffer);
     } catch (cause) {
       await server.stop({ keep: region.origin.kind === 'taken-over' });
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
@@ -99,6 +103,7 @@ export class KvsServer {
     region: OwnedRegion,
     histograms: readonly RecordableHistogram[],
     pool: WorkerPool,
+    evictions: Evictions,
   ) {
     const { ctl, data, geometry, paths } = region;
     this.name = options.name;
@@ -109,6 +114,7 @@ export class KvsServer {
     });
     this.#limits = clientLimits(geometry, options.maxSlotsPerClient, options.maxArenaPerClient);
     writeLimits(ctl, this.#limits);
+    this.#evictions = evictions;
     this.#header = new HeaderGuard(ctl);
     const conduct = new Conduct(this.#conduct);
     const queue = new TaskQueue(ctl, geometry);
@@ -146,6 +152,23 @@ export class KvsServer {
   /** What it has done and holds. */
   stats(): KvsStatistics {
     return this.#statistics.read();
+  }
+
+  /**
+   * Calls `listener` with the keys that were evicted, in batches and some milliseconds later. It never holds a write up: of
+   * more than 8,192 keys that nobody has taken yet the rest is only counted, in `dropped`. Without listeners it costs nothing.
+   */
+  on(event: 'evict', listener: EvictListener): this {
+    checkEvent(event);
+    this.#evictions.add(listener);
+    return this;
+  }
+
+  /** Calls `listener` no more. */
+  off(event: 'evict', listener: EvictListener): this {
+    checkEvent(event);
+    this.#evictions.remove(listener);
+    return this;
   }
 
   /** How large the region is made, which is what it was made with when it was taken over. */
@@ -242,4 +265,8 @@ export class KvsServer {
     if (freed > 0) this.#sweeper.wakeStarving(clients);
     this.#timer = setTimeout(this.#keepHouse, isBusy ? ROUND_MS : IDLE_ROUND_MS);
   };
+}
+
+function checkEvent(event: unknown): void {
+  if (event !== 'evict') throw new TypeError(`event: expected 'evict', got ${kindOf(event)}`);
 }

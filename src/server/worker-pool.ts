@@ -19,6 +19,7 @@ const RESTART_PAUSE_MS = 500;
 export class WorkerPool {
   readonly #histograms: readonly RecordableHistogram[];
   readonly #onEvent: (event: ServerEvent) => void;
+  readonly #onEvicted: (keys: readonly Uint8Array[], dropped: number) => void;
   readonly #threads: Worker[] = [];
   readonly #exits: Promise<void>[] = [];
   readonly #serving: Promise<void>[] = [];
@@ -27,8 +28,16 @@ export class WorkerPool {
   #work: { readonly input: Omit<WorkerInput, 'worker'>; readonly recovery: WorkerRecovery } | undefined;
   #isClosing = false;
 
-  /** @param histograms one per worker */
-  constructor(histograms: readonly RecordableHistogram[], onEvent: (event: ServerEvent) => void) {
+  /**
+   * @param histograms one per worker
+   * @param onEvicted called with keys that workers have evicted, if that is listened to
+   */
+  constructor(
+    histograms: readonly RecordableHistogram[],
+    onEvent: (event: ServerEvent) => void,
+    onEvicted: (keys: readonly Uint8Array[], dropped: number) => void,
+  ) {
+    this.#onEvicted = onEvicted;
     this.#histograms = histograms;
     this.#onEvent = onEvent;
   }
@@ -44,11 +53,12 @@ export class WorkerPool {
     recovery: WorkerRecovery,
     conduct: SharedArrayBuffer,
     maxAnswerChunks: number,
+    eviction: SharedArrayBuffer | undefined,
   ): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
     const parked = Parking.allocate(geometry.slots);
     const histograms = this.#histograms;
-    const shared = { parked, conduct, answers: AnswerQuota.allocate(), maxAnswerChunks };
+    const shared = { parked, conduct, answers: AnswerQuota.allocate(), maxAnswerChunks, eviction };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery };
     for (let worker = 0; worker < histograms.length; worker++) this.#employ(worker);
@@ -78,6 +88,7 @@ export class WorkerPool {
     this.#serving[worker] = new Promise((resolve, reject) => {
       thread.on('message', (message: WorkerMessage) => {
         if (message.type === 'ready') resolve();
+        else if (message.type === 'evicted') this.#onEvicted(message.keys, message.dropped);
         else this.#onEvent({ ...message, worker });
       });
       thread.once('exit', () => reject(failure ?? new Error(`worker thread ${worker} ended before it was ready`)));

@@ -8,8 +8,11 @@ import type { Geometry } from '../memory/layout.js';
 import { regionPaths } from '../memory/region-files.js';
 import { Pins } from '../memory/pins.js';
 import { viewsOf } from '../memory/segment.js';
+import { UseMarks } from '../memory/use-marks.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
+import type { EvictionParts } from '../store/eviction.js';
+import { EvictionState } from '../store/eviction-state.js';
 import { Store } from '../store/store.js';
 import { largestResponseBytes } from '../exchange/payload-arena.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
@@ -31,11 +34,14 @@ export interface WorkerInput {
   readonly conduct: SharedArrayBuffer;
   readonly answers: SharedArrayBuffer;
   readonly maxAnswerChunks: number;
+  /** Of EvictionState.allocate(); undefined: nothing is evicted. */
+  readonly eviction: SharedArrayBuffer | undefined;
 }
 
 /** What a thread tells the pool. */
 export type WorkerMessage =
   | { readonly type: 'ready' }
+  | { readonly type: 'evicted'; readonly keys: Uint8Array[]; readonly dropped: number }
   | { readonly type: 'request-failed'; readonly operation: string; readonly message: string };
 
 /** Room for the largest answer of a batch: a largest value, or many small ones. */
@@ -46,7 +52,12 @@ function run(input: WorkerInput): void {
   const { name, geometry, worker, histograms } = input;
   const ctl = viewsOf(input.ctl);
   const data = viewsOf(input.data);
-  const store = new Store(data, geometry, worker, new Pins(ctl, geometry));
+  const eviction: EvictionParts | undefined = input.eviction && {
+    state: new EvictionState(input.eviction, geometry),
+    marks: new UseMarks(ctl, geometry),
+    tell: (keys, dropped) => tell({ type: 'evicted', keys, dropped }),
+  };
+  const store = new Store(data, geometry, worker, new Pins(ctl, geometry), eviction);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);

@@ -6,7 +6,9 @@
 import { copyBytes, pad4 } from '../memory/copy.js';
 import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { Heap, type HeapUsage } from './heap.js';
+import { Eviction, type EvictionParts } from './eviction.js';
+import { Heap } from './heap.js';
+import type { HeapUsage } from './heap-usage.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
 
@@ -19,14 +21,19 @@ export class Store {
   readonly #data: SegmentViews;
   readonly #geometry: Geometry;
   readonly #record: number;
+  readonly #eviction: Eviction | undefined;
 
-  /** @param pins what clients keep in place (memory/pins.ts) */
-  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks) {
+  /**
+   * @param pins what clients keep in place (memory/pins.ts)
+   * @param eviction undefined: nothing is ever evicted
+   */
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, eviction?: EvictionParts) {
     this.#data = data;
     this.#geometry = geometry;
     this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker);
-    this.heap = new Heap(data, geometry, worker, this, pins);
+    this.#eviction = eviction && new Eviction(this, geometry, worker, eviction);
+    this.heap = new Heap(data, geometry, worker, this, pins, this.#eviction);
   }
 
   /** Makes an empty store of a zeroed data segment. */
@@ -123,7 +130,17 @@ export class Store {
       this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket]);
       this.#data.words[this.#record + WorkerRecord.spareBucket] = 0;
     }
-    return this.map.put(hash, granule, done);
+    const wasThere = this.map.foundWord !== 0;
+    const old = this.map.put(hash, granule, done);
+    if (this.#eviction === undefined) return old;
+    if (wasThere) this.#eviction.used(this.map.foundWord);
+    else this.#eviction.came(this.map.foundWord, hash);
+    return old;
+  }
+
+  /** Says that the entry that find() found was read. */
+  use(): void {
+    this.#eviction?.used(this.map.foundWord);
   }
 
   /** Takes out what find() found. Under the lock. @returns the entry: retire() it, unlocked */
@@ -144,6 +161,7 @@ export class Store {
   /** The worker has nothing to do: holds nothing back. */
   rest(): void {
     this.heap.releaseKept();
+    this.#eviction?.report(true);
   }
 
   copyValue(granule: number, target: SegmentViews, targetOffset: number): void {
@@ -212,6 +230,19 @@ export class Store {
       this.copyKey(from, this.#data, this.map.keyOffsetOf(to));
       this.copyValue(from, this.#data, this.map.valueOffsetOf(to));
       this.map.move(hash, from, to);
+      return true;
+    } finally {
+      this.unlock(hash);
+    }
+  }
+
+  /** Called by the heap, for an entry that can be moved nowhere: evicts it if it is published, and no other. */
+  evict(granule: number): boolean {
+    const hash = this.map.hashOf(granule);
+    this.lock(hash);
+    try {
+      if (this.#eviction === undefined || !this.map.findEntry(hash, granule)) return false;
+      this.#eviction.takeOut(this.map.foundWord, hash, granule);
       return true;
     } finally {
       this.unlock(hash);
