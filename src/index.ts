@@ -1,6 +1,7 @@
 /** The public API of shm-kvs. */
 export { type Entries, KvsClient } from './client/client.js';
 export type { Key } from './client/calls.js';
+export type { ExpiryOptions, PostOptions, WriteOptions } from './client/expiry.js';
 export type { AutostartOptions, CallOptions, KvsClientOptions } from './client/options.js';
 export { Task, type TaskName, type TaskState } from './client/task.js';
 export type { View } from './client/view.js';

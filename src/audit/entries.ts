@@ -1,7 +1,6 @@
 /** What one bucket word names: whether that can be served. The checks are those of a server that takes a region over. */
 import { hashWords } from '../codec/hash.js';
-import { pad4 } from '../memory/copy.js';
-import { DataHeader, Entry, ENTRY_HEADER_BYTES, MAX_KEY_BYTES } from '../memory/layout.js';
+import { DataHeader, Entry, MAX_KEY_BYTES } from '../memory/layout.js';
 import { load } from '../memory/words.js';
 import { HashMap } from '../store/hash-map.js';
 import { BUCKET_CLASS } from '../store/size-class.js';
@@ -72,9 +71,10 @@ export class Entries {
     const valueBytes = map.valueBytesOf(granule);
     if (valueBytes < 0 || valueBytes > geometry.maxValueBytes)
       return ['entry-value-length', () => `value of ${valueBytes} bytes`];
-    const bytes = ENTRY_HEADER_BYTES + pad4(keyBytes) + valueBytes;
+    const bytes = map.bytesOf(granule);
     const blockBytes = this.#heap.blockBytes(granule);
     if (bytes > blockBytes) return ['entry-size', () => `${bytes} bytes in a block of ${blockBytes}`];
+    if (!map.hasSoundExpiry(granule)) return ['entry-expiry', () => `expires at ${map.expiresAtOf(granule)}`];
     const keyHash = this.#hashOfKey(granule, keyBytes);
     if (keyHash !== hash) return ['entry-hash', () => `says ${hex(hash)}, its key's is ${hex(keyHash)}`];
     if ((hash & (geometry.buckets - 1)) !== bucket)

@@ -63,6 +63,7 @@ export const KINDS = {
   'entry-key-length': damage('the length of a key is none'),
   'entry-value-length': damage('the length of a value is none'),
   'entry-size': damage('an entry is larger than its block'),
+  'entry-expiry': damage('the moment at which an entry expires is none'),
   'entry-hash': damage("an entry's hash is not its key's"),
   'entry-version': damage("an entry's version is none, or not of its stripe"),
   'key-twice': damage('a key is in the map twice'),

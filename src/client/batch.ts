@@ -57,8 +57,16 @@ export class Batch<R> {
   }
 }
 
-export function msetBatch(codec: Codec<unknown>, items: readonly BatchItem[], timeoutMs: number): Batch<true> {
-  return new Batch(partsOf(mset, codec, items, timeoutMs), () => true);
+/** @param expiresAt as in Slot.expiresAt */
+export function msetBatch(
+  codec: Codec<unknown>,
+  items: readonly BatchItem[],
+  timeoutMs: number,
+  expiresAt: number,
+): Batch<true> {
+  const calls = partsOf(mset, codec, items, timeoutMs);
+  for (const call of calls) call.expiresAt = expiresAt;
+  return new Batch(calls, () => true);
 }
 
 export function mdelBatch(

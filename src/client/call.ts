@@ -27,6 +27,8 @@ export class Call<R = unknown> {
   /** Whether its text has not been found to be anything else. */
   mayBeAscii = true;
   argument = 0;
+  /** As in Slot.expiresAt. */
+  expiresAt = 0;
   readonly timeoutMs: number;
   /** performance.now() after which nobody waits any more; 0: not known yet, see startClock(). */
   deadline = 0;

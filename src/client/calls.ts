@@ -11,6 +11,7 @@ import { MAX_KEY_BYTES } from '../memory/layout.js';
 import { cas } from '../operation/cas.js';
 import { del } from '../operation/del.js';
 import { exists } from '../operation/exists.js';
+import { expire, persist } from '../operation/expire.js';
 import { flush } from '../operation/flush.js';
 import { get, getEntry, type VersionedValue } from '../operation/get.js';
 import { getdel } from '../operation/getdel.js';
@@ -22,9 +23,11 @@ import { scan, type ScanPage } from '../operation/scan.js';
 import { set } from '../operation/set.js';
 import { size } from '../operation/size.js';
 import { type KvsStatistics, stats } from '../operation/stats.js';
+import { ttl } from '../operation/ttl.js';
 import type { Batch } from './batch.js';
 import { mdelBatch, mgetBatch, msetBatch } from './batch.js';
 import { Call } from './call.js';
+import { type ExpiryOptions, expiryOf, momentOfExpire, type PostOptions, type WriteOptions } from './expiry.js';
 import { type CallOptions, checkTimeout } from './options.js';
 import { getView, type View } from './view.js';
 
@@ -65,15 +68,15 @@ export class Calls<V> {
     return this.#onKey(getView, key, options);
   }
 
-  set(key: Key, value: V, options?: CallOptions): Call<true> {
+  set(key: Key, value: V, options?: WriteOptions): Call<true> {
     return this.#withValue(set, key, value, options);
   }
 
-  post(key: Key, value: V, options?: CallOptions): Call<boolean> {
+  post(key: Key, value: V, options?: PostOptions): Call<boolean> {
     return this.#withValue(post, key, value, options);
   }
 
-  cas(key: Key, expectedVersion: number, value: V, options?: CallOptions): Call<boolean> {
+  cas(key: Key, expectedVersion: number, value: V, options?: WriteOptions): Call<boolean> {
     if (!Number.isSafeInteger(expectedVersion) || expectedVersion < 0) {
       throw new RangeError(
         `expectedVersion must be a version from getEntry, or 0 for a missing key, got ${kindOf(expectedVersion)}`,
@@ -90,6 +93,20 @@ export class Calls<V> {
 
   exists(key: Key, options?: CallOptions): Call<boolean> {
     return this.#onKey(exists, key, options);
+  }
+
+  expire(key: Key, when: number | ExpiryOptions, options?: CallOptions): Call<boolean> {
+    const call = this.#onKey(expire, key, options);
+    call.expiresAt = momentOfExpire(when);
+    return call;
+  }
+
+  persist(key: Key, options?: CallOptions): Call<boolean> {
+    return this.#onKey(persist, key, options);
+  }
+
+  ttl(key: Key, options?: CallOptions): Call<number | null | undefined> {
+    return this.#onKey(ttl, key, options);
   }
 
   getdel(key: Key, options?: CallOptions): Call<V | undefined> {
@@ -134,9 +151,9 @@ export class Calls<V> {
     return mgetBatch(this.#codec, checkedKeys(keys), this.#timeout(options));
   }
 
-  mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: CallOptions): Batch<true> {
+  mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: WriteOptions): Batch<true> {
     const items = pairsOf(entries).map(([key, value]) => ({ key: checkedKey(key), value: this.#encode(value) }));
-    return msetBatch(this.#codec, items, this.#timeout(options));
+    return msetBatch(this.#codec, items, this.#timeout(options), expiryOf(options));
   }
 
   mdel(keys: Iterable<Key>, options?: CallOptions): Batch<number> {
@@ -153,8 +170,9 @@ export class Calls<V> {
     return call;
   }
 
-  #withValue<R>(operation: Operation<R, never>, key: Key, value: V, options?: CallOptions): Call<R> {
+  #withValue<R>(operation: Operation<R, never>, key: Key, value: V, options?: WriteOptions): Call<R> {
     const call = this.#onKey(operation, key, options);
+    call.expiresAt = expiryOf(options);
     call.value = this.#encode(value);
     return call;
   }

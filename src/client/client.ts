@@ -8,6 +8,7 @@ import { kindOf } from '../errors.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { type Key, Calls } from './calls.js';
 import { Connection } from './connection.js';
+import type { ExpiryOptions, PostOptions, WriteOptions } from './expiry.js';
 import { iterateEntries, iterateEntriesSync, iterateKeys, iterateKeysSync, type Walk } from './iteration.js';
 import {
   type CallOptions,
@@ -68,28 +69,47 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     this.#calls = calls;
   }
 
-  /** Inserts or replaces. */
-  set(key: Key, value: V, options?: CallOptions): Promise<true> {
+  /** Inserts or replaces; what is written expires as `ttlMs`, `expiresAt` or `keepTtl` say, else never. */
+  set(key: Key, value: V, options?: WriteOptions): Promise<true> {
     return this.#runner.async(() => this.#calls.set(key, value, options), options);
   }
-  setSync(key: Key, value: V, options?: CallOptions): true {
+  setSync(key: Key, value: V, options?: WriteOptions): true {
     return this.#runner.blocking(this.#calls.set(key, value, options), options);
   }
 
   /** Inserts only. @returns whether the key was missing and is now inserted; of many at once, one wins */
-  post(key: Key, value: V, options?: CallOptions): Promise<boolean> {
+  post(key: Key, value: V, options?: PostOptions): Promise<boolean> {
     return this.#runner.async(() => this.#calls.post(key, value, options), options);
   }
-  postSync(key: Key, value: V, options?: CallOptions): boolean {
+  postSync(key: Key, value: V, options?: PostOptions): boolean {
     return this.#runner.blocking(this.#calls.post(key, value, options), options);
   }
 
   /** Replaces only at the expected version; 0 expects the key to be missing. @returns whether it did */
-  cas(key: Key, expectedVersion: number, value: V, options?: CallOptions): Promise<boolean> {
+  cas(key: Key, expectedVersion: number, value: V, options?: WriteOptions): Promise<boolean> {
     return this.#runner.async(() => this.#calls.cas(key, expectedVersion, value, options), options);
   }
-  casSync(key: Key, expectedVersion: number, value: V, options?: CallOptions): boolean {
+  casSync(key: Key, expectedVersion: number, value: V, options?: WriteOptions): boolean {
     return this.#runner.blocking(this.#calls.cas(key, expectedVersion, value, options), options);
+  }
+
+  /**
+   * Gives a key another moment at which it expires: milliseconds from now, or `{ expiresAt }`. Like a set() of the same
+   * value, with another version. @returns whether the key was there
+   */
+  expire(key: Key, when: number | ExpiryOptions, options?: CallOptions): Promise<boolean> {
+    return this.#runner.async(() => this.#calls.expire(key, when, options), options);
+  }
+  expireSync(key: Key, when: number | ExpiryOptions, options?: CallOptions): boolean {
+    return this.#runner.blocking(this.#calls.expire(key, when, options), options);
+  }
+
+  /** Lets a key stay for good. @returns whether it was there and would have expired */
+  persist(key: Key, options?: CallOptions): Promise<boolean> {
+    return this.#runner.async(() => this.#calls.persist(key, options), options);
+  }
+  persistSync(key: Key, options?: CallOptions): boolean {
+    return this.#runner.blocking(this.#calls.persist(key, options), options);
   }
 
   /** @returns whether the key was there */
@@ -110,7 +130,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
 
   /**
    * Adds to a number, which keeps the form in which it is stored; a missing key starts at 0 in the form of this client's
-   * codec. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER
+   * codec. When it expires stays as it is. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER
    */
   incr(key: Key, by?: number, options?: CallOptions): Promise<number> {
     return this.#runner.async(() => this.#calls.incr(key, by, options), options);
@@ -120,10 +140,10 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
   }
 
   /** Sets many keys, one after the other; not a transaction. */
-  mset(entries: Entries<V>, options?: CallOptions): Promise<true> {
+  mset(entries: Entries<V>, options?: WriteOptions): Promise<true> {
     return this.#runner.async(() => this.#calls.mset(entries, options), options);
   }
-  msetSync(entries: Entries<V>, options?: CallOptions): true {
+  msetSync(entries: Entries<V>, options?: WriteOptions): true {
     return this.#runner.blocking(this.#calls.mset(entries, options), options);
   }
 
@@ -155,7 +175,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     return iterateEntriesSync(this.#walk(prefix, options));
   }
 
-  /** @returns how many keys the store holds */
+  /** @returns how many keys the store holds; one that has expired counts until its memory is taken back, soon after */
   size(options?: CallOptions): Promise<number> {
     return this.#runner.async(() => this.#calls.size(options), options);
   }

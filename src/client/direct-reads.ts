@@ -6,9 +6,11 @@
 import { type Codec, CodecTag, copyOf } from '../codec/codec.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
 import type { KeyBuffer } from '../codec/key-buffer.js';
-import type { VersionedValue } from '../operation/get.js';
+import { hasPassed } from '../memory/clock.js';
+import { versioned, type VersionedValue } from '../operation/get.js';
+import { remainingMs } from '../operation/ttl.js';
 import { Found, type Reader } from '../store/reader.js';
-import type { UseMarks } from '../memory/use-marks.js';
+import { UseMarks } from '../memory/use-marks.js';
 import { checkedKey, type Key } from './calls.js';
 import { type DirectPage, DirectScan } from './direct-scan.js';
 import { PinnedViews } from './pinned-views.js';
@@ -54,7 +56,7 @@ export class DirectReads<V> {
       return this.#isForeign ? valueIn(this.#readForeign(key)) : this.#read(checkedKey(key), valueOf);
     }
     const cached = this.#cache.get(key);
-    if (cached !== undefined && this.#reader.isCurrent(cached.bucketWord, cached.entryWord, cached.version)) {
+    if (cached !== undefined && this.#isGood(cached)) {
       this.#cache.hit();
       this.#marks.mark(cached.bucketWord);
       return cached.value;
@@ -62,9 +64,14 @@ export class DirectReads<V> {
     if (this.#isForeign) return valueIn(this.#readForeign(key, this.#cache));
     const value = this.#read(checkedKey(key), this.#freezes ? frozenValueOf : valueOf);
     if (value === undefined || value === NOT_READ) return value;
-    const { bucketWord, entryWord, version, start, end } = this.#reader;
-    this.#cache.put(key, { bucketWord, entryWord, version, value, bytes: end - start });
+    const { bucketWord, entryWord, version, expiresAt, start, end } = this.#reader;
+    this.#cache.put(key, { bucketWord, entryWord, version, expiresAt, value, bytes: end - start });
     return value;
+  }
+
+  /** Whether a read would find the same now. An entry keeps its expiry, as it keeps its value. */
+  #isGood({ bucketWord, entryWord, version, expiresAt }: CachedValue<V>): boolean {
+    return this.#reader.isCurrent(bucketWord, entryWord, version) && (expiresAt === 0 || !hasPassed(expiresAt));
   }
 
   /** All of them, or NOT_READ; each is linearizable by itself. */
@@ -82,7 +89,7 @@ export class DirectReads<V> {
     if (!this.#prepare(key)) return NOT_READ;
     if (!this.#isForeign) return this.#read(checkedKey(key), entryOf);
     const found = this.#readForeign(key);
-    return found === undefined || found === NOT_READ ? found : { value: found.value, version: found.version };
+    return found === undefined || found === NOT_READ ? found : versioned(found.value, found.version, found.expiresAt);
   }
 
   exists(key: Key): boolean | NotRead {
@@ -91,6 +98,11 @@ export class DirectReads<V> {
     const found = this.#reader.find(this.#key);
     if (found === Found.missing) return false;
     return found === Found.found && this.#reader.isStillThere() ? true : NOT_READ;
+  }
+
+  ttl(key: Key): number | null | undefined | NotRead {
+    if (!this.#prepare(key)) return NOT_READ;
+    return this.#read(checkedKey(key), (reader) => remainingMs(reader.expiresAt));
   }
 
   /** Copies a value's bytes. @returns how many, undefined when the key is missing. @throws RangeError: too little room */
@@ -188,7 +200,7 @@ export class DirectReads<V> {
     if (session.reader === undefined || session.keyBuffer === undefined) return;
     this.#reader = session.reader;
     this.#key = session.keyBuffer;
-    this.#marks = session.marks;
+    this.#marks = new UseMarks(session.region.ctl, session.region.geometry);
   }
 }
 
@@ -218,10 +230,18 @@ const valueIn = <V>(found: CachedValue<V> | undefined | NotRead): V | undefined 
   found === undefined || found === NOT_READ ? found : found.value;
 
 function storedOf(reader: Reader): CachedValue<Buffer> & { readonly tag: number } {
-  const { bucketWord, entryWord, version, start, end, codec: tag } = reader;
-  return { bucketWord, entryWord, version, bytes: end - start, tag, value: copyOf(reader.bytes, start, end) };
+  const { bucketWord, entryWord, version, expiresAt, start, end, codec: tag } = reader;
+  return {
+    bucketWord,
+    entryWord,
+    version,
+    expiresAt,
+    bytes: end - start,
+    tag,
+    value: copyOf(reader.bytes, start, end),
+  };
 }
 
 function entryOf<V>(reader: Reader, codec: Codec<V>): VersionedValue<V> {
-  return { value: valueOf(reader, codec), version: reader.version };
+  return versioned(valueOf(reader, codec), reader.version, reader.expiresAt);
 }

@@ -91,7 +91,9 @@ export class DirectScan<T> {
     const { bytes, keyStart, keyBytes, hash, start, end } = reader;
     const prefixEnd = keyStart + this.#prefix.length;
     const isWanted =
-      keyBytes >= this.#prefix.length && bytes.compare(this.#prefix, 0, this.#prefix.length, keyStart, prefixEnd) === 0;
+      !reader.isExpired &&
+      keyBytes >= this.#prefix.length &&
+      bytes.compare(this.#prefix, 0, this.#prefix.length, keyStart, prefixEnd) === 0;
     if (!isWanted) {
       this.#entries++;
       return reader.isStillThere();

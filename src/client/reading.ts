@@ -90,6 +90,22 @@ export class ReadingClient<V> {
     );
   }
 
+  /** @returns whole milliseconds that the key has left, null: it does not expire, undefined: it is missing */
+  ttl(key: Key, options?: CallOptions): Promise<number | null | undefined> {
+    return this.#runner.read(
+      () => this.#reads.ttl(key),
+      () => this.#calls.ttl(key, options),
+      options,
+    );
+  }
+  ttlSync(key: Key, options?: CallOptions): number | null | undefined {
+    return this.#runner.readSync(
+      () => this.#reads.ttl(key),
+      () => this.#calls.ttl(key, options),
+      options,
+    );
+  }
+
   exists(key: Key, options?: CallOptions): Promise<boolean> {
     return this.#runner.read(
       () => this.#reads.exists(key),

@@ -60,6 +60,7 @@ export class RequestWriter {
     words[base + Slot.after] = call.after;
     words[base + Slot.isAsync] = call.isAsync ? 1 : 0;
     this.#floats[base / 2 + Slot.argument] = call.argument;
+    this.#floats[base / 2 + Slot.expiresAt] = call.expiresAt;
     return true;
   }
 

@@ -21,7 +21,6 @@ import { attachData, type Region } from '../memory/region.js';
 import { add, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
-import { UseMarks } from '../memory/use-marks.js';
 import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
 import { openDoorbell } from './doorbell.js';
@@ -46,7 +45,6 @@ export class Session {
   readonly reader: Reader | undefined;
   /** For the keys of direct reads. */
   readonly keyBuffer: KeyBuffer | undefined;
-  readonly marks: UseMarks;
   readonly views: ViewGround;
   readonly starvation: Starvation;
   readonly #words: Int32Array;
@@ -82,7 +80,6 @@ export class Session {
       this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
     }
     this.#client = claimLease(region);
-    this.marks = new UseMarks(ctl, geometry);
     this.views = { pins: PinRow.begin(ctl, geometry, this.#client), mapped: data?.views };
     this.#words = ctl.words;
     this.#record = clientBase(region, this.#client);

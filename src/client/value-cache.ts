@@ -1,6 +1,6 @@
 /**
  * Values that this client has decoded, each with the bucket word and version it was read at. A hit is one whose bucket
- * word and version are unchanged in shared memory, so it is never stale; it spares encoding, hashing and comparing the
+ * word and version are unchanged in shared memory, and that has not expired, so it is never stale; it spares encoding, hashing and comparing the
  * key and decoding the value. Bounded by two generations: the older one is dropped when the younger is full.
  * It pays only if keys come again soon, so it watches its own yield and steps aside for a while when that is poor.
  */
@@ -9,6 +9,8 @@ export interface CachedValue<V> {
   readonly bucketWord: number;
   readonly entryWord: number;
   readonly version: number;
+  /** When it expires (hostMs()), 0: never. */
+  readonly expiresAt: number;
   readonly value: V;
   /** Of the value as it is stored. */
   readonly bytes: number;

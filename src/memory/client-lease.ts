@@ -6,7 +6,8 @@
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
 import { CLIENT_LEASE_BYTE, ClientRecord, LeaseState, MAX_CLIENTS } from './layout.js';
-import { hostMs, type Region } from './region.js';
+import { hostMs } from './clock.js';
+import type { Region } from './region.js';
 import { cas, load, store } from './words.js';
 
 /** Word index of a client's record in the ctl segment. */

@@ -13,11 +13,18 @@ export {
   BUCKET_BYTES,
   BUCKET_ENTRIES,
   BUCKET_WORDS,
+  CODEC_SHIFT,
   DataHeader,
   Entry,
   ENTRY_HEADER_BYTES,
   ENTRY_HEADER_WORDS,
+  EXPIRES,
+  EXPIRES_AT,
+  expiryBytesOf,
+  expiryWordsOf,
   GRANULE_BYTES,
+  KEY_BYTES_MASK,
+  MAX_EXPIRES_AT,
   MAX_OPERATIONS,
   Stripe,
   WorkerRecord,
@@ -140,8 +147,8 @@ export const INLINE_BYTES = 960;
  *  +--------+--------+--------+--------+--------+--------+--------+--------+
  *  | word   | waiter | op     | keyLen | valLen | extent | chunks | after  |
  *  +--------+--------+--------+--------+--------+--------+--------+--------+
- *  | argument (f64)  | codec  | async  |                                   |
- *  +--------+--------+--------+--------+-----------------------------------+ 64
+ *  | argument (f64)  | codec  | async  | expiresAt (f64) |                 |
+ *  +--------+--------+--------+--------+-----------------+-----------------+ 64
  *  | status | codec  | length | extent | chunks | count  | number (f64)    |
  *  +--------+--------+--------+--------+--------+--------+-----------------+
  *  | version (f64)   | replay | done   | effects|                          |
@@ -165,6 +172,8 @@ export const Slot = record(2048, {
   codec: i32,
   /** 1: complete by doorbell; 0: a blocking caller. */
   isAsync: i32,
+  /** When what is written expires (hostMs()), 0: never, KEEP_EXPIRY: when what it replaces does. */
+  expiresAt: f64,
   a: align(64),
   status: i32,
   responseCodec: i32,
@@ -183,6 +192,9 @@ export const Slot = record(2048, {
   request: bytes(INLINE_BYTES),
   response: bytes(INLINE_BYTES),
 });
+
+/** In `Slot.expiresAt`. */
+export const KEEP_EXPIRY = -1;
 
 /** Unit of the payload arena. */
 export const CHUNK_BYTES = 4096;

@@ -20,6 +20,7 @@ import {
   type RegionShape,
   SERVER_LEASE_BYTE,
 } from './layout.js';
+import { hostMs } from './clock.js';
 import { checkTrust, OWN_MODE, shareWith } from './file-trust.js';
 import {
   BOOT_ID_BYTES,
@@ -191,9 +192,6 @@ function fillDataHeader({ words }: SegmentViews, ctl: SegmentViews): void {
   words.set(ctl.words.subarray(CtlHeader.regionId, CtlHeader.regionId + 2), DataHeader.regionId);
   words.set(randomFillSync(new Int32Array(2)), DataHeader.hashSeed);
 }
-
-/** Milliseconds that all processes of the host count alike, whatever becomes of the wall clock (CLOCK_MONOTONIC). */
-export const hostMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 /** Says in the header of a region whose server this process is. */
 export function signHeader({ words, floats, bytes }: SegmentViews, workers: number, version: string): void {

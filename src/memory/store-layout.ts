@@ -52,6 +52,8 @@ export const WorkerRecord = record(LINE * 5, {
   /** Entries it has evicted, and their bytes, since the region was made. */
   evicted: f64,
   evictedBytes: f64,
+  /** Entries that it has removed because they had expired. */
+  expired: f64,
   a: align(LINE),
   operations: floats(MAX_OPERATIONS),
   errors: floats(MAX_OPERATIONS),
@@ -66,17 +68,20 @@ export const BUCKET_ENTRIES = BUCKET_WORDS - 1;
 export const GRANULE_BYTES = 16;
 
 /**
- * A stored entry, immutable once published. Key and value bytes follow the header.
+ * A stored entry, immutable once published. Key and value bytes follow the header, and before them, if the shape says
+ * so, the moment from which on the entry is absent (hostMs(), f64).
  *
- *  0        4        8        12       16                24
+ *  0        4        8        12       16                24                32
  *  +--------+--------+--------+--------+-----------------+-----~
  *  | incarn.| shape  | valLen | hash   | version (f64)   | key, value
- *  +--------+--------+--------+--------+-----------------+-----~
+ *  +--------+--------+--------+--------+-----------------+-----------------+-----~
+ *  | incarn.| shape  | valLen | hash   | version (f64)   | expiresAt (f64) | key, value
+ *  +--------+--------+--------+--------+-----------------+-----------------+-----~
  */
 export const Entry = record(24, {
   /** Odd: not readable. Even: unique among all entries of all stripes (until 2^31 versions later). */
   incarnation: i32,
-  /** keyBytes (low 16) | codec << 16. */
+  /** keyBytes (low 15) | EXPIRES | codec << 16. */
   shape: i32,
   valueBytes: i32,
   hash: i32,
@@ -84,3 +89,15 @@ export const Entry = record(24, {
 });
 export const ENTRY_HEADER_BYTES = Entry.sizeBytes;
 export const ENTRY_HEADER_WORDS = ENTRY_HEADER_BYTES / 4;
+
+/** Of an entry's shape. */
+export const KEY_BYTES_MASK = 0x7fff;
+export const EXPIRES = 0x8000;
+export const CODEC_SHIFT = 16;
+/** Where `expiresAt` stands, in floats from the start of the entry. */
+export const EXPIRES_AT = ENTRY_HEADER_BYTES / 8;
+/** Bytes and words that the header of an entry of this shape has beyond ENTRY_HEADER_BYTES: 8 and 2, or none. */
+export const expiryBytesOf = (shape: number): number => (shape & EXPIRES) >>> 12;
+export const expiryWordsOf = (shape: number): number => (shape & EXPIRES) >>> 14;
+/** No entry expires later than this (hostMs()): what says so is damaged. */
+export const MAX_EXPIRES_AT = 2 ** 43;

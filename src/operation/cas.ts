@@ -2,13 +2,6 @@
 import { Status } from '../errors.js';
 import type { Operation } from './operation.js';
 import { prepareEntry } from './prepare-entry.js';
-import type { Store } from '../store/store.js';
-
-/** Under the lock. @returns whether the key of a prepared entry is at that version */
-function isAtVersion(store: Store, hash: number, prepared: number, version: number): boolean {
-  const granule = store.findSameKey(hash, prepared);
-  return (granule === 0 ? 0 : store.map.versionOf(granule)) === version;
-}
 
 export const cas: Operation<boolean> = {
   name: 'cas',
@@ -23,7 +16,9 @@ export const cas: Operation<boolean> = {
     let isSwapped = false;
     store.lock(hash);
     try {
-      isSwapped = isAtVersion(store, hash, granule, request.argument);
+      const found = store.findSameKey(hash, granule);
+      isSwapped = (found === 0 ? 0 : store.map.versionOf(found)) === request.argument;
+      if (isSwapped && request.keepsExpiry) store.inheritExpiry(granule, found);
       if (isSwapped) old = store.put(hash, granule);
     } finally {
       store.unlock(hash);

@@ -1,4 +1,4 @@
-/** Answers with the value of an entry. Under the stripe's lock. */
+/** Answers with the value of an entry, its version, and (as the number) when it expires. Under the stripe's lock. */
 import type { Store } from '../store/store.js';
 import type { ResponseWriter } from './response-writer.js';
 
@@ -10,5 +10,6 @@ export function writeEntry(store: Store, granule: number, response: ResponseWrit
   store.copyValue(granule, response.target, response.offset);
   response.codec(map.codecOf(granule));
   response.version(map.versionOf(granule));
+  response.number(map.expiresAtOf(granule));
   return true;
 }

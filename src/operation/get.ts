@@ -1,5 +1,6 @@
 /** GET: the value under a key, with its version. `exists` asks the same without the value. */
 import { Status } from '../errors.js';
+import { wallMsOfHost } from '../memory/clock.js';
 import type { Operation } from './operation.js';
 import { writeEntry } from './entry-response.js';
 
@@ -7,7 +8,13 @@ import { writeEntry } from './entry-response.js';
 export interface VersionedValue<V> {
   value: V;
   version: number;
+  /** When it expires, in milliseconds of the wall clock as it goes now; left out: never. */
+  expiresAt?: number;
 }
+
+/** @param moment when it expires by hostMs(), 0: never */
+export const versioned = <V>(value: V, version: number, moment: number): VersionedValue<V> =>
+  moment === 0 ? { value, version } : { value, version, expiresAt: wallMsOfHost(moment) };
 
 const apply: Operation['apply'] = (request, response, { store }) => {
   const hash = request.hash();
@@ -38,6 +45,6 @@ export const getEntry: Operation<VersionedValue<unknown> | undefined> = {
   decode(response, codec) {
     if (!response.isOk) return undefined;
     const value = codec.decode(response.source, response.start, response.end, response.codec);
-    return { value, version: response.version };
+    return versioned(value, response.version, response.number);
   },
 };

@@ -1,6 +1,7 @@
 /**
  * INCR: adds to a number and answers with the sum. The number keeps the form in which it is stored: int32, float64, or
- * decimal text (what the codecs utf8, json and buffer write); a missing key starts at 0 in the form of the client's codec.
+ * decimal text (what the codecs utf8, json and buffer write), and its expiry; a missing key starts at 0 in the form of the
+ * client's codec, without one.
  */
 import { CodecTag, withoutFlags } from '../codec/codec.js';
 import { ASCII_FLAG } from '../codec/text.js';
@@ -9,6 +10,8 @@ import { MAX_NUMBER_BYTES } from '../store/store.js';
 import type { Operation } from './operation.js';
 import { hashPrepared } from './prepare-entry.js';
 
+/** Longer text is not taken for a number. */
+const MAX_TEXT_BYTES = 32;
 const DECIMAL = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
 /** @returns NaN for what is no number */
@@ -21,7 +24,7 @@ function readNumber(bytes: Buffer, tag: number): number {
     case CodecTag.utf8:
     case CodecTag.json:
     case CodecTag.buffer: {
-      const text = bytes.length <= MAX_NUMBER_BYTES ? bytes.latin1Slice() : '';
+      const text = bytes.length <= MAX_TEXT_BYTES ? bytes.latin1Slice() : '';
       return DECIMAL.test(text) ? Number(text) : Number.NaN;
     }
     default:
@@ -39,7 +42,9 @@ function isInRange(sum: number, tag: number, isWhole: boolean): boolean {
 function writeNumber(target: Buffer, value: number, tag: number): number {
   if (tag === CodecTag.int32) return target.writeInt32LE(value);
   if (tag === CodecTag.float64) return target.writeDoubleLE(value);
-  return target.write(String(value), 'latin1');
+  const text = String(value);
+  // As few digits as tell it apart from all others, at most 24 characters; some small numbers are longer without exponent.
+  return target.write(text.length <= MAX_NUMBER_BYTES ? text : value.toExponential(), 'latin1');
 }
 
 const tagOfNumber = (tag: number): number => (tag === CodecTag.utf8 || tag === CodecTag.json ? tag | ASCII_FLAG : tag);
@@ -69,7 +74,8 @@ export const incr: Operation<number> = {
       if (!Number.isNaN(sum)) {
         // The answer before the commit: whoever finds the one finds the other.
         response.number(sum);
-        store.fillNumber(block, hash, keyBytes, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag));
+        const expiresAt = found === 0 ? 0 : store.map.expiresAtOf(found);
+        store.fillNumber(block, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag), expiresAt);
         old = store.put(hash, block);
       }
     } finally {

@@ -17,8 +17,8 @@ export const mset: Operation<number> = {
         break;
       }
       const { keyOffset, keyBytes, valueOffset, valueBytes, codec } = batch;
-      const { source } = request;
-      const block = store.prepare(0, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec);
+      const { source, expiresAt } = request;
+      const block = store.prepare(0, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec, expiresAt);
       if (block === 0) {
         response.status(Status.outOfMemory);
         break;
@@ -27,7 +27,8 @@ export const mset: Operation<number> = {
       let old = 0;
       store.lock(hash);
       try {
-        store.findSameKey(hash, block);
+        const found = store.findSameKey(hash, block);
+        if (request.keepsExpiry) store.inheritExpiry(block, found);
         old = store.put(hash, block, done + 1);
       } finally {
         store.unlock(hash);

@@ -1,4 +1,4 @@
-/** POST: inserts, only if the key is missing. Of any number of concurrent POSTs to a key exactly one wins. */
+/** POST: inserts, only if the key is missing (or has expired). Of any number of concurrent POSTs to a key exactly one wins. */
 import { Status } from '../errors.js';
 import { isPresent } from './exists.js';
 import type { Operation } from './operation.js';
@@ -16,17 +16,19 @@ export const post: Operation<boolean> = {
     if (granule === 0) return;
     const hash = store.map.hashOf(granule);
     let isTaken = false;
+    let old = 0;
     store.lock(hash);
     try {
       isTaken = store.findSameKey(hash, granule) !== 0;
-      if (!isTaken) store.put(hash, granule);
+      if (!isTaken && request.keepsExpiry) store.inheritExpiry(granule, 0);
+      // One that has expired may still be there.
+      if (!isTaken) old = store.put(hash, granule);
     } finally {
       store.unlock(hash);
     }
-    if (isTaken) {
-      store.discard(granule);
-      response.status(Status.no);
-    }
+    if (!isTaken) return store.recycle(old);
+    store.discard(granule);
+    response.status(Status.no);
   },
   decode: (response) => response.isOk,
 };

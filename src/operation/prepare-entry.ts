@@ -20,8 +20,8 @@ export function prepareEntry(
     response.status(Status.tooLarge);
     return 0;
   }
-  const { source, keyOffset, keyBytes, valueOffset, valueBytes, codec } = request;
-  const granule = store.prepare(0, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec);
+  const { source, keyOffset, keyBytes, valueOffset, valueBytes, codec, expiresAt } = request;
+  const granule = store.prepare(0, source, keyOffset, keyBytes, source, valueOffset, valueBytes, codec, expiresAt);
   if (granule === 0) response.status(Status.outOfMemory);
   else hashPrepared(request, store, granule);
   return granule;

@@ -7,13 +7,23 @@ import type { PayloadArena } from '../exchange/payload-arena.js';
 import type { SlotTable } from '../exchange/slot-table.js';
 import { useOf } from '../exchange/slot-word.js';
 import { pad4 } from '../memory/copy.js';
-import { CHUNK_BYTES, DataHeader, INLINE_BYTES, MAX_KEY_BYTES, Slot } from '../memory/layout.js';
+import {
+  CHUNK_BYTES,
+  DataHeader,
+  INLINE_BYTES,
+  KEEP_EXPIRY,
+  MAX_EXPIRES_AT,
+  MAX_KEY_BYTES,
+  Slot,
+} from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 
 export class RequestView {
   opcode = 0;
   codec = 0;
   argument = 0;
+  /** When what is written expires (hostMs()), 0: never, KEEP_EXPIRY: when what it replaces does. */
+  expiresAt = 0;
   keyBytes = 0;
   valueBytes = 0;
   /** Byte offset of the key in the ctl segment; the value follows at the next multiple of 4. */
@@ -40,9 +50,12 @@ export class RequestView {
     this.opcode = words[base + Slot.op];
     this.codec = words[base + Slot.codec] & 0xff;
     this.argument = floats[base / 2 + Slot.argument];
+    this.expiresAt = floats[base / 2 + Slot.expiresAt];
     this.keyBytes = words[base + Slot.keyBytes];
     this.valueBytes = words[base + Slot.valueBytes];
     if (this.keyBytes < 0 || this.keyBytes > MAX_KEY_BYTES || this.valueBytes < 0) return false;
+    const isExpiry = this.expiresAt === KEEP_EXPIRY || (this.expiresAt >= 0 && this.expiresAt <= MAX_EXPIRES_AT);
+    if (!isExpiry) return false;
     const total = pad4(this.keyBytes) + this.valueBytes;
     const extent = words[base + Slot.extent];
     if (extent === 0) {
@@ -56,6 +69,11 @@ export class RequestView {
     }
     this.valueOffset = this.keyOffset + pad4(this.keyBytes);
     return true;
+  }
+
+  /** Whether what is written expires when what it replaces does. */
+  get keepsExpiry(): boolean {
+    return this.expiresAt === KEEP_EXPIRY;
   }
 
   /** Hash of the key, or of `bytes` bytes at another place of the request, or of its copy in another segment. */

@@ -48,10 +48,8 @@ export class ResponseView {
       isSound &&= bytes <= chunks * CHUNK_BYTES && this.#arena.isOwned(useOf(slot, slotWord), extent - 1, chunks);
       this.start = this.#arena.offsetOf(extent - 1);
     }
-    if (!isSound) {
-      throw overwritten();
-    }
-    this.end = this.start + bytes;
+    this.end = isSound ? this.start + bytes : this.start;
+    if (!isSound) throw overwritten();
     return this;
   }
 

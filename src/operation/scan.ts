@@ -33,7 +33,7 @@ function scanBucket(store: Store, bucket: number, request: RequestView, scratch:
   store.lock(bucket);
   try {
     store.map.visitBucket(bucket, (granule) => {
-      if (!fits || !hasPrefix(store, granule, request)) return;
+      if (!fits || store.map.isExpired(granule) || !hasPrefix(store, granule, request)) return;
       const keyBytes = store.map.keyBytesOf(granule);
       const needed = SCAN_HEADER_BYTES + pad4(keyBytes);
       fits = scratch.reserve(end, needed);

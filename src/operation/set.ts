@@ -15,7 +15,8 @@ export const set: Operation<true> = {
     let old = 0;
     store.lock(hash);
     try {
-      store.findSameKey(hash, granule);
+      const found = store.findSameKey(hash, granule);
+      if (request.keepsExpiry) store.inheritExpiry(granule, found);
       old = store.put(hash, granule);
     } finally {
       store.unlock(hash);

@@ -1,4 +1,4 @@
-/** SIZE: how many keys the store holds. */
+/** SIZE: how many keys the store holds; one that has expired counts until its memory is taken back. */
 import type { Operation } from './operation.js';
 
 export const size: Operation<number> = {

@@ -3,6 +3,7 @@ import { MAX_OPERATIONS } from '../memory/layout.js';
 import { cas } from './cas.js';
 import { del } from './del.js';
 import { exists } from './exists.js';
+import { expire, persist } from './expire.js';
 import { flush } from './flush.js';
 import { get } from './get.js';
 import { getdel } from './getdel.js';
@@ -17,6 +18,7 @@ import { scan } from './scan.js';
 import { set } from './set.js';
 import { size } from './size.js';
 import { stats } from './stats.js';
+import { ttl } from './ttl.js';
 
 const ALL: readonly Operation<unknown, never>[] = [
   get,
@@ -35,6 +37,9 @@ const ALL: readonly Operation<unknown, never>[] = [
   mget,
   mdel,
   scan,
+  expire,
+  persist,
+  ttl,
 ];
 
 /** Sparse below MAX_OPERATIONS. */

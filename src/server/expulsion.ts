@@ -7,7 +7,8 @@
 import { clientBase } from '../memory/client-lease.js';
 import type { ClientLimits } from '../memory/client-limits.js';
 import { ClientRecord, LeaseState, MAX_CLIENTS } from '../memory/layout.js';
-import { hostMs, type OwnedRegion } from '../memory/region.js';
+import { hostMs } from '../memory/clock.js';
+import type { OwnedRegion } from '../memory/region.js';
 import { cas, load } from '../memory/words.js';
 import type { Conduct } from './conduct.js';
 import type { ServerEvent } from './options.js';

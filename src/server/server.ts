@@ -76,8 +76,7 @@ export class KvsServer {
   static async start(options: KvsServerOptions): Promise<KvsServer> {
     const resolved = resolveServerOptions(options);
     const histograms = Array.from({ length: resolved.shape.workers }, createLatencyHistogram);
-    let evictions: Evictions | undefined;
-    const pool = new WorkerPool(histograms, resolved.onEvent, (keys, dropped) => evictions?.report(keys, dropped));
+    const pool = new WorkerPool(histograms, resolved.onEvent);
     let region: OwnedRegion;
     try {
       region = await openRegion(resolved, () => pool.boot());
@@ -86,10 +85,9 @@ export class KvsServer {
       await pool.join(0);
       throw error;
     }
-    evictions = new Evictions(region.ctl, region.geometry, resolved.eviction);
-    const server = new KvsServer(resolved, region, histograms, pool, evictions);
+    const server = new KvsServer(resolved, region, histograms, pool);
     try {
-      await pool.serve(region, server.#recovery, server.#conduct, server.#limits.chunks, evictions.buffer);
+      await pool.serve(region, server.#recovery, server.#conduct, server.#limits.chunks, server.#evictions);
     } catch (cause) {
       await server.stop({ keep: region.origin.kind === 'taken-over' });
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
@@ -103,7 +101,6 @@ export class KvsServer {
     region: OwnedRegion,
     histograms: readonly RecordableHistogram[],
     pool: WorkerPool,
-    evictions: Evictions,
   ) {
     const { ctl, data, geometry, paths } = region;
     this.name = options.name;
@@ -114,7 +111,7 @@ export class KvsServer {
     });
     this.#limits = clientLimits(geometry, options.maxSlotsPerClient, options.maxArenaPerClient);
     writeLimits(ctl, this.#limits);
-    this.#evictions = evictions;
+    this.#evictions = new Evictions(ctl, geometry, options.eviction);
     this.#header = new HeaderGuard(ctl);
     const conduct = new Conduct(this.#conduct);
     const queue = new TaskQueue(ctl, geometry);

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 
 import { AnswerQuota } from '../exchange/answer-quota.js';
 import type { OwnedRegion } from '../memory/region.js';
+import type { Evictions } from './evictions.js';
 import type { ServerEvent } from './options.js';
 import { Parking } from './parking.js';
 import type { WorkerRecovery } from './recovery.js';
@@ -19,25 +20,18 @@ const RESTART_PAUSE_MS = 500;
 export class WorkerPool {
   readonly #histograms: readonly RecordableHistogram[];
   readonly #onEvent: (event: ServerEvent) => void;
-  readonly #onEvicted: (keys: readonly Uint8Array[], dropped: number) => void;
   readonly #threads: Worker[] = [];
   readonly #exits: Promise<void>[] = [];
   readonly #serving: Promise<void>[] = [];
   readonly #restarts = new Set<NodeJS.Timeout>();
   /** What threads work on and who looks after what one leaves; undefined before serve(). */
-  #work: { readonly input: Omit<WorkerInput, 'worker'>; readonly recovery: WorkerRecovery } | undefined;
+  #work:
+    | { readonly input: Omit<WorkerInput, 'worker'>; readonly recovery: WorkerRecovery; readonly evictions: Evictions }
+    | undefined;
   #isClosing = false;
 
-  /**
-   * @param histograms one per worker
-   * @param onEvicted called with keys that workers have evicted, if that is listened to
-   */
-  constructor(
-    histograms: readonly RecordableHistogram[],
-    onEvent: (event: ServerEvent) => void,
-    onEvicted: (keys: readonly Uint8Array[], dropped: number) => void,
-  ) {
-    this.#onEvicted = onEvicted;
+  /** @param histograms one per worker */
+  constructor(histograms: readonly RecordableHistogram[], onEvent: (event: ServerEvent) => void) {
     this.#histograms = histograms;
     this.#onEvent = onEvent;
   }
@@ -53,14 +47,14 @@ export class WorkerPool {
     recovery: WorkerRecovery,
     conduct: SharedArrayBuffer,
     maxAnswerChunks: number,
-    eviction: SharedArrayBuffer | undefined,
+    evictions: Evictions,
   ): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
     const parked = Parking.allocate(geometry.slots);
     const histograms = this.#histograms;
-    const shared = { parked, conduct, answers: AnswerQuota.allocate(), maxAnswerChunks, eviction };
+    const shared = { parked, conduct, answers: AnswerQuota.allocate(), maxAnswerChunks, eviction: evictions.buffer };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
-    this.#work = { input, recovery };
+    this.#work = { input, recovery, evictions };
     for (let worker = 0; worker < histograms.length; worker++) this.#employ(worker);
     await Promise.all(this.#serving);
   }
@@ -88,7 +82,7 @@ export class WorkerPool {
     this.#serving[worker] = new Promise((resolve, reject) => {
       thread.on('message', (message: WorkerMessage) => {
         if (message.type === 'ready') resolve();
-        else if (message.type === 'evicted') this.#onEvicted(message.keys, message.dropped);
+        else if (message.type === 'evicted') this.#work?.evictions.report(message.keys, message.dropped);
         else this.#onEvent({ ...message, worker });
       });
       thread.once('exit', () => reject(failure ?? new Error(`worker thread ${worker} ended before it was ready`)));

@@ -63,13 +63,14 @@ export class Eviction {
     this.#granuleMask = 2 ** geometry.granuleBits - 1;
   }
 
-  /** The entry that the word `at` names was read or replaced. */
+  /** The entry that the word `at` names was read. */
   used(at: number): void {
     this.#marks.mark(at);
   }
 
-  /** The word `at` names an entry that was not there before. Under the stripe's lock. */
-  came(at: number, hash: number): void {
+  /** The word `at` names another entry than before, of the same key or else of a new one. Under the stripe's lock. */
+  wrote(at: number, hash: number, wasThere: boolean): void {
+    if (wasThere) return this.#marks.mark(at);
     if (this.#state.forget(hash)) return this.#marks.set(at, 0);
     this.#marks.set(at, NEW_USES);
     this.#state.push(at, hash);
@@ -103,7 +104,7 @@ export class Eviction {
       const { at, hash } = state;
       const word = load(this.#words, at);
       if (!this.#isNamed(word, hash)) continue;
-      if (this.#marks.usesOf(at) > NEW_USES) {
+      if (this.#marks.usesOf(at) > NEW_USES && !this.#store.map.isExpired(word & this.#granuleMask)) {
         this.#marks.set(at, 0);
         continue;
       }

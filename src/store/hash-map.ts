@@ -5,13 +5,14 @@
  * whoever cleans up after a dead thread knows on which side of the commit it died (map-repair.ts).
  * Entries never move between buckets: one pass over the buckets meets each key that stays exactly once.
  */
-import { pad4 } from '../memory/copy.js';
 import {
   BUCKET_ENTRIES,
   BUCKET_WORDS,
   Entry,
   ENTRY_HEADER_WORDS,
+  expiryWordsOf,
   type Geometry,
+  KEY_BYTES_MASK,
   Stripe,
   WorkerRecord,
   workerBase,
@@ -19,13 +20,9 @@ import {
 import { lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
+import { EntryHeaders } from './entry-headers.js';
 
-const KEY_BYTES_MASK = 0xffff;
-const CODEC_SHIFT = 16;
-
-export class HashMap {
-  readonly #words: Int32Array;
-  readonly #floats: Float64Array;
+export class HashMap extends EntryHeaders {
   readonly #worker: number;
   /** First word of this worker's record. */
   readonly #record: number;
@@ -40,8 +37,7 @@ export class HashMap {
   #lastBucket = 0;
 
   constructor(data: SegmentViews, geometry: Geometry, worker: number) {
-    this.#words = data.words;
-    this.#floats = data.floats;
+    super(data);
     this.#worker = worker;
     this.#record = workerBase(geometry, worker);
     this.#firstStripe = geometry.stripesOffset / 4;
@@ -52,19 +48,28 @@ export class HashMap {
   }
 
   lock(hash: number): void {
-    lock(this.#words, this.#stripeBase(hash & this.#stripeMask) + Stripe.lock, this.#worker);
+    lock(this.words, this.#stripeBase(hash & this.#stripeMask) + Stripe.lock, this.#worker);
   }
 
   unlock(hash: number): void {
-    unlock(this.#words, this.#stripeBase(hash & this.#stripeMask) + Stripe.lock);
+    unlock(this.words, this.#stripeBase(hash & this.#stripeMask) + Stripe.lock);
   }
 
   /**
-   * Looks a key up; its bytes start at word `keyWord` of `source`. Under the stripe's lock.
+   * find(), for all who ask for keys: one that has expired is missing. put() then takes its place.
+   * @returns the entry's granule, 0 when missing
+   */
+  findLive(hash: number, source: Int32Array, keyWord: number, keyBytes: number): number {
+    const granule = this.find(hash, source, keyWord, keyBytes);
+    return granule !== 0 && this.isExpired(granule) ? 0 : granule;
+  }
+
+  /**
+   * Looks a key up, expired or not; its bytes start at word `keyWord` of `source`. Under the stripe's lock.
    * @returns the entry's granule, 0 when missing; put() and remove() act on what was found
    */
   find(hash: number, source: Int32Array, keyWord: number, keyBytes: number): number {
-    const words = this.#words;
+    const { words } = this;
     const tagMask = ~this.#granuleMask;
     this.#emptyWord = 0;
     let bucket = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
@@ -91,11 +96,12 @@ export class HashMap {
   }
 
   #matches(granule: number, hash: number, source: Int32Array, keyWord: number, keyBytes: number): boolean {
-    const words = this.#words;
+    const { words } = this;
     const entry = granule << 2;
     if (words[entry + Entry.hash] !== hash) return false;
-    if ((words[entry + Entry.shape] & KEY_BYTES_MASK) !== keyBytes) return false;
-    const first = entry + ENTRY_HEADER_WORDS;
+    const shape = words[entry + Entry.shape];
+    if ((shape & KEY_BYTES_MASK) !== keyBytes) return false;
+    const first = entry + ENTRY_HEADER_WORDS + expiryWordsOf(shape);
     const whole = keyBytes >> 2;
     for (let i = 0; i < whole; i++) if (words[first + i] !== source[keyWord + i]) return false;
     const tailBits = (keyBytes & 3) * 8;
@@ -115,7 +121,7 @@ export class HashMap {
 
   /** Hangs an empty overflow bucket to the end of the chain that find() walked. Under the stripe's lock. */
   linkOverflow(granule: number): void {
-    store(this.#words, this.#lastBucket + BUCKET_ENTRIES, granule);
+    store(this.words, this.#lastBucket + BUCKET_ENTRIES, granule);
     this.#emptyWord = granule << 2;
   }
 
@@ -127,54 +133,74 @@ export class HashMap {
   put(hash: number, granule: number, done = 1): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
     const version = this.#nextVersion(hash);
-    this.#floats[granule * 2 + Entry.version] = version;
+    this.floats[granule * 2 + Entry.version] = version;
     // SYNC: from here on the entry is readable; pairs with the first look of a direct read.
-    store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));
+    store(this.words, (granule << 2) + Entry.incarnation, incarnationOf(version));
     const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;
     const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1);
     this.#foundWord = at;
-    if (old === 0) this.#words[stripe + Stripe.entryCount] = this.#words[stripe + Stripe.entryCount] + 1;
+    if (old === 0) this.words[stripe + Stripe.entryCount] = this.words[stripe + Stripe.entryCount] + 1;
     return old;
   }
 
   /** Takes the entry that find() found out of the map. Under the stripe's lock. @returns its granule; retire it */
   remove(hash: number, done = 1): number {
-    return this.#clear(this.#foundWord, hash, done, 1);
+    return this.#take(this.#foundWord, hash, done, 1);
   }
 
   /** Takes what the word `at` names out of the map: no effect of the request in hand. Under the stripe's lock. */
   evict(at: number, hash: number): number {
-    return this.#clear(at, hash, this.#words[this.#record + WorkerRecord.done], 0);
+    return this.#take(at, hash, this.words[this.#record + WorkerRecord.done], 0);
   }
 
-  #clear(at: number, hash: number, done: number, effects: number): number {
+  #take(at: number, hash: number, done: number, effects: number): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
     const old = this.#commit(at, 0, done, effects);
-    this.#words[stripe + Stripe.entryCount] = this.#words[stripe + Stripe.entryCount] - 1;
+    this.words[stripe + Stripe.entryCount] = this.words[stripe + Stripe.entryCount] - 1;
     return old;
+  }
+
+  /**
+   * Takes an entry with the tag of `hash` that has expired out of the map. Under the stripe's lock. No effect of the
+   * request in hand, if there is one. @returns its granule, 0: there is none; retire it
+   */
+  removeExpired(hash: number): number {
+    const { words } = this;
+    const tagMask = ~this.#granuleMask;
+    let first = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
+    for (;;) {
+      for (let at = first; at < first + BUCKET_ENTRIES; at++) {
+        const word = words[at];
+        if (word === 0 || ((word ^ hash) & tagMask) !== 0 || !this.isExpired(word & this.#granuleMask)) continue;
+        return this.#take(at, hash, words[this.#record + WorkerRecord.done], 0);
+      }
+      const overflow = words[first + BUCKET_ENTRIES];
+      if (overflow === 0) return 0;
+      first = overflow << 2;
+    }
   }
 
   /** Publishes a copy of the entry that findEntry() found, with the same version. Under the stripe's lock. */
   move(hash: number, from: number, to: number): void {
-    this.#floats[to * 2 + Entry.version] = this.versionOf(from);
+    this.floats[to * 2 + Entry.version] = this.versionOf(from);
     // A number of its own for the new place, or a reader could mistake a second move back for no move.
     const incarnation = incarnationOf(this.#nextVersion(hash));
-    store(this.#words, (to << 2) + Entry.incarnation, incarnation);
-    this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to, this.#words[this.#record + WorkerRecord.done], 0);
+    store(this.words, (to << 2) + Entry.incarnation, incarnation);
+    this.#commit(this.#foundWord, (hash & ~this.#granuleMask) | to, this.words[this.#record + WorkerRecord.done], 0);
   }
 
   /** Rises within a stripe, and differs from those of all other stripes: entries of one take the place of another's. */
   #nextVersion(hash: number): number {
     const stripe = hash & this.#stripeMask;
     const at = this.#stripeBase(stripe) / 2 + Stripe.version;
-    const version = (this.#floats[at] || stripe) + this.#stripeMask + 1;
-    this.#floats[at] = version;
+    const version = (this.floats[at] || stripe) + this.#stripeMask + 1;
+    this.floats[at] = version;
     return version;
   }
 
   /** Replaces a bucket word, with the intent on record. @returns the granule that it named, now unreadable */
   #commit(at: number, next: number, done: number, effects: number): number {
-    const words = this.#words;
+    const { words } = this;
     const record = this.#record;
     const old = words[at];
     const nextEffects = words[record + WorkerRecord.effects] + effects;
@@ -201,9 +227,9 @@ export class HashMap {
    */
   findEntry(hash: number, granule: number): boolean {
     const entry = granule << 2;
-    const keyBytes = this.#words[entry + Entry.shape] & KEY_BYTES_MASK;
-    const found = this.find(hash, this.#words, entry + ENTRY_HEADER_WORDS, keyBytes);
-    return found === granule;
+    const shape = this.words[entry + Entry.shape];
+    const key = entry + ENTRY_HEADER_WORDS + expiryWordsOf(shape);
+    return this.find(hash, this.words, key, shape & KEY_BYTES_MASK) === granule;
   }
 
   /** Runs `visit` over the entries of one bucket and its overflow. Under the lock of `bucket`'s stripe. */
@@ -211,10 +237,10 @@ export class HashMap {
     let first = this.#firstBucket + bucket * BUCKET_WORDS;
     for (;;) {
       for (let at = first; at < first + BUCKET_ENTRIES; at++) {
-        const word = this.#words[at];
+        const word = this.words[at];
         if (word !== 0) visit(word & this.#granuleMask, at);
       }
-      const overflow = this.#words[first + BUCKET_ENTRIES];
+      const overflow = this.words[first + BUCKET_ENTRIES];
       if (overflow === 0) return;
       first = overflow << 2;
     }
@@ -225,11 +251,11 @@ export class HashMap {
     let first = this.#firstBucket + bucket * BUCKET_WORDS;
     for (;;) {
       for (let at = first; at < first + BUCKET_ENTRIES; at++) {
-        if (this.#words[at] === 0) continue;
+        if (this.words[at] === 0) continue;
         this.#foundWord = at;
         return this.remove(bucket, done);
       }
-      const overflow = this.#words[first + BUCKET_ENTRIES];
+      const overflow = this.words[first + BUCKET_ENTRIES];
       if (overflow === 0) return 0;
       first = overflow << 2;
     }
@@ -239,53 +265,9 @@ export class HashMap {
   size(): number {
     let size = 0;
     for (let stripe = 0; stripe <= this.#stripeMask; stripe++) {
-      size += load(this.#words, this.#stripeBase(stripe) + Stripe.entryCount);
+      size += load(this.words, this.#stripeBase(stripe) + Stripe.entryCount);
     }
     return size;
-  }
-
-  /** Of an entry that is not published yet. */
-  setHash(granule: number, hash: number): void {
-    this.#words[(granule << 2) + Entry.hash] = hash;
-  }
-
-  hashOf(granule: number): number {
-    return this.#words[(granule << 2) + Entry.hash];
-  }
-
-  keyBytesOf(granule: number): number {
-    return this.#words[(granule << 2) + Entry.shape] & KEY_BYTES_MASK;
-  }
-
-  codecOf(granule: number): number {
-    return this.#words[(granule << 2) + Entry.shape] >>> CODEC_SHIFT;
-  }
-
-  valueBytesOf(granule: number): number {
-    return this.#words[(granule << 2) + Entry.valueBytes];
-  }
-
-  versionOf(granule: number): number {
-    return this.#floats[granule * 2 + Entry.version];
-  }
-
-  /** Byte offset of the value in the data segment. */
-  valueOffsetOf(granule: number): number {
-    return granule * 16 + Entry.sizeBytes + pad4(this.keyBytesOf(granule));
-  }
-
-  keyOffsetOf(granule: number): number {
-    return granule * 16 + Entry.sizeBytes;
-  }
-
-  /** Writes the header of a block that is being filled; not readable until put(). */
-  writeHeader(granule: number, hash: number, keyBytes: number, valueBytes: number, codec: number): void {
-    const words = this.#words;
-    const entry = granule << 2;
-    store(words, entry + Entry.incarnation, 1);
-    words[entry + Entry.shape] = keyBytes | (codec << CODEC_SHIFT);
-    words[entry + Entry.valueBytes] = valueBytes;
-    words[entry + Entry.hash] = hash;
   }
 
   #stripeBase(stripe: number): number {

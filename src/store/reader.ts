@@ -6,22 +6,26 @@
  * The same holds for an entry that did not match. A chain seen without the key means that the key was missing at some
  * moment: entries never move between bucket words. Checked exhaustively (design models, reader).
  */
+import { hasPassed } from '../memory/clock.js';
 import { pad4 } from '../memory/copy.js';
 import {
   BUCKET_BYTES,
   BUCKET_ENTRIES,
   BUCKET_WORDS,
+  CODEC_SHIFT,
   Entry,
   ENTRY_HEADER_BYTES,
   ENTRY_HEADER_WORDS,
+  EXPIRES_AT,
+  expiryBytesOf,
+  expiryWordsOf,
   type Geometry,
   GRANULE_BYTES,
+  KEY_BYTES_MASK,
 } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { exchange, load } from '../memory/words.js';
 
-const KEY_BYTES_MASK = 0xffff;
-const CODEC_SHIFT = 16;
 /** Overflow buckets followed before a chain is taken for garbage. */
 export const MAX_CHAIN = 1024;
 /** Looks at one bucket word that is being written again and again. */
@@ -46,6 +50,8 @@ export class Reader {
   end = 0;
   codec = 0;
   version = 0;
+  /** When it expires (hostMs()), 0: never. */
+  expiresAt = 0;
   /** After look() only. */
   hash = 0;
   keyStart = 0;
@@ -82,7 +88,7 @@ export class Reader {
   }
 
   /**
-   * Looks a key up. Of a key found the fields tell more; they, and the bytes, are true only if isStillThere() says so
+   * Looks a key up; one that has expired is missing. Of a key found the fields tell more; they, and the bytes, are true only if isStillThere() says so
    * after they were used.
    */
   find(key: SoughtKey): Found {
@@ -111,7 +117,7 @@ export class Reader {
       if (word === 0 || ((word ^ key.hash) & ~this.#granuleMask) !== 0) return Found.missing;
       const granule = word & this.#granuleMask;
       if (granule < this.#firstGranule || granule > this.#lastEntry) return Found.missing;
-      if (this.#matches(at, word, granule, key)) return Found.found;
+      if (this.#matches(at, word, granule, key) && !this.isExpired) return Found.found;
       if (this.isStillThere()) return Found.missing;
     }
     return Found.unstable;
@@ -127,14 +133,17 @@ export class Reader {
     if (words[entry + Entry.hash] !== key.hash) return false;
     const shape = words[entry + Entry.shape];
     if ((shape & KEY_BYTES_MASK) !== key.byteLength) return false;
-    return this.#measure(granule, shape, key.byteLength) && this.#isKeyAt(entry + ENTRY_HEADER_WORDS, key);
+    if (!this.#measure(granule, shape, key.byteLength)) return false;
+    return this.#isKeyAt(entry + ENTRY_HEADER_WORDS + expiryWordsOf(shape), key);
   }
 
   /** Reads the rest of a header. @returns whether the value can lie where it says */
   #measure(granule: number, shape: number, keyBytes: number): boolean {
     const valueBytes = this.#words[(granule << 2) + Entry.valueBytes];
-    this.start = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES + pad4(keyBytes);
+    const expiryBytes = expiryBytesOf(shape);
+    this.start = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES + expiryBytes + pad4(keyBytes);
     this.end = this.start + valueBytes;
+    this.expiresAt = expiryBytes === 0 ? 0 : this.#floats[granule * 2 + EXPIRES_AT] || Number.NaN;
     this.codec = shape >>> CODEC_SHIFT;
     this.version = this.#floats[granule * 2 + Entry.version];
     return valueBytes >= 0 && valueBytes <= this.#maxValueBytes && this.end <= this.#dataBytes;
@@ -188,7 +197,7 @@ export class Reader {
     this.hash = words[entry + Entry.hash];
     const shape = words[entry + Entry.shape];
     this.keyBytes = shape & KEY_BYTES_MASK;
-    this.keyStart = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES;
+    this.keyStart = granule * GRANULE_BYTES + ENTRY_HEADER_BYTES + expiryBytesOf(shape);
     return this.#measure(granule, shape, this.keyBytes) ? Found.found : Found.unstable;
   }
 
@@ -199,6 +208,11 @@ export class Reader {
     if (load(words, this.bucketWord) !== this.entryWord) return false;
     const incarnation = load(words, ((this.entryWord & this.#granuleMask) << 2) + Entry.incarnation);
     return incarnation === this.#incarnation && (incarnation & 1) === 0;
+  }
+
+  /** Whether the entry looked at last is absent by now, though the map still names it. */
+  get isExpired(): boolean {
+    return this.expiresAt !== 0 && hasPassed(this.expiresAt);
   }
 
   /** Of the entry looked at last. */

@@ -4,16 +4,7 @@
  * The workers' intents must have been resolved. Nobody else may write; direct readers go on: what they see changes only
  * by entries that are dropped. A death in the middle loses nothing, the next server begins again.
  */
-import { pad4 } from '../memory/copy.js';
-import {
-  BUCKET_ENTRIES,
-  BUCKET_WORDS,
-  Entry,
-  ENTRY_HEADER_BYTES,
-  type Geometry,
-  MAX_KEY_BYTES,
-  Stripe,
-} from '../memory/layout.js';
+import { BUCKET_ENTRIES, BUCKET_WORDS, Entry, type Geometry, MAX_KEY_BYTES, Stripe } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { HashMap } from './hash-map.js';
@@ -123,7 +114,8 @@ class StoreRebuild {
     const valueBytes = map.valueBytesOf(granule);
     if (keyBytes < 1 || keyBytes > MAX_KEY_BYTES) return false;
     if (valueBytes < 0 || valueBytes > this.#geometry.maxValueBytes) return false;
-    if (ENTRY_HEADER_BYTES + pad4(keyBytes) + valueBytes > capacity) return false;
+    if (map.bytesOf(granule) > capacity) return false;
+    if (!map.hasSoundExpiry(granule)) return false;
     const version = map.versionOf(granule);
     const { stripes } = this.#geometry;
     if (!(version > 0 && version < MAX_VERSION && version % stripes === (bucket & (stripes - 1)))) return false;

@@ -3,17 +3,19 @@
  * over the same data segment. Blocks are allocated and filled before the stripe's lock is taken and retired after it
  * is released, so a lock is held for one lookup and one commit (and for the copy of a value that is read).
  */
-import { copyBytes, pad4 } from '../memory/copy.js';
-import { BUCKET_BYTES, ENTRY_HEADER_BYTES, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
+import { copyBytes } from '../memory/copy.js';
+import { BUCKET_BYTES, EXPIRES, EXPIRES_AT, Entry, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
+import { entryBytes } from './entry-headers.js';
 import { Eviction, type EvictionParts } from './eviction.js';
 import { Heap } from './heap.js';
 import type { HeapUsage } from './heap-usage.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
 
-/** Room for any number as text, or in binary. */
-export const MAX_NUMBER_BYTES = 32;
+/** Room for any number as text, or in binary, and for the moment at which it expires. */
+export const MAX_NUMBER_BYTES = 24;
+const EXPIRY_BYTES = 8;
 
 export class Store {
   readonly map: HashMap;
@@ -23,10 +25,7 @@ export class Store {
   readonly #record: number;
   readonly #eviction: Eviction | undefined;
 
-  /**
-   * @param pins what clients keep in place (memory/pins.ts)
-   * @param eviction undefined: nothing is ever evicted
-   */
+  /** @param pins what clients keep in place (memory/pins.ts). @param eviction undefined: nothing is evicted */
   constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, eviction?: EvictionParts) {
     this.#data = data;
     this.#geometry = geometry;
@@ -43,6 +42,7 @@ export class Store {
 
   /**
    * Allocates and fills an entry from bytes in another segment. With no lock held.
+   * @param expiresAt when it expires (hostMs()), 0: never; any other number makes room for inheritExpiry()
    * @returns its granule, to be published or discarded; 0 when the heap is full
    */
   prepare(
@@ -54,11 +54,12 @@ export class Store {
     valueOffset: number,
     valueBytes: number,
     codec: number,
+    expiresAt = 0,
   ): number {
     if (!this.#ensureSpareBucket()) return 0;
-    const granule = this.heap.allocate(ENTRY_HEADER_BYTES + pad4(keyBytes) + valueBytes);
+    const granule = this.heap.allocate(entryBytes(keyBytes, valueBytes, expiresAt !== 0));
     if (granule === 0) return 0;
-    this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec);
+    this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec, expiresAt);
     copyBytes(key, keyOffset, this.#data, this.map.keyOffsetOf(granule), keyBytes);
     copyBytes(value, valueOffset, this.#data, this.map.valueOffsetOf(granule), valueBytes);
     return granule;
@@ -66,14 +67,55 @@ export class Store {
 
   /** Allocates an entry for a number that is not known yet; its value comes by fillNumber(). With no lock held. */
   prepareNumber(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
-    return this.prepare(hash, key, keyOffset, keyBytes, key, keyOffset, MAX_NUMBER_BYTES, 0);
+    return this.prepare(hash, key, keyOffset, keyBytes, key, keyOffset, MAX_NUMBER_BYTES + EXPIRY_BYTES, 0);
   }
 
-  /** Sets the value of a prepared number. */
-  fillNumber(granule: number, hash: number, keyBytes: number, value: Buffer, valueBytes: number, codec: number): void {
-    this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec);
+  /** Sets the value of a prepared number, and when it expires (hostMs()), 0: never. */
+  fillNumber(granule: number, value: Buffer, valueBytes: number, codec: number, expiresAt: number): void {
+    const { map } = this;
+    const keyBytes = map.keyBytesOf(granule);
+    const start = map.keyOffsetOf(granule);
+    // Before the moment takes the key's place.
+    if (expiresAt !== 0) this.#data.bytes.copyWithin(start + EXPIRY_BYTES, start, start + keyBytes);
+    map.writeHeader(granule, map.hashOf(granule), keyBytes, valueBytes, codec, expiresAt);
     const offset = this.map.valueOffsetOf(granule);
     for (let i = 0; i < valueBytes; i++) this.#data.bytes[offset + i] = value[i];
+  }
+
+  /**
+   * Gives a prepared entry with room for it the expiry of the one it is to replace (0: of none). Under the lock; without
+   * an expiry all that follows the header moves.
+   */
+  inheritExpiry(granule: number, from: number): void {
+    const { map } = this;
+    const expiresAt = from === 0 ? 0 : map.expiresAtOf(from);
+    if (expiresAt !== 0) {
+      this.#data.floats[granule * 2 + EXPIRES_AT] = expiresAt;
+      return;
+    }
+    const start = map.keyOffsetOf(granule);
+    const end = map.valueOffsetOf(granule) + map.valueBytesOf(granule);
+    this.#data.bytes.copyWithin(start - EXPIRY_BYTES, start, end);
+    this.#data.words[(granule << 2) + Entry.shape] &= ~EXPIRES;
+  }
+
+  /** Bytes that a copy of the entry needs that expires, or not. Under the lock. */
+  bytesOfCopy(granule: number, expires: boolean): number {
+    return entryBytes(this.map.keyBytesOf(granule), this.map.valueBytesOf(granule), expires);
+  }
+
+  /**
+   * Fills a block with a copy of an entry that expires at another moment (hostMs()), 0: never. Under the lock.
+   * @returns false: the block is too small
+   */
+  copyEntry(from: number, to: number, expiresAt: number): boolean {
+    const { map } = this;
+    if (this.bytesOfCopy(from, expiresAt !== 0) > this.heap.capacityOf(to)) return false;
+    const keyBytes = map.keyBytesOf(from);
+    map.writeHeader(to, map.hashOf(from), keyBytes, map.valueBytesOf(from), map.codecOf(from), expiresAt);
+    this.copyKey(from, this.#data, map.keyOffsetOf(to));
+    this.copyValue(from, this.#data, map.valueOffsetOf(to));
+    return true;
   }
 
   /** Gives a prepared entry back that was not published. */
@@ -99,12 +141,13 @@ export class Store {
    * the request may say something else by now, and one key would be stored twice.
    */
   findSameKey(hash: number, prepared: number): number {
-    return this.map.find(hash, this.#data.words, this.map.keyOffsetOf(prepared) / 4, this.map.keyBytesOf(prepared));
+    const keyWord = this.map.keyOffsetOf(prepared) / 4;
+    return this.map.findLive(hash, this.#data.words, keyWord, this.map.keyBytesOf(prepared));
   }
 
   /** @returns the entry's granule, 0 when missing. Under the lock. */
   find(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
-    return this.map.find(hash, key.words, keyOffset / 4, keyBytes);
+    return this.map.findLive(hash, key.words, keyOffset / 4, keyBytes);
   }
 
   /**
@@ -132,9 +175,7 @@ export class Store {
     }
     const wasThere = this.map.foundWord !== 0;
     const old = this.map.put(hash, granule, done);
-    if (this.#eviction === undefined) return old;
-    if (wasThere) this.#eviction.used(this.map.foundWord);
-    else this.#eviction.came(this.map.foundWord, hash);
+    this.#eviction?.wrote(this.map.foundWord, hash, wasThere);
     return old;
   }
 
@@ -215,7 +256,7 @@ export class Store {
 
   /** Bytes of the block that the entry needs. Called by the heap, with no lock held. */
   bytesOf(granule: number): number {
-    return ENTRY_HEADER_BYTES + pad4(this.map.keyBytesOf(granule)) + this.map.valueBytesOf(granule);
+    return this.map.bytesOf(granule);
   }
 
   /** Called by the heap to empty a stretch of memory: moves an entry that is published, and no other. */
@@ -223,12 +264,7 @@ export class Store {
     const hash = this.map.hashOf(from);
     this.lock(hash);
     try {
-      if (!this.map.findEntry(hash, from) || this.bytesOf(from) > this.heap.capacityOf(to)) return false;
-      const keyBytes = this.map.keyBytesOf(from);
-      const valueBytes = this.map.valueBytesOf(from);
-      this.map.writeHeader(to, hash, keyBytes, valueBytes, this.map.codecOf(from));
-      this.copyKey(from, this.#data, this.map.keyOffsetOf(to));
-      this.copyValue(from, this.#data, this.map.valueOffsetOf(to));
+      if (!this.map.findEntry(hash, from) || !this.copyEntry(from, to, this.map.expiresAtOf(from))) return false;
       this.map.move(hash, from, to);
       return true;
     } finally {

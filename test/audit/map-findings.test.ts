@@ -1,7 +1,7 @@
 /**
  * What the audit finds in the hash map, and in the hands of workers.
  */
-import { BUCKET_ENTRIES, Entry, HeapControl, Stripe, WorkerRecord } from '#dist/memory/layout.js';
+import { BUCKET_ENTRIES, Entry, EXPIRES, EXPIRES_AT, HeapControl, Stripe, WorkerRecord } from '#dist/memory/layout.js';
 import { linkOf } from '#dist/store/limbo.js';
 
 import { testPlants } from '../fixtures/audit/plants.js';
@@ -110,6 +110,15 @@ testPlants(
       (s) => {
         s.data[(s.crowdEntry(3) << 2) + Entry.valueBytes] = 60_000;
         return [['entry-size', `bucket 5, word ${s.crowdWord(3)}`, '60036 bytes in a block of 80']];
+      },
+    ],
+    [
+      'entry-expiry',
+      (s) => {
+        s.data[(s.crowdEntry(3) << 2) + Entry.shape] |= EXPIRES;
+        s.data[(s.crowdEntry(3) << 2) + Entry.valueBytes] -= 8;
+        s.region.data.floats[s.crowdEntry(3) * 2 + EXPIRES_AT] = Number.NaN;
+        return [['entry-expiry', `bucket 5, word ${s.crowdWord(3)}`, 'expires at NaN']];
       },
     ],
     [

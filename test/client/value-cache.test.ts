@@ -11,6 +11,7 @@ const cached = (value: string, bytes = value.length): CachedValue<string> => ({
   bucketWord: 1,
   entryWord: 2,
   version: 3,
+  expiresAt: 0,
   value,
   bytes,
 });

@@ -170,7 +170,7 @@ export class StoreWords {
   put(key: Key, block: number, value: number): void {
     const granule = granuleOf(block);
     const entry = granule << 2;
-    this.#map.writeHeader(granule, key.hash, key.byteLength, key.valueWords * 4, 0);
+    this.#map.writeHeader(granule, key.hash, key.byteLength, key.valueWords * 4, 0, 0);
     this.#ownWords[entry + KEY_WORD] = key.words[0];
     for (let i = 0; i < key.valueWords; i++) this.#ownWords[entry + VALUE_WORD + i] = value;
     this.#map.find(key.hash, key.words, 0, key.byteLength);
@@ -190,7 +190,7 @@ export class StoreWords {
     const granule = granuleOf(to);
     const words = this.#ownWords;
     this.#map.findEntry(key.hash, from);
-    this.#map.writeHeader(granule, key.hash, key.byteLength, key.valueWords * 4, 0);
+    this.#map.writeHeader(granule, key.hash, key.byteLength, key.valueWords * 4, 0, 0);
     for (let i = 0; i <= key.valueWords; i++) words[(granule << 2) + KEY_WORD + i] = words[(from << 2) + KEY_WORD + i];
     this.#map.move(key.hash, from, granule);
     this.#blocks[blockOf(from)] = undefined;

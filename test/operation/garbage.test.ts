@@ -17,7 +17,16 @@ import { PayloadArena } from '#dist/exchange/payload-arena.js';
 import { useOf } from '#dist/exchange/slot-word.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { TaskQueue } from '#dist/exchange/task-queue.js';
-import { CHUNK_BYTES, CtlHeader, DataHeader, INLINE_BYTES, MAX_KEY_BYTES, Slot } from '#dist/memory/layout.js';
+import {
+  CHUNK_BYTES,
+  CtlHeader,
+  DataHeader,
+  INLINE_BYTES,
+  KEEP_EXPIRY,
+  MAX_EXPIRES_AT,
+  MAX_KEY_BYTES,
+  Slot,
+} from '#dist/memory/layout.js';
 import { readCtlHeader } from '#dist/memory/region-files.js';
 import { BatchReader } from '#dist/operation/batch-reader.js';
 import { RequestView } from '#dist/operation/request-view.js';
@@ -57,6 +66,8 @@ const SEAMS = [
 const word = fc.oneof(fc.constantFrom(...SEAMS), fc.integer(), fc.integer({ min: 0, max: 64 }));
 const words = (length: number) => fc.array(word, { minLength: length, maxLength: length });
 const float = fc.oneof(fc.constantFrom(0, 1, -1, 0.5, Number.NaN, Infinity, -Infinity, 2 ** 53, 1e300), fc.double());
+/** Mostly such that the rest of the request is looked at. */
+const expiry = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(0, KEEP_EXPIRY, 1, 2 ** 40) }, float);
 const RUNS = { numRuns: 1500 };
 
 const CODECS = ['utf8', 'buffer', 'json', 'int32', 'float64'] as const;
@@ -118,12 +129,13 @@ describe('a worker', () => {
     const shape = fc.tuple(opcode, length, length, extent, fc.oneof(fc.nat(4), word), word);
     let applied = 0;
     fc.assert(
-      fc.property(shape, words(40), float, fc.nat(3), (fields, payload, argument, chunks) => {
+      fc.property(shape, words(40), float, expiry, fc.nat(3), (fields, payload, argument, expiresAt, chunks) => {
         ctl.words.fill(0x6b6b6b6b, geometry.slotsOffset / 4, geometry.queueOffset / 4);
         const [op, keyBytes, valueBytes, extent, extentChunks, codec] = fields;
         ctl.words.set([op, keyBytes, valueBytes, extent, extentChunks, -1], base + Slot.op);
         ctl.words[base + Slot.codec] = codec;
         ctl.floats[base / 2 + Slot.argument] = argument;
+        ctl.floats[base / 2 + Slot.expiresAt] = expiresAt;
         if (chunks > 0) arena.claim(used, chunks);
         ctl.words.set(payload, base + Slot.request / 4);
         ctl.words.set(payload, geometry.arenaOffset / 4);
@@ -131,6 +143,7 @@ describe('a worker', () => {
         if (request.read(1, 0)) {
           const first = extent === 0 ? base * 4 + Slot.request : arena.offsetOf(extent - 1);
           const room = extent === 0 ? INLINE_BYTES : extentChunks * CHUNK_BYTES;
+          expect(request.expiresAt).toSatisfy((at: number) => at === KEEP_EXPIRY || (at >= 0 && at <= MAX_EXPIRES_AT));
           expect(request.keyOffset).toBe(first);
           expect(request.keyBytes).toBeLessThanOrEqual(MAX_KEY_BYTES);
           expect(request.valueOffset + request.valueBytes).toBeLessThanOrEqual(first + room);
@@ -158,6 +171,7 @@ describe('a worker', () => {
       fc.property(words(60), fc.integer({ min: 0, max: 240 }), (payload, valueBytes) => {
         ctl.words.set(payload, base + Slot.request / 4);
         ctl.words.set([13, 0, valueBytes, 0, 0], base + Slot.op);
+        ctl.floats[base / 2 + Slot.expiresAt] = 0;
         expect(request.read(1, 0)).toBe(true);
         const batch = new BatchReader(request);
         batch.begin();
