@@ -136,6 +136,8 @@ export function s3fifo(capacity, keys) {
       return;
     }
   };
+  const isFull = () => smallSize + mainSize >= capacity;
+  const evict = () => (smallSize >= smallCapacity || mainSize === 0 ? evictSmall() : evictMain());
   return (key) => {
     if (where[key] !== 0) {
       if (uses[key] < 3) uses[key]++;
@@ -147,10 +149,7 @@ export function s3fifo(capacity, keys) {
       isGhost[key] = 0;
       ghostSize--;
     }
-    while (smallSize + mainSize >= capacity) {
-      if (smallSize >= smallCapacity || mainSize === 0) evictSmall();
-      else evictMain();
-    }
+    while (isFull()) evict();
     uses[key] = 0;
     if (wasGhost) {
       where[key] = 2;

@@ -154,6 +154,11 @@ export class Blocks {
     return bytes;
   }
 
+  /** Of these, what no entry can have. */
+  freeBucketBytes(): number {
+    return this.slabs.freeBlocksOf(BUCKET_CLASS) * slabBytesPerBlock[BUCKET_CLASS];
+  }
+
   #isLarge(unit: number, granule: number): boolean {
     return this.runs.kindOf(unit) === RunKind.large && granule === this.runs.granuleOf(unit);
   }

@@ -11,7 +11,7 @@ import { holderOf, lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import { native } from '../native.js';
-import { type Blocks, NEAR } from './blocks.js';
+import type { Blocks } from './blocks.js';
 import type { Relocator } from './relocator.js';
 import { RunKind } from './runs.js';
 import { BUCKET_CLASS, blockBytesOf, SHORT_SLAB_UNITS, slabBlocksOf } from './size-class.js';
@@ -211,7 +211,8 @@ export class Compactor {
     if (kind === RunKind.free) return 0;
     if (this.#pinned.has(runs.granuleOf(run))) return BLOCKED;
     for (let index = 0; index < this.#avoidedCount; index++) if (this.#avoided[index] === run) return BLOCKED;
-    const wholeCost = this.#mayEvict || runs.lengthOf(run) <= this.#longestFree ? runs.lengthOf(run) * UNIT_BYTES : BLOCKED;
+    const wholeCost =
+      this.#mayEvict || runs.lengthOf(run) <= this.#longestFree ? runs.lengthOf(run) * UNIT_BYTES : BLOCKED;
     if (kind === RunKind.large) return wholeCost;
     const sizeClass = slabs.classOf(run);
     const used = slabs.usedBlocksOf(run);
@@ -281,7 +282,7 @@ export class Compactor {
     const bytes = this.#relocator.bytesOf(from);
     // Only the header of a published entry can be trusted.
     if (bytes <= 0 || bytes > this.#blocks.capacityOf(from)) return true;
-    const to = this.#blocks.allocate(bytes) || (this.#mayEvict ? this.#blocks.borrow(bytes, NEAR) : 0);
+    const to = this.#blocks.allocate(bytes) || (this.#mayEvict ? this.#blocks.borrow(bytes) : 0);
     if (to === 0) return this.#mayEvict && this.#evictBlock(from);
     if (this.#relocator.relocate(from, to)) {
       this.#blocks.free(from);

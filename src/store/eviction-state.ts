@@ -15,12 +15,15 @@ const TAIL = 32;
 const HAND = 64;
 /** Entries whose keys are on their way to a listener; 0 or more while anybody listens, else SILENT. */
 const UNHEARD = 96;
+/** Entries that had no place in the ring when memory was short first, less those the hand has evicted since. */
+const LOST = 112;
 const RING = 128;
 /** Ghosts of a bucket: two to a word. */
 const GHOST_WORDS = 4;
 const GHOSTS = GHOST_WORDS * 2;
 const GHOST_MASK = 0xffff;
 const SILENT = -1;
+const UNKNOWN = -1;
 
 export class EvictionState {
   /** Of the last pop(): the entry's word in the map, and its hash. */
@@ -34,7 +37,9 @@ export class EvictionState {
   /** Shared by all threads of one server: 8 bytes of ring and 16 of fingerprints for each bucket. */
   static allocate({ buckets }: Geometry): SharedArrayBuffer {
     const buffer = new SharedArrayBuffer((RING + buckets * 2 + buckets * GHOST_WORDS) * 4);
-    new Int32Array(buffer)[UNHEARD] = SILENT;
+    const words = new Int32Array(buffer);
+    words[UNHEARD] = SILENT;
+    words[LOST] = UNKNOWN;
     return buffer;
   }
 
@@ -69,6 +74,18 @@ export class EvictionState {
       this.hash = this.#words[index + 1];
       if (cas(this.#words, HEAD, head, (head + skipped + 1) | 0)) return this.at !== 0;
     }
+  }
+
+  /** Whether there may be newcomers without a place, which only the hand will find. @param entries in all */
+  hasLost(entries: number): boolean {
+    if (load(this.#words, LOST) === UNKNOWN) cas(this.#words, LOST, UNKNOWN, entries - this.newcomers);
+    return load(this.#words, LOST) > 0;
+  }
+
+  /** The hand has evicted so many. */
+  found(entries: number): void {
+    const lost = load(this.#words, LOST);
+    if (lost > 0) cas(this.#words, LOST, lost, Math.max(0, lost - entries));
   }
 
   /** The next bucket for the hand. */

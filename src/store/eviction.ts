@@ -15,6 +15,8 @@ import type { Store } from './store.js';
 /** A newcomer is marked once so that the hand passes it by. */
 const NEW_USES = 1;
 const NEWCOMER_SHARE = 0.1;
+/** With small entries the ring has no room for that many: so much of it is used. */
+const RING_SHARE = 3 / 4;
 /** Newcomers looked at in one step. */
 const POPS = 64;
 /** Evictions after which the entries are counted again. */
@@ -44,6 +46,8 @@ export class Eviction {
   readonly #granuleMask: number;
   /** Entry words that the hand found unused, and what they named. */
   readonly #victims: number[] = [];
+  #entries = 0;
+  #isHandsTurn = false;
   #newcomerLimit = 0;
   #sinceCount = RECOUNT;
   #fruitless = 0;
@@ -87,12 +91,14 @@ export class Eviction {
     this.report(false);
     if (this.#sinceCount < RECOUNT) return;
     this.#sinceCount = 0;
-    this.#newcomerLimit = Math.max(1, Math.floor(this.#store.size() * NEWCOMER_SHARE));
+    this.#entries = this.#store.size();
+    this.#newcomerLimit = Math.max(1, Math.floor(Math.min(this.#entries * NEWCOMER_SHARE, this.#buckets * RING_SHARE)));
   }
 
   /** Evicts a newcomer, or what is unused in the next bucket. With no lock held, no block pending. @returns bytes freed */
   step(): number {
-    let bytes = this.#evictNewcomer();
+    this.#isHandsTurn = !this.#isHandsTurn && this.#state.hasLost(this.#entries);
+    let bytes = this.#isHandsTurn ? 0 : this.#evictNewcomer();
     if (bytes === 0) bytes = this.#evictInBucket(this.#state.nextBucket());
     this.#fruitless = bytes === 0 ? this.#fruitless + 1 : 0;
     return bytes;
@@ -135,6 +141,7 @@ export class Eviction {
       const word = victims[index + 1];
       bytes += this.#evict(victims[index], word, map.hashOf(word & this.#granuleMask), false);
     }
+    this.#state.found(victims.length / 2);
     return bytes;
   }
 

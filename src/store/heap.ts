@@ -155,7 +155,7 @@ export class Heap {
     const near = this.#blocks.borrow(bytes, NEAR);
     if (near !== 0) return near;
     for (let fruitless = 0; evictable > 0 && fruitless < eviction.patience;) {
-      if (this.#compactor.freeBytes() >= enough) {
+      if (this.#compactor.freeBytes() - this.#blocks.freeBucketBytes() >= enough) {
         const granule = this.#compact(bytes, units, true);
         if (granule !== 0) return granule;
         enough *= 2;
