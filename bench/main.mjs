@@ -15,6 +15,7 @@ import { chartOf } from './report/chart.mjs';
 import { markdownOf } from './report/markdown.mjs';
 import { judge } from './report/targets.mjs';
 import { churn } from './sections/churn.mjs';
+import { eviction } from './sections/eviction.mjs';
 import { idle } from './sections/idle.mjs';
 import { limits } from './sections/limits.mjs';
 import { lookup } from './sections/lookup.mjs';
@@ -30,7 +31,20 @@ import { valueSections } from './sections/values.mjs';
 /** @import { Options } from './options.mjs' */
 
 /** @type {Section[]} */
-const sections = [limits, ...valueSections, mixes, lookup, scaling, memory, idle, start, restart, reliability, churn];
+const sections = [
+  limits,
+  ...valueSections,
+  mixes,
+  lookup,
+  scaling,
+  memory,
+  idle,
+  start,
+  restart,
+  reliability,
+  churn,
+  eviction,
+];
 
 const options = readOptions(process.argv.slice(2));
 if (options.isList) {

@@ -9,6 +9,7 @@ export type { CodecName, CodecTypes, CustomCodec } from './codec/codec.js';
 export { type Executed, KvsError, type KvsErrorCode } from './errors.js';
 export type { VersionedValue } from './operation/get.js';
 export type { KvsStatistics, LatencySummary } from './operation/stats.js';
+export type { EvictedKeys, EvictListener } from './server/evictions.js';
 export type { KvsServerOptions, ServerEvent } from './server/options.js';
 export { KvsServer } from './server/server.js';
 export { VERSION } from './version.js';

@@ -18,6 +18,7 @@ function facts({
   entries,
   slots,
   memory,
+  eviction,
 }: KvsStatistics): string {
   const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(whole, 1)).toFixed(1)} %`;
   return factsTable([
@@ -33,6 +34,10 @@ function facts({
       'memory',
       `${formatBytes(memory.usedBytes)} of ${formatBytes(memory.totalBytes)} used ` +
         `(${percent(memory.usedBytes, memory.totalBytes)}), ${formatBytes(memory.freeBytes)} free`,
+    ],
+    [
+      'eviction',
+      `${eviction.policy}, ${formatCount(eviction.evicted)} keys evicted (${formatBytes(eviction.evictedBytes)})`,
     ],
     ['compactions', `${formatCount(memory.compactions)}, ${formatBytes(memory.movedBytes)} moved`],
     ['arena', `${formatBytes(memory.arenaUsedBytes)} of ${formatBytes(memory.arenaBytes)} in use`],

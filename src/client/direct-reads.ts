@@ -10,6 +10,7 @@ import { hasPassed } from '../memory/clock.js';
 import { versioned, type VersionedValue } from '../operation/get.js';
 import { remainingMs } from '../operation/ttl.js';
 import { Found, type Reader } from '../store/reader.js';
+import { UseMarks } from '../memory/use-marks.js';
 import { checkedKey, type Key } from './calls.js';
 import { type DirectPage, DirectScan } from './direct-scan.js';
 import { PinnedViews } from './pinned-views.js';
@@ -39,6 +40,7 @@ export class DirectReads<V> {
   #isOn = false;
   #reader!: Reader;
   #key!: KeyBuffer;
+  #marks!: UseMarks;
 
   constructor(pipeline: Pipeline, codec: Codec<V>, cache: ValueCache<V> | undefined) {
     this.#pipeline = pipeline;
@@ -56,6 +58,7 @@ export class DirectReads<V> {
     const cached = this.#cache.get(key);
     if (cached !== undefined && this.#isGood(cached)) {
       this.#cache.hit();
+      this.#marks.mark(cached.bucketWord);
       return cached.value;
     }
     if (this.#isForeign) return valueIn(this.#readForeign(key, this.#cache));
@@ -117,7 +120,10 @@ export class DirectReads<V> {
       if (found === Found.missing) return undefined;
       if (found === Found.unstable) return NOT_READ;
       const view = this.#views.open(this.#reader, this.#session.views);
-      if (view !== undefined) return view;
+      if (view !== undefined) {
+        this.#marks.mark(this.#reader.bucketWord);
+        return view;
+      }
     }
     return NOT_READ;
   }
@@ -166,7 +172,10 @@ export class DirectReads<V> {
       if (found === Found.unstable) return NOT_READ;
       try {
         const made = make(reader, this.#codec);
-        if (reader.isStillThere()) return made;
+        if (reader.isStillThere()) {
+          this.#marks.mark(reader.bucketWord);
+          return made;
+        }
       } catch (error) {
         // Torn bytes fail to decode as well: only a whole value's failure is one.
         if (reader.isStillThere()) throw error;
@@ -191,6 +200,7 @@ export class DirectReads<V> {
     if (session.reader === undefined || session.keyBuffer === undefined) return;
     this.#reader = session.reader;
     this.#key = session.keyBuffer;
+    this.#marks = new UseMarks(session.region.ctl, session.region.geometry);
   }
 }
 

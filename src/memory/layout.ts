@@ -2,7 +2,7 @@
  * Every offset of the two segments. Any change here changes LAYOUT_VERSION (a golden test holds both).
  * Words that different processes or threads contend for stand 128 bytes apart (adjacent-line prefetch).
  *
- *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks │ pins
+ *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks │ pins │ marks
  *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap │ log (log-layout.ts)
  */
 import { HeapControl, MAX_SIZE_CLASSES, PINS_BYTES, SizeClass, UNIT_BYTES } from './heap-layout.js';
@@ -92,6 +92,8 @@ export const CtlHeader = record(PAGE, {
   maxChunksPerClient: i32,
   /** Bytes for the log, 0: none. */
   logBytes: i32,
+  /** EvictionPolicy: whether clients mark what they read (use-marks.ts). */
+  eviction: i32,
   a: align(LINE),
   /** RegionState. */
   state: i32,
@@ -115,6 +117,10 @@ export const CtlHeader = record(PAGE, {
   /** Leased clients (a hint, recounted by the sweeper). */
   clients: i32,
 });
+
+/** What is given up when memory is short, in `CtlHeader.eviction`. */
+export const EvictionPolicy = { none: 0, 's3-fifo': 1 } as const;
+export type EvictionPolicy = keyof typeof EvictionPolicy;
 
 /** `expelled` tells people; what counts is what the server knows by itself. */
 export const LeaseState = { unused: 0, leased: 1, expelled: 2 } as const;
@@ -219,6 +225,7 @@ export interface Geometry extends RegionShape, LogGeometry {
   readonly arenaOffset: number;
   readonly arenaChunks: number;
   readonly pinsOffset: number;
+  readonly marksOffset: number;
   readonly ctlBytes: number;
   readonly stripesOffset: number;
   readonly workersOffset: number;
@@ -244,7 +251,12 @@ export function geometryOf(shape: RegionShape): Geometry {
 export const workerBase = ({ workersOffset }: Geometry, worker: number): number =>
   (workersOffset + worker * WorkerRecord.sizeBytes) / 4;
 
-function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
+/** A sixteenth of the memory, rounded down to a power of two: 15 entry words per 1 to 2 KiB of heap. */
+const bucketsOf = ({ stripes, maxMemoryBytes }: RegionShape): number =>
+  Math.max(stripes, 2 ** Math.floor(Math.log2(maxMemoryBytes / 16 / BUCKET_BYTES)));
+
+function ctlGeometry(shape: RegionShape) {
+  const { slots, maxValueBytes, maxMemoryBytes } = shape;
   const clientsOffset = CtlHeader.sizeBytes;
   const slotsOffset = clientsOffset + MAX_CLIENTS * ClientRecord.sizeBytes;
   const queueOffset = slotsOffset + slots * Slot.sizeBytes;
@@ -255,20 +267,22 @@ function ctlGeometry({ slots, maxValueBytes, maxMemoryBytes }: RegionShape) {
   const arenaChunks = Math.ceil(Math.max(4 * largest, maxMemoryBytes / 16) / CHUNK_BYTES);
   const arenaOffset = roundUp(chunkOwnersOffset + arenaChunks * 4, PAGE);
   const pinsOffset = arenaOffset + arenaChunks * CHUNK_BYTES;
-  const ctlBytes = pinsOffset + PINS_BYTES;
+  const marksOffset = pinsOffset + PINS_BYTES;
+  // A word for each bucket, and as many for the overflow buckets.
+  const ctlBytes = roundUp(marksOffset + 2 * bucketsOf(shape) * 4, PAGE);
   const queue = { queueOffset, queueCells, chunkOwnersOffset };
-  return { clientsOffset, slotsOffset, ...queue, arenaOffset, arenaChunks, pinsOffset, ctlBytes };
+  return { clientsOffset, slotsOffset, ...queue, arenaOffset, arenaChunks, pinsOffset, marksOffset, ctlBytes };
 }
 
-function dataGeometry({ stripes, slots, maxMemoryBytes, logBytes = 0 }: RegionShape) {
+function dataGeometry(shape: RegionShape) {
+  const { stripes, slots, maxMemoryBytes, logBytes = 0 } = shape;
   const stripesOffset = DataHeader.sizeBytes;
   const workersOffset = stripesOffset + stripes * Stripe.sizeBytes;
   // Room for all that there can be: the next server of the region may have another number of them.
   const heapControlOffset = workersOffset + MAX_WORKERS * WorkerRecord.sizeBytes;
   const sizeClassesOffset = heapControlOffset + HeapControl.sizeBytes;
   const bucketsOffset = roundUp(sizeClassesOffset + MAX_SIZE_CLASSES * SizeClass.sizeBytes, PAGE);
-  // A sixteenth of the memory, rounded down to a power of two: 15 entry words per 1 to 2 KiB of heap.
-  const buckets = Math.max(stripes, 2 ** Math.floor(Math.log2(maxMemoryBytes / 16 / BUCKET_BYTES)));
+  const buckets = bucketsOf(shape);
   const unitTableOffset = bucketsOffset + buckets * BUCKET_BYTES;
   const remainingBytes = maxMemoryBytes - unitTableOffset;
   const unitTableBytes = roundUp(Math.floor(remainingBytes / (UNIT_BYTES + 4)) * 4, PAGE);

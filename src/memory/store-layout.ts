@@ -53,6 +53,9 @@ export const WorkerRecord = record(LINE * 5, {
   keptBlock: i32,
   /** 1: the commit that `bucketWord` is about has a record in the worker's lane of the log. */
   logged: i32,
+  /** Entries it has evicted, and their bytes, since the region was made. */
+  evicted: f64,
+  evictedBytes: f64,
   /** Entries that it has removed because they had expired. */
   expired: f64,
   a: align(LINE),

@@ -20,6 +20,7 @@ export const mget: Operation<unknown[]> = {
       store.lock(hash);
       try {
         const granule = store.find(hash, request.source, batch.keyOffset, batch.keyBytes);
+        if (granule !== 0) store.use();
         const valueBytes = granule === 0 ? 0 : store.map.valueBytesOf(granule);
         const needed = RESULT_HEADER_BYTES + pad4(valueBytes);
         if (!scratch.reserve(used, needed)) break;

@@ -24,6 +24,13 @@ export interface KvsStatistics {
     readonly compactions: number;
     readonly movedBytes: number;
   };
+  readonly eviction: {
+    /** What goes when memory is full: `none`, or `s3-fifo`. */
+    readonly policy: string;
+    /** Keys evicted, and their bytes, since the region was made. */
+    readonly evicted: number;
+    readonly evictedBytes: number;
+  };
   readonly slots: { readonly total: number; readonly inUse: number };
   /** Connected clients. */
   readonly clients: number;

@@ -6,7 +6,7 @@ import * as v from 'valibot';
 
 import { recordBytes } from '../log/record.js';
 import type { Repair } from '../log/repair.js';
-import { MAX_KEY_BYTES, type RegionShape } from '../memory/layout.js';
+import { type EvictionPolicy, MAX_KEY_BYTES, type RegionShape } from '../memory/layout.js';
 import { defaultShmDir, LIMITS } from '../memory/region-files.js';
 import { roundUp } from '../memory/record.js';
 import {
@@ -75,6 +75,12 @@ export interface KvsServerOptions {
   readonly maxMemory?: number | undefined;
   /** Largest value in bytes, up to 64 MiB and a quarter of `maxMemory`. Default 1 MiB, or an eighth of `maxMemory`. */
   readonly maxValueBytes?: number | undefined;
+  /**
+   * What happens when memory is full. 'none': writes fail with ERR_KVS_OUT_OF_MEMORY and nothing is lost. 's3-fifo': keys
+   * that are used little are removed to make room (a cache); the same server may have another policy after a restart.
+   * Default 'none'.
+   */
+  readonly eviction?: EvictionPolicy | undefined;
   /** Slots that one client may hold at once, so that others find some. Default: all but an eighth of them. */
   readonly maxSlotsPerClient?: number | undefined;
   /**
@@ -159,6 +165,7 @@ export interface ResolvedServerOptions {
   readonly maxSlotsPerClient: number | undefined;
   readonly maxArenaPerClient: number | undefined;
   readonly hugePages: boolean;
+  readonly eviction: EvictionPolicy;
   /** What of the shape was asked for by name: a region that is taken over must have it. */
   readonly asked: Partial<RegionShape>;
   readonly fresh: boolean;
@@ -168,6 +175,7 @@ export interface ResolvedServerOptions {
   readonly onEvent: (event: ServerEvent) => void;
 }
 
+export const EVICTION_POLICIES = ['none', 's3-fifo'] as const satisfies readonly EvictionPolicy[];
 const MAX_DRAIN_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
 const MAX_INTERVAL_MS = 365 * 24 * HOUR_MS;
@@ -182,6 +190,7 @@ export const serverOptionsSchema = v.strictObject(
     slots: v.optional(powerOfTwo(LIMITS.slots)),
     maxMemory: v.optional(wholeNumber(LIMITS.maxMemory)),
     maxValueBytes: v.optional(wholeNumber(LIMITS.maxValueBytes)),
+    eviction: v.optional(oneOf(EVICTION_POLICIES)),
     maxSlotsPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.slots.max })),
     maxArenaPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.maxMemory.max })),
     shmDir: v.optional(directory),
@@ -263,6 +272,7 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
     maxArenaPerClient: given.maxArenaPerClient,
     group: given.group,
     hugePages: given.hugePages ?? true,
+    eviction: given.eviction ?? 'none',
     asked: {
       ...(given.dir !== undefined && { logBytes: 1 }),
       ...(given.stripes !== undefined && { stripes: given.stripes }),

@@ -5,7 +5,7 @@
 import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { KvsError } from '../errors.js';
+import { kindOf, KvsError } from '../errors.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
@@ -21,6 +21,7 @@ import { BellRinger } from '../exchange/bell-ringer.js';
 import { ClientList } from './client-list.js';
 import { Conduct } from './conduct.js';
 import { Expulsion } from './expulsion.js';
+import { type EvictListener, Evictions } from './evictions.js';
 import { HeaderGuard } from './header-guard.js';
 import { LogBoard } from './log-board.js';
 import { type OpenedRegion, openRegion } from './open-region.js';
@@ -62,6 +63,7 @@ export class KvsServer {
   readonly #log: ServerLog | undefined;
   readonly #limits: ClientLimits;
   readonly #clients: ClientList;
+  readonly #evictions: Evictions;
   readonly #header: HeaderGuard;
   readonly #bells: BellRinger;
   #reapAt = 0;
@@ -122,6 +124,7 @@ export class KvsServer {
     this.#parked = Parking.allocate(geometry.slots);
     this.#limits = clientLimits(geometry, options.maxSlotsPerClient, options.maxArenaPerClient);
     writeLimits(ctl, this.#limits);
+    this.#evictions = new Evictions(ctl, geometry, options.eviction);
     this.#header = new HeaderGuard(ctl);
     const conduct = new Conduct(this.#conduct);
     const queue = new TaskQueue(ctl, geometry);
@@ -143,13 +146,14 @@ export class KvsServer {
   }
 
   #serve(): Promise<void> {
-    return this.#pool.serve(this.#region, this.#recovery, {
+    const work = {
       parked: this.#parked,
       conduct: this.#conduct,
       maxAnswerChunks: this.#limits.chunks,
       isLogged: this.#log !== undefined,
       answersDurable: this.#options.log?.sync === 'always',
-    });
+    };
+    return this.#pool.serve(this.#region, this.#recovery, work, this.#evictions);
   }
 
   /** From here on it answers. */
@@ -173,6 +177,23 @@ export class KvsServer {
   /** What it has done and holds. */
   stats(): KvsStatistics {
     return this.#statistics.read();
+  }
+
+  /**
+   * Calls `listener` with the keys that were evicted, in batches and some milliseconds later. It never holds a write up: of
+   * more than 8,192 keys that nobody has taken yet the rest is only counted, in `dropped`. Without listeners it costs nothing.
+   */
+  on(event: 'evict', listener: EvictListener): this {
+    checkEvent(event);
+    this.#evictions.add(listener);
+    return this;
+  }
+
+  /** Calls `listener` no more. */
+  off(event: 'evict', listener: EvictListener): this {
+    checkEvent(event);
+    this.#evictions.remove(listener);
+    return this;
   }
 
   /** How large the region is made, which is what it was made with when it was taken over. */
@@ -278,4 +299,8 @@ export class KvsServer {
     this.#log?.snapshots.look(now);
     this.#timer = setTimeout(this.#keepHouse, isBusy ? ROUND_MS : IDLE_ROUND_MS);
   };
+}
+
+function checkEvent(event: unknown): void {
+  if (event !== 'evict') throw new TypeError(`event: expected 'evict', got ${kindOf(event)}`);
 }

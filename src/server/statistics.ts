@@ -11,6 +11,7 @@ import type { SegmentViews } from '../memory/segment.js';
 import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { Conduct } from './conduct.js';
+import { EVICTION_POLICIES } from './options.js';
 import type { Store } from '../store/store.js';
 
 export class StatisticsReader {
@@ -61,6 +62,11 @@ export class StatisticsReader {
         arenaUsedBytes: arena.used() * CHUNK_BYTES,
         compactions: usage.compactions,
         movedBytes: usage.movedBytes,
+      },
+      eviction: {
+        policy: EVICTION_POLICIES[words[CtlHeader.eviction]] ?? 'none',
+        evicted: this.#sum(WorkerRecord.evicted),
+        evictedBytes: this.#sum(WorkerRecord.evictedBytes),
       },
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,

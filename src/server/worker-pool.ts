@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { AnswerQuota } from '../exchange/answer-quota.js';
 import type { OwnedRegion } from '../memory/region.js';
 import type { BucketRange } from '../store/expirer.js';
+import type { Evictions } from './evictions.js';
 import type { ServerEvent } from './options.js';
 import type { WorkerRecovery } from './recovery.js';
 import type { ServerWork, WorkerInput, WorkerMessage } from './worker.js';
@@ -25,7 +26,11 @@ export class WorkerPool {
   readonly #restarts = new Set<NodeJS.Timeout>();
   /** What threads work on and who looks after what one leaves; undefined before serve(). */
   #work:
-    | { readonly input: Omit<WorkerInput, 'worker' | 'unknownBuckets'>; readonly recovery: WorkerRecovery }
+    | {
+        readonly input: Omit<WorkerInput, 'worker' | 'unknownBuckets'>;
+        readonly recovery: WorkerRecovery;
+        readonly evictions: Evictions;
+      }
     | undefined;
   #isClosing = false;
 
@@ -41,15 +46,15 @@ export class WorkerPool {
   }
 
   /** Gives booting threads the region to work on. Resolves when every one does. */
-  async serve(region: OwnedRegion, recovery: WorkerRecovery, work: ServerWork): Promise<void> {
+  async serve(region: OwnedRegion, recovery: WorkerRecovery, work: ServerWork, evictions: Evictions): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
     const histograms = this.#histograms;
-    const shared = { ...work, answers: AnswerQuota.allocate() };
+    const shared = { ...work, answers: AnswerQuota.allocate(), eviction: evictions.buffer };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
-    this.#work = { input, recovery };
+    this.#work = { input, recovery, evictions };
     const workers = histograms.length;
     // Each looks at its share of what is there already.
-    const share = (region.origin.kind === 'taken-over' ? geometry.buckets : 0) / workers;
+    const share = (region.origin.kind === 'taken-over' || work.isLogged ? geometry.buckets : 0) / workers;
     for (let worker = 0; worker < workers; worker++) {
       this.#employ(worker, { from: Math.floor(worker * share), to: Math.floor((worker + 1) * share) });
     }
@@ -79,6 +84,7 @@ export class WorkerPool {
     this.#serving[worker] = new Promise((resolve, reject) => {
       thread.on('message', (message: WorkerMessage) => {
         if (message.type === 'ready') resolve();
+        else if (message.type === 'evicted') this.#work?.evictions.report(message.keys, message.dropped);
         else this.#onEvent({ ...message, worker });
       });
       thread.once('exit', () => reject(failure ?? new Error(`worker thread ${worker} ended before it was ready`)));

@@ -8,8 +8,11 @@ import type { Geometry } from '../memory/layout.js';
 import { regionPaths } from '../memory/region-files.js';
 import { Pins } from '../memory/pins.js';
 import { viewsOf } from '../memory/segment.js';
+import { UseMarks } from '../memory/use-marks.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
+import type { EvictionParts } from '../store/eviction.js';
+import { EvictionState } from '../store/eviction-state.js';
 import type { BucketRange } from '../store/expirer.js';
 import { LogLane } from '../store/log-lane.js';
 import { Store } from '../store/store.js';
@@ -42,11 +45,14 @@ export interface WorkerInput extends ServerWork {
   readonly answers: SharedArrayBuffer;
   /** Buckets whose entries nobody has looked at for when they expire. */
   readonly unknownBuckets: BucketRange;
+  /** Of EvictionState.allocate(); undefined: nothing is evicted. */
+  readonly eviction: SharedArrayBuffer | undefined;
 }
 
 /** What a thread tells the pool. */
 export type WorkerMessage =
   | { readonly type: 'ready' }
+  | { readonly type: 'evicted'; readonly keys: Uint8Array[]; readonly dropped: number }
   | { readonly type: 'request-failed'; readonly operation: string; readonly message: string };
 
 /** Room for the largest answer of a batch: a largest value, or many small ones. */
@@ -57,8 +63,13 @@ function run(input: WorkerInput): void {
   const { name, geometry, worker, histograms } = input;
   const ctl = viewsOf(input.ctl);
   const data = viewsOf(input.data);
+  const eviction: EvictionParts | undefined = input.eviction && {
+    state: new EvictionState(input.eviction, geometry),
+    marks: new UseMarks(ctl, geometry),
+    tell: (keys, dropped) => tell({ type: 'evicted', keys, dropped }),
+  };
   const log = input.isLogged ? new LogLane(data, geometry, worker) : undefined;
-  const store = new Store(data, geometry, worker, new Pins(ctl, geometry), log);
+  const store = new Store(data, geometry, worker, new Pins(ctl, geometry), log, eviction);
   const expirer = store.startExpiry(input.unknownBuckets);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);

@@ -20,6 +20,8 @@ import { Slabs } from './slabs.js';
 
 /** A small block may lie in a larger one of up to this many times its size before the heap counts as full. */
 const BORROW_FACTOR = 2;
+/** The same while entries are evicted: a block that is larger by no more is as good. */
+export const NEAR = 1.25;
 
 /** The units that a large block of `bytes` takes. */
 export const unitsOf = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES);
@@ -58,10 +60,10 @@ export class Blocks {
     return this.slabs.allocate(BUCKET_CLASS, WorkerRecord.spareBucket);
   }
 
-  /** allocate() of the last resort for a small block: takes one that is larger than it should be. */
-  borrow(bytes: number): number {
+  /** allocate() of the last resort for a small block: takes one that is larger than it should be, up to `factor` times. */
+  borrow(bytes: number, factor = BORROW_FACTOR): number {
     if (bytes === 0 || bytes > MAX_SMALL_BYTES) return 0;
-    const limit = bytes * BORROW_FACTOR;
+    const limit = bytes * factor;
     for (let index = sizeClassOf(bytes) + 1; index < SIZE_CLASSES && blockBytesOf[index] <= limit; index++) {
       if (this.slabs.freeBlocksOf(index) <= 0) continue;
       const granule = this.slabs.allocate(index, WorkerRecord.pendingBlock);
@@ -150,6 +152,11 @@ export class Blocks {
     for (let index = 0; index < SIZE_CLASSES; index++)
       bytes += this.slabs.freeBlocksOf(index) * slabBytesPerBlock[index];
     return bytes;
+  }
+
+  /** Of these, what no entry can have. */
+  freeBucketBytes(): number {
+    return this.slabs.freeBlocksOf(BUCKET_CLASS) * slabBytesPerBlock[BUCKET_CLASS];
   }
 
   #isLarge(unit: number, granule: number): boolean {

@@ -12,18 +12,9 @@ import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import { native } from '../native.js';
 import type { Blocks } from './blocks.js';
+import type { Relocator } from './relocator.js';
 import { RunKind } from './runs.js';
 import { BUCKET_CLASS, blockBytesOf, SHORT_SLAB_UNITS, slabBlocksOf } from './size-class.js';
-
-export interface Relocator {
-  /** Bytes that the entry at `granule` needs; any number if it is not published. */
-  bytesOf(granule: number): number;
-  /**
-   * Moves the entry at `from` to the block at `to`, if it is published, and then the note from `to` to `from`.
-   * @returns false, with nothing changed, if the map does not name `from`, or `to` is too small after all
-   */
-  relocate(from: number, to: number): boolean;
-}
 
 /** Windows that are tried for one request. */
 const ATTEMPTS = 8;
@@ -53,6 +44,8 @@ export class Compactor {
   /** Runs that could not be emptied for the request in hand. */
   readonly #avoided = new Int32Array(ATTEMPTS);
   #avoidedCount = 0;
+  /** Whether entries that can be moved nowhere go for the request in hand. */
+  #mayEvict = false;
   /** What clients had pinned when the request came. */
   readonly #pinned = new Set<number>();
   /** Of the search in hand. */
@@ -107,7 +100,8 @@ export class Compactor {
    * Empties a window of at least `units`, which this thread's next take() will get. Under the compaction lock.
    * @returns whether it did; close() after taking, in any case
    */
-  makeRoom(units: number): boolean {
+  makeRoom(units: number, mayEvict = false): boolean {
+    this.#mayEvict = mayEvict;
     this.#pinned.clear();
     this.#blocks.pins.collect(this.#pinned);
     if (this.#clearWindow(units)) return true;
@@ -155,7 +149,7 @@ export class Compactor {
     runs.lock();
     try {
       this.#best = -1;
-      this.#bestFill = MAX_FILL;
+      this.#bestFill = this.#mayEvict ? Number.POSITIVE_INFINITY : MAX_FILL;
       this.#looksLeft = SCAN_RUNS;
       this.#longestFree = runs.longestFree();
       const start = this.#headFrom(this.#cursor);
@@ -217,7 +211,8 @@ export class Compactor {
     if (kind === RunKind.free) return 0;
     if (this.#pinned.has(runs.granuleOf(run))) return BLOCKED;
     for (let index = 0; index < this.#avoidedCount; index++) if (this.#avoided[index] === run) return BLOCKED;
-    const wholeCost = runs.lengthOf(run) <= this.#longestFree ? runs.lengthOf(run) * UNIT_BYTES : BLOCKED;
+    const wholeCost =
+      this.#mayEvict || runs.lengthOf(run) <= this.#longestFree ? runs.lengthOf(run) * UNIT_BYTES : BLOCKED;
     if (kind === RunKind.large) return wholeCost;
     const sizeClass = slabs.classOf(run);
     const used = slabs.usedBlocksOf(run);
@@ -287,14 +282,19 @@ export class Compactor {
     const bytes = this.#relocator.bytesOf(from);
     // Only the header of a published entry can be trusted.
     if (bytes <= 0 || bytes > this.#blocks.capacityOf(from)) return true;
-    const to = this.#blocks.allocate(bytes);
-    if (to === 0) return false;
+    const to = this.#blocks.allocate(bytes) || (this.#mayEvict ? this.#blocks.borrow(bytes) : 0);
+    if (to === 0) return this.#mayEvict && this.#evictBlock(from);
     if (this.#relocator.relocate(from, to)) {
       this.#blocks.free(from);
       this.#floats[this.#control / 2 + HeapControl.movedBytes] += bytes;
     } else {
       this.#blocks.free(to);
     }
+    return true;
+  }
+
+  #evictBlock(from: number): boolean {
+    if (this.#relocator.evict(from)) this.#blocks.free(from);
     return true;
   }
 }

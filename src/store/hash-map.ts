@@ -114,6 +114,11 @@ export class HashMap extends EntryHeaders {
     return ((words[first + whole] ^ source[keyWord + whole]) & ((1 << tailBits) - 1)) === 0;
   }
 
+  /** The word that find() found, or that put() has written since; 0: the key was not found. */
+  get foundWord(): number {
+    return this.#foundWord;
+  }
+
   /** Whether put() needs an overflow bucket for a key that find() has just missed. */
   get needsOverflow(): boolean {
     return this.#foundWord === 0 && this.#emptyWord === 0;
@@ -139,22 +144,28 @@ export class HashMap extends EntryHeaders {
     store(this.words, (granule << 2) + Entry.incarnation, incarnationOf(version));
     const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;
     const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1, this.#log);
+    this.#foundWord = at;
     if (old === 0) this.words[stripe + Stripe.entryCount] = this.words[stripe + Stripe.entryCount] + 1;
     return old;
   }
 
   /** Takes the entry that find() found out of the map. Under the stripe's lock. @returns its granule; retire it */
   remove(hash: number, done = 1): number {
-    return this.#take(hash, done, 1);
+    return this.#take(this.#foundWord, hash, done, 1);
   }
 
-  #take(hash: number, done: number, effects: number): number {
+  /** Takes what the word `at` names out of the map: no effect of the request in hand. Under the stripe's lock. */
+  evict(at: number, hash: number): number {
+    return this.#take(at, hash, this.words[this.#record + WorkerRecord.done], 0);
+  }
+
+  #take(at: number, hash: number, done: number, effects: number): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
-    const granule = this.words[this.#foundWord] & this.#granuleMask;
+    const granule = this.words[at] & this.#granuleMask;
     // That an entry has expired its record says itself: this one is for clocks that are set back, if there is room.
     const log = effects > 0 || this.#log?.hasRoomFor(granule) === true ? this.#log : undefined;
     log?.stage(RecordOperation.remove, granule);
-    const old = this.#commit(this.#foundWord, 0, done, effects, log);
+    const old = this.#commit(at, 0, done, effects, log);
     this.words[stripe + Stripe.entryCount] = this.words[stripe + Stripe.entryCount] - 1;
     return old;
   }
@@ -171,8 +182,7 @@ export class HashMap extends EntryHeaders {
       for (let at = first; at < first + BUCKET_ENTRIES; at++) {
         const word = words[at];
         if (word === 0 || ((word ^ hash) & tagMask) !== 0 || !this.isExpired(word & this.#granuleMask)) continue;
-        this.#foundWord = at;
-        return this.#take(hash, words[this.#record + WorkerRecord.done], 0);
+        return this.#take(at, hash, words[this.#record + WorkerRecord.done], 0);
       }
       const overflow = words[first + BUCKET_ENTRIES];
       if (overflow === 0) return 0;
@@ -244,12 +254,12 @@ export class HashMap extends EntryHeaders {
   }
 
   /** Runs `visit` over the entries of one bucket and its overflow. Under the lock of `bucket`'s stripe. */
-  visitBucket(bucket: number, visit: (granule: number) => void): void {
+  visitBucket(bucket: number, visit: (granule: number, at: number) => void): void {
     let first = this.#firstBucket + bucket * BUCKET_WORDS;
     for (;;) {
       for (let at = first; at < first + BUCKET_ENTRIES; at++) {
         const word = this.words[at];
-        if (word !== 0) visit(word & this.#granuleMask);
+        if (word !== 0) visit(word & this.#granuleMask, at);
       }
       const overflow = this.words[first + BUCKET_ENTRIES];
       if (overflow === 0) return;

@@ -10,35 +10,19 @@ import { holderOf, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { BLOCK_NOTES } from './block-notes.js';
-import { Blocks, unitsOf } from './blocks.js';
-import { Compactor, type Relocator } from './compactor.js';
+import { Blocks, NEAR, unitsOf } from './blocks.js';
+import { Compactor } from './compactor.js';
+import type { Eviction } from './eviction.js';
+import type { HeapUsage, UsedBlock } from './heap-usage.js';
 import { NO_PINS, type PinnedBlocks } from './limbo.js';
+import type { Relocator } from './relocator.js';
 import { RunKind } from './runs.js';
 import { BUCKET_CLASS, blockBytesOf, MAX_SMALL_BYTES, SIZE_CLASSES, sizeClassOf, slabUnitsOf } from './size-class.js';
 
-/** Approximate while others allocate. */
-export interface HeapUsage {
-  readonly totalBytes: number;
-  /** In free runs and in free blocks of slabs. */
-  readonly freeBytes: number;
-  /** In blocks, rounded up to what they occupy, and in headers of slabs. */
-  readonly usedBytes: number;
-  /** No block larger than this fits without compaction. */
-  readonly largestFreeBytes: number;
-  readonly slabBytes: number;
-  readonly largeBlocks: number;
-  readonly compactions: number;
-  readonly movedBytes: number;
-  /** Freed, and in use only because clients have pinned them. */
-  readonly pinnedBlocks: number;
-}
-
-/** A block in use. */
-export interface UsedBlock {
-  readonly granule: number;
-  readonly bytes: number;
-  readonly isBucket: boolean;
-}
+/** Share of the heap that may lie free in blocks of the wrong sizes before entries are moved. */
+const RESERVE = 1 / 64;
+/** Bytes evicted at most for each byte asked for, or a quarter of the heap. */
+const EVICTED_TIMES = 16;
 
 export class Heap {
   readonly #words: Int32Array;
@@ -48,16 +32,25 @@ export class Heap {
   readonly #blocks: Blocks;
   readonly #compactor: Compactor;
   readonly #record: number;
+  readonly #eviction: Eviction | undefined;
   /** Size class of the kept block; -1: none is kept. */
   #keptClass = -1;
 
-  constructor(data: SegmentViews, geometry: Geometry, worker: number, relocator: Relocator, pins: PinnedBlocks) {
+  constructor(
+    data: SegmentViews,
+    geometry: Geometry,
+    worker: number,
+    relocator: Relocator,
+    pins: PinnedBlocks,
+    eviction?: Eviction,
+  ) {
     this.#words = data.words;
     this.#floats = data.floats;
     this.#geometry = geometry;
     this.#control = geometry.heapControlOffset / 4;
     this.#record = workerBase(geometry, worker);
     this.#blocks = new Blocks(data, geometry, worker, pins);
+    this.#eviction = eviction;
     this.#compactor = new Compactor(data, geometry, worker, this.#blocks, relocator);
   }
 
@@ -146,12 +139,43 @@ export class Heap {
       const granule = this.#place(bytes);
       if (granule !== 0) return granule;
     }
-    if (compactor.isHopeless(units)) return this.#blocks.borrow(bytes);
+    if (this.#eviction !== undefined) return this.#allocateEvicting(bytes, units, this.#eviction);
+    return compactor.isHopeless(units) ? this.#blocks.borrow(bytes) : this.#compact(bytes, units, false);
+  }
+
+  /**
+   * Entries go until the block fits. Whatever size they are of: once enough is free in all, a stretch of memory is
+   * emptied, and what of it finds no other place goes too. So much is free at most that nobody finds a place for.
+   */
+  #allocateEvicting(bytes: number, units: number, eviction: Eviction): number {
+    const heapBytes = this.#blocks.runs.units * UNIT_BYTES;
+    let enough = Math.min(heapBytes / 2, 2 * units * UNIT_BYTES + heapBytes * RESERVE);
+    let evictable = Math.max(EVICTED_TIMES * bytes, heapBytes / 4);
+    eviction.begin();
+    const near = this.#blocks.borrow(bytes, NEAR);
+    if (near !== 0) return near;
+    for (let fruitless = 0; evictable > 0 && fruitless < eviction.patience;) {
+      if (this.#compactor.freeBytes() - this.#blocks.freeBucketBytes() >= enough) {
+        const granule = this.#compact(bytes, units, true);
+        if (granule !== 0) return granule;
+        enough *= 2;
+      }
+      const freed = eviction.step();
+      const granule = freed > 0 ? this.#place(bytes) || this.#blocks.borrow(bytes, NEAR) : 0;
+      if (granule !== 0) return granule;
+      evictable -= freed;
+      fruitless = freed > 0 ? 0 : fruitless + 1;
+    }
+    return this.#compact(bytes, units, true);
+  }
+
+  #compact(bytes: number, units: number, mayEvict: boolean): number {
+    const compactor = this.#compactor;
     compactor.lock();
     try {
       // Others may have made room while we waited for the lock.
       let granule = this.#place(bytes);
-      if (granule === 0 && compactor.makeRoom(units)) granule = this.#place(bytes);
+      if (granule === 0 && compactor.makeRoom(units, mayEvict)) granule = this.#place(bytes);
       compactor.close();
       return granule !== 0 ? granule : this.#blocks.borrow(bytes);
     } finally {

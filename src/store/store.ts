@@ -18,9 +18,11 @@ import {
 } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
+import { Eviction, type EvictionParts } from './eviction.js';
 import { type BucketRange, Expirer } from './expirer.js';
 import { flushStore } from './flush.js';
-import { Heap, type HeapUsage } from './heap.js';
+import { Heap } from './heap.js';
+import type { HeapUsage } from './heap-usage.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
 import type { LogLane } from './log-lane.js';
@@ -40,6 +42,7 @@ export class Store {
   readonly #geometry: Geometry;
   readonly #worker: number;
   readonly #record: number;
+  readonly #eviction: Eviction | undefined;
 
   /** Of the worker, if changes are logged; undefined: they are not. */
   readonly log: LogLane | undefined;
@@ -47,15 +50,24 @@ export class Store {
   /**
    * @param pins what clients keep in place (memory/pins.ts)
    * @param log where what changes goes as well
+   * @param eviction undefined: nothing is evicted
    */
-  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, log?: LogLane) {
+  constructor(
+    data: SegmentViews,
+    geometry: Geometry,
+    worker: number,
+    pins: PinnedBlocks,
+    log?: LogLane,
+    eviction?: EvictionParts,
+  ) {
     this.log = log;
     this.#data = data;
     this.#geometry = geometry;
     this.#worker = worker;
     this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker, log);
-    this.heap = new Heap(data, geometry, worker, this, pins);
+    this.#eviction = eviction && new Eviction(this, geometry, worker, eviction);
+    this.heap = new Heap(data, geometry, worker, this, pins, this.#eviction);
   }
 
   /** From now on what expires is removed in time. @param unknown buckets that may have such entries already */
@@ -221,10 +233,17 @@ export class Store {
       this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket]);
       this.#data.words[this.#record + WorkerRecord.spareBucket] = 0;
     }
+    const wasThere = this.map.foundWord !== 0;
     const old = this.map.put(hash, granule, done);
+    this.#eviction?.wrote(this.map.foundWord, hash, wasThere);
     const expiresAt = this.map.expiresAtOf(granule);
     if (expiresAt !== 0) this.expirer?.add(hash, expiresAt, old === 0 ? 0 : this.map.expiresAtOf(old));
     return old;
+  }
+
+  /** Says that the entry that find() found was read. */
+  use(): void {
+    this.#eviction?.used(this.map.foundWord);
   }
 
   /** Takes out what find() found. Under the lock. @returns the entry: retire() it, unlocked */
@@ -245,6 +264,7 @@ export class Store {
   /** The worker has nothing to do: holds nothing back. */
   rest(): void {
     this.heap.releaseKept();
+    this.#eviction?.report(true);
   }
 
   copyValue(granule: number, target: SegmentViews, targetOffset: number): void {
@@ -297,6 +317,19 @@ export class Store {
     try {
       if (!this.map.findEntry(hash, from) || !this.copyEntry(from, to, this.map.expiresAtOf(from))) return false;
       this.map.move(hash, from, to);
+      return true;
+    } finally {
+      this.unlock(hash);
+    }
+  }
+
+  /** Called by the heap, for an entry that can be moved nowhere: evicts it if it is published, and no other. */
+  evict(granule: number): boolean {
+    const hash = this.map.hashOf(granule);
+    this.lock(hash);
+    try {
+      if (this.#eviction === undefined || !this.map.findEntry(hash, granule)) return false;
+      this.#eviction.takeOut(this.map.foundWord, hash, granule);
       return true;
     } finally {
       this.unlock(hash);

@@ -1,13 +1,21 @@
 import { expect, test } from 'vitest';
 
-import { HeapControl } from '#dist/memory/layout.js';
+import { HeapControl, WorkerRecord, workerBase } from '#dist/memory/layout.js';
 import { PinRow, Pins } from '#dist/memory/pins.js';
 import { type SegmentViews, viewsOf } from '#dist/memory/segment.js';
 import { NO_PINS, type PinnedBlocks } from '#dist/store/limbo.js';
 import { repairMap } from '#dist/store/map-repair.js';
 
 import { auditStore } from '../fixtures/store/audit.js';
-import { hashOf, KeyStore, keyOf, newSegment, smallGeometry, valueOf } from '../fixtures/store/key-store.js';
+import {
+  evictionParts,
+  hashOf,
+  KeyStore,
+  keyOf,
+  newSegment,
+  smallGeometry,
+  valueOf,
+} from '../fixtures/store/key-store.js';
 import { Mortal } from '../fixtures/store/mortal.js';
 
 const geometry = smallGeometry({ maxMemoryBytes: 2 ** 20, maxValueBytes: 2 ** 18 });
@@ -230,4 +238,50 @@ test('a death while blocks that were let go of are freed', () => {
   const writes = expectEachDeathIsRepaired(held, (keys) => void keys.delete(keyOf(7)), 7, 1, pins);
   expect(writes).toBeGreaterThan(30);
   expect(waiting.store.heap.usage().pinnedBlocks).toBe(3);
+});
+
+/** Each death is that of a worker that evicts for one request; no effect of that may stand in its record. */
+function expectEachDeathInEvictionIsRepaired(fill: number, bytes: number, stride: number): void {
+  const parts = evictionParts(geometry);
+  const data = newSegment(geometry);
+  const filler = new KeyStore(data, geometry, 0, hashOf, NO_PINS, parts);
+  for (let index = 0; index < 4000; index++) filler.set(keyOf(index), valueOf(index, fill));
+  filler.store.rest();
+  const [snapshot, marks] = [data, parts.ctl].map((views) => Buffer.from(views.bytes));
+  const size = filler.store.size();
+  const mortal = new Mortal(data);
+  const record = workerBase(geometry, DEAD);
+  let deaths = 0;
+  for (let lastWrite = 0, isAlive = false; !isAlive; lastWrite += stride) {
+    data.bytes.set(snapshot);
+    parts.ctl.bytes.set(marks);
+    const keys = new KeyStore(mortal.views, geometry, DEAD, hashOf, NO_PINS, parts);
+    isAlive = mortal.live(() => expect(keys.set(Buffer.from('more'), valueOf(-1, bytes))).toBe(true), lastWrite);
+    if (!isAlive) recover(data, NO_PINS);
+    auditStore(data, geometry);
+    const survivor = new KeyStore(data, geometry, 0, hashOf, NO_PINS, parts);
+    const isStored = survivor.get(Buffer.from('more'))?.equals(valueOf(-1, bytes)) === true;
+    expect(data.words[record + WorkerRecord.done], `after ${lastWrite} writes`).toBe(isStored ? 1 : 0);
+    expect(data.words[record + WorkerRecord.effects]).toBe(isStored ? 1 : 0);
+    for (let index = 0; index < 4000; index++) {
+      const found = survivor.get(keyOf(index));
+      if (found !== undefined && !found.equals(valueOf(index, fill))) throw new Error(`key ${index} has another value`);
+    }
+    // Nothing is lost for good: the next one finds room, and so does one of another size.
+    expect(survivor.set(keyOf(5000), valueOf(5000, fill))).toBe(true);
+    expect(survivor.set(keyOf(5001), valueOf(5001, 9000))).toBe(true);
+    survivor.store.rest();
+    auditStore(data, geometry);
+    deaths++;
+  }
+  expect(size).toBeGreaterThan(100);
+  expect(deaths).toBeGreaterThan(20);
+}
+
+test('a death while an entry of the same size is evicted', () => {
+  expectEachDeathInEvictionIsRepaired(600, 600, 1);
+});
+
+test('a death while entries are evicted and moved for a large one', () => {
+  expectEachDeathInEvictionIsRepaired(1900, 40_000, 83);
 });
