@@ -3,6 +3,8 @@
  * every second in any case (one may have come as another left, or died before it was counted), so that an idle server
  * does not walk over a thousand records in every round.
  */
+import { performance } from 'node:perf_hooks';
+
 import { clientsInUse } from '../memory/client-lease.js';
 import { CtlHeader } from '../memory/layout.js';
 import type { Region } from '../memory/region.js';
