@@ -25,6 +25,7 @@ import { reliability } from './sections/reliability.mjs';
 import { restart } from './sections/restart.mjs';
 import { scaling } from './sections/scaling.mjs';
 import { start } from './sections/start.mjs';
+import { ttl } from './sections/ttl.mjs';
 import { valueSections } from './sections/values.mjs';
 
 /** @import { Context, Results, Section } from './sections/context.mjs' */
@@ -41,6 +42,7 @@ const sections = [
   idle,
   start,
   restart,
+  ttl,
   reliability,
   churn,
   eviction,
