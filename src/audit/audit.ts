@@ -15,6 +15,7 @@ import { auditClasses } from './class-audit.js';
 import { auditHeader, Clients, type ClientTotals } from './clients.js';
 import type { Finding, Suspects } from './findings.js';
 import { HeapMap } from './heap-map.js';
+import { auditLog, type LogTotals } from './log.js';
 import { Look } from './look.js';
 import { MapAudit, type MapTotals } from './map-audit.js';
 import { Names } from './names.js';
@@ -49,6 +50,8 @@ export interface AuditReport {
   readonly workers: WorkerTotals;
   readonly map: MapTotals;
   readonly heap: BlockTotals & { readonly totalBytes: number };
+  /** undefined: it has no room for one. */
+  readonly log: LogTotals | undefined;
 }
 
 /** Whether everything is accounted for: no damage, and nothing leaked. */
@@ -133,7 +136,7 @@ const nameOf = (state: number): string =>
 
 interface Seen {
   readonly look: Look;
-  readonly totals: Pick<AuditReport, 'clients' | 'slots' | 'chunks' | 'workers' | 'map' | 'heap'>;
+  readonly totals: Pick<AuditReport, 'clients' | 'slots' | 'chunks' | 'workers' | 'map' | 'heap' | 'log'>;
 }
 
 function lookAt(region: AuditedRegion): Seen {
@@ -165,6 +168,7 @@ function lookAt(region: AuditedRegion): Seen {
       chunks: slots.chunks,
       workers: workers.totals,
       map: map.totals,
+      log: auditLog(look),
       heap: { totalBytes: geometry.heapUnits * UNIT_BYTES, ...blocks.totals },
     },
   };

@@ -4,7 +4,10 @@ import { KvsError, type KvsErrorCode } from '../errors.js';
 const CODES: Readonly<Record<string, { code: KvsErrorCode; advice: string } | undefined>> = {
   ENOSPC: { code: 'ERR_KVS_NO_SPACE', advice: 'the disk is full: make room' },
   EDQUOT: { code: 'ERR_KVS_NO_SPACE', advice: "the user's quota is used up: make room" },
-  EROFS: { code: 'ERR_KVS_LOG_DIR', advice: 'the file system is read-only: mount it writable, or choose another directory' },
+  EROFS: {
+    code: 'ERR_KVS_LOG_DIR',
+    advice: 'the file system is read-only: mount it writable, or choose another directory',
+  },
   EACCES: { code: 'ERR_KVS_LOG_DIR', advice: 'no permission: run as the owner, or choose another directory' },
   EPERM: { code: 'ERR_KVS_LOG_DIR', advice: 'not permitted: run as the owner, or choose another directory' },
   ENOENT: { code: 'ERR_KVS_LOG_DIR', advice: 'it does not exist: create the directory that it is to be in' },

@@ -71,7 +71,8 @@ export class FrameReader {
   #fill(maxBytes: number): boolean {
     const frame = this.#frameBytes;
     const unread = this.end - this.start;
-    if (unread >= FRAME_HEADER_BYTES && (frame < FRAME_HEADER_BYTES || frame <= unread || frame > maxBytes)) return false;
+    if (unread >= FRAME_HEADER_BYTES && (frame < FRAME_HEADER_BYTES || frame <= unread || frame > maxBytes))
+      return false;
     if (this.#position >= this.#fileBytes) return false;
     this.#makeRoom(frame);
     const room = Math.min(this.views.bytes.length - this.end, this.#fileBytes - this.#position);

@@ -126,7 +126,13 @@ function follow(base: number, surveys: readonly SegmentSurvey[]): Chain {
     const { path, sequence, header, soundBytes, fileBytes } = survey;
     if (sequence > last + 1) {
       const what = `records ${last + 1} to ${sequence - 1} are missing in front of it`;
-      return { used, lastSequence: last, end: { file: path, offset: 0, what }, cut: undefined, surplus: surveys.slice(i) };
+      return {
+        used,
+        lastSequence: last,
+        end: { file: path, offset: 0, what },
+        cut: undefined,
+        surplus: surveys.slice(i),
+      };
     }
     used.push(survey);
     last = Math.max(last, survey.lastSequence);

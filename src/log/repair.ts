@@ -55,7 +55,8 @@ function repairOnce(plan: RecoveryPlan, directory: LogDirectory): Repair[] {
     const lostBytes = cut.fileBytes - cut.soundBytes;
     repairs.push({ file: cut.path, offset: cut.soundBytes, copy, action: 'cut', lostBytes });
   }
-  if (repairs.length === 0) throw new Error(`nothing can be repaired about a log that ends with record ${lastSequence}`);
+  if (repairs.length === 0)
+    throw new Error(`nothing can be repaired about a log that ends with record ${lastSequence}`);
   return repairs;
 }
 

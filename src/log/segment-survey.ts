@@ -123,5 +123,7 @@ function isLaterRecord(views: RecordViews, at: number, length: number, last: num
   const bytes = views.words[(at >> 2) + RecordField.bytes];
   if (bytes < RECORD_HEADER_BYTES || at + bytes > length || !isRecordShape(views, at)) return false;
   const sequence = views.floats[(at >> 3) + RecordField.sequence];
-  return sequence > last && Number.isSafeInteger(sequence) && native.soundFrames(views.bytes, at, bytes, salt) === bytes;
+  return (
+    sequence > last && Number.isSafeInteger(sequence) && native.soundFrames(views.bytes, at, bytes, salt) === bytes
+  );
 }

@@ -98,14 +98,7 @@ export class SnapshotWriter {
    * @param expiresAtMs wall clock, 0: never
    * @throws KvsError ERR_KVS_NO_SPACE, ERR_KVS_LOG_FAILED: the snapshot is to be aborted; the log goes on
    */
-  add(
-    keyBytes: number,
-    valueBytes: number,
-    codec: number,
-    flags: number,
-    version: number,
-    expiresAtMs: number,
-  ): void {
+  add(keyBytes: number, valueBytes: number, codec: number, flags: number, version: number, expiresAtMs: number): void {
     const bytes = entryBytes(keyBytes, valueBytes);
     if (this.#used + bytes > this.entryViews.bytes.length) this.#makeRoom(bytes);
     const { words, floats } = this.entryViews;

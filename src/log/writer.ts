@@ -146,7 +146,8 @@ export class LogWriter {
    * @throws as open(); the state stays `failed`, to be tried again later
    */
   reopen(): void {
-    if (this.#failure === undefined) throw new Error(`only a writer that has failed is reopened, this one is ${this.state}`);
+    if (this.#failure === undefined)
+      throw new Error(`only a writer that has failed is reopened, this one is ${this.state}`);
     this.#closeSegment();
     this.#begin();
     this.#failure = undefined;

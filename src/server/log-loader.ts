@@ -96,7 +96,8 @@ export class LogLoader implements RecoverySink {
    * All is loaded: versions go on above the highest that there ever was. @returns how many entries there are
    */
   end(highestVersion: number): number {
-    for (let stripe = 0; stripe < this.#geometry.stripes; stripe++) this.#store.map.raiseVersion(stripe, highestVersion);
+    for (let stripe = 0; stripe < this.#geometry.stripes; stripe++)
+      this.#store.map.raiseVersion(stripe, highestVersion);
     this.#store.rest();
     return this.#store.size();
   }

@@ -48,7 +48,10 @@ export function openDirectory({ dir, repair }: LogOptions, onRepair: (repairs: R
 }
 
 /** Fills the empty store of a new region. @throws KvsError as recover() and LogLoader */
-export function loadStore({ data, geometry }: OwnedRegion, directory: LogDirectory): { log: OpenedLog; loaded: Loaded } {
+export function loadStore(
+  { data, geometry }: OwnedRegion,
+  directory: LogDirectory,
+): { log: OpenedLog; loaded: Loaded } {
   const startedAt = performance.now();
   const loader = new LogLoader(data, geometry);
   const report = recover(directory, loader);
@@ -96,7 +99,10 @@ export function forgetLog({ words }: OwnedRegion['data'], geometry: Geometry): v
 export const hasRoomForWorkers = ({ logBytes, maxValueBytes }: Geometry, workers: number): boolean =>
   laneSize(logBytes, workers) >= 2 * recordBytes(MAX_KEY_BYTES, maxValueBytes) + 64;
 
-const wordsOf = (id: string): number[] => [Number.parseInt(id.slice(0, 8), 16) | 0, Number.parseInt(id.slice(8), 16) | 0];
+const wordsOf = (id: string): number[] => [
+  Number.parseInt(id.slice(0, 8), 16) | 0,
+  Number.parseInt(id.slice(8), 16) | 0,
+];
 
 /** Whether a region that was taken over is of another store than the files: then the files count. */
 export const isOfOtherStore = (error: unknown): boolean => (error as KvsError | undefined)?.code === 'ERR_KVS_NOT_OURS';

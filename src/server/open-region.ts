@@ -63,7 +63,8 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
       origin = archiveRegion(region, recovered.reason);
       region = claimRegion(claim);
     }
-    if (origin.kind === 'replaced') onEvent({ type: 'region-replaced', reason: origin.reason, archive: origin.archive });
+    if (origin.kind === 'replaced')
+      onEvent({ type: 'region-replaced', reason: origin.reason, archive: origin.archive });
     new WorkerBells(region.ctl).reset();
     new TaskQueue(region.ctl, region.geometry).reset();
     Store.format(region.data, region.geometry);

@@ -8,9 +8,12 @@ import { clientsInUse } from '../memory/client-lease.js';
 import { hostMs } from '../memory/clock.js';
 import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerRecord } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
+import { LogControl, LogTrouble } from '../memory/log-layout.js';
+import { load } from '../memory/words.js';
+import type { KvsStatistics, LatencySummary, LogStatistics } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { Conduct } from './conduct.js';
+import { LogBoard } from './log-board.js';
 import type { Store } from '../store/store.js';
 
 export class StatisticsReader {
@@ -21,6 +24,7 @@ export class StatisticsReader {
   readonly #store: Store;
   readonly #histograms: readonly RecordableHistogram[];
   readonly #conduct: Conduct;
+  readonly #board: LogBoard | undefined;
 
   constructor(
     ctl: SegmentViews,
@@ -30,7 +34,9 @@ export class StatisticsReader {
     store: Store,
     histograms: readonly RecordableHistogram[],
     conduct: Conduct,
+    board?: LogBoard,
   ) {
+    this.#board = board;
     this.#ctl = ctl;
     this.#data = data;
     this.#geometry = geometry;
@@ -65,6 +71,26 @@ export class StatisticsReader {
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
       expelled: this.#conduct.totalExpelled,
+      ...(this.#board !== undefined && { log: this.#log(this.#board) }),
+    };
+  }
+
+  #log(board: LogBoard): LogStatistics {
+    const { Figure } = LogBoard;
+    const trouble = load(this.#data.words, this.#geometry.logControlOffset / 4 + LogControl.trouble);
+    return {
+      sequence: board.get(Figure.sequence),
+      durableSequence: board.get(Figure.durableSequence),
+      bytes: board.get(Figure.bytes),
+      segments: board.get(Figure.segments),
+      trouble: trouble === LogTrouble.none ? 'none' : trouble === LogTrouble.full ? 'full' : 'failed',
+      errors: board.errors,
+      snapshots: board.get(Figure.snapshots),
+      snapshotsServed: board.snapshotsServed,
+      snapshotSequence: board.get(Figure.snapshotSequence),
+      snapshotEntries: board.get(Figure.snapshotEntries),
+      snapshotAtMs: board.get(Figure.snapshotAtMs),
+      snapshotTookMs: board.get(Figure.snapshotMs),
     };
   }
 

@@ -44,7 +44,10 @@ export const laneBase = ({ logLanesOffset }: Geometry, worker: number): number =
   (logLanesOffset + worker * Lane.sizeBytes) / 4;
 
 /** The bytes of all lanes, under views of their own: offsets stay small, whatever the size of the store. */
-export function laneViews({ buffer }: SegmentViews, { laneBytesOffset, logBytes }: Geometry): RecordViews & SegmentViews {
+export function laneViews(
+  { buffer }: SegmentViews,
+  { laneBytesOffset, logBytes }: Geometry,
+): RecordViews & SegmentViews {
   return {
     buffer,
     words: new Int32Array(buffer, laneBytesOffset, logBytes / 4),

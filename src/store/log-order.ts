@@ -84,7 +84,7 @@ export class LogOrder {
   /** Empties the ring. Nobody else may be at work. @returns the position of the next cell */
   reset(): number {
     const words = this.#words;
-    const start = Math.ceil((load(words, this.#tail) >>> 0) / this.#cells) * this.#cells | 0;
+    const start = (Math.ceil((load(words, this.#tail) >>> 0) / this.#cells) * this.#cells) | 0;
     const before = (this.#cycleOf(start) - 1) & this.#cycleMask;
     words.fill(before << CYCLE_SHIFT, this.#firstCell, this.#firstCell + this.#cells);
     store(words, this.#tail, start);
