@@ -47,6 +47,8 @@ function terminalStream(terminal: NodeJS.WriteStream): DestinationStream {
   };
 }
 
+type DurabilityEvent = Extract<ServerEvent, { readonly type: `log-${string}` | 'snapshot' | 'snapshot-failed' }>;
+
 export function logEvent(log: Logger, event: ServerEvent): void {
   switch (event.type) {
     case 'recovered': {
@@ -99,6 +101,17 @@ export function logEvent(log: Logger, event: ServerEvent): void {
       );
       break;
     }
+    case 'drain-timeout':
+      log.warn({ event: event.type, pending: event.pending }, `given up: ${event.pending} requests in flight`);
+      break;
+    default:
+      logDurability(log, event);
+  }
+}
+
+/** About the log of `dir`. */
+function logDurability(log: Logger, event: DurabilityEvent): void {
+  switch (event.type) {
     case 'log-loaded': {
       const { type, entries, records, snapshot, torn, ms } = event;
       const tail =
@@ -145,9 +158,6 @@ export function logEvent(log: Logger, event: ServerEvent): void {
     }
     case 'snapshot-failed':
       log.error({ event: event.type, error: event.error }, `no snapshot: ${event.error}`);
-      break;
-    case 'drain-timeout':
-      log.warn({ event: event.type, pending: event.pending }, `given up: ${event.pending} requests in flight`);
       break;
   }
 }
