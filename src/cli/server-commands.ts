@@ -1,4 +1,5 @@
 /** Commands about the server: ping, stats, snapshot, doctor, bench. */
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { numberArgument } from './arguments.js';
