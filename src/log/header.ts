@@ -63,7 +63,7 @@ export function encodeHeader(kind: FileKind, header: Header): Uint8Array {
 
 /**
  * @param bytes what the file begins with, 64 bytes or less
- * @returns undefined: half-written or damaged
+ * @returns undefined: damaged
  * @throws KvsError ERR_KVS_LOG_FORMAT for another program's file or a newer version's
  */
 export function decodeHeader(kind: FileKind, path: string, bytes: Uint8Array): Header | undefined {
@@ -89,7 +89,7 @@ export function decodeHeader(kind: FileKind, path: string, bytes: Uint8Array): H
   };
 }
 
-/** Another program's file has nothing of the magic number; a crash leaves zeros of it, or all; damage leaves most. */
+/** Another program's file has nothing of the magic number; damage leaves some of it, or zeros. */
 function isForeign(magic: string, expected: string): boolean {
   let equal = 0;
   let zeros = 0;

@@ -7,13 +7,14 @@ export const LOCK_FILE = 'lock';
 const DIGITS = 16;
 const SEGMENT = /^log-(\d{16})\.kvl$/;
 const SNAPSHOT = /^snapshot-(\d{16})\.kvs$/;
-const UNFINISHED = /^snapshot-\d{16}\.kvs\.tmp$/;
+const UNFINISHED = /^(snapshot-\d{16}\.kvs|log-\d{16}\.kvl)\.tmp$/;
 
 const padded = (sequence: number): string => String(sequence).padStart(DIGITS, '0');
 /** @param first the sequence of its first record */
 export const segmentName = (first: number): string => `log-${padded(first)}.kvl`;
 export const snapshotName = (sequence: number): string => `snapshot-${padded(sequence)}.kvs`;
-export const unfinishedName = (sequence: number): string => `${snapshotName(sequence)}.tmp`;
+export const unfinishedSegmentName = (first: number): string => `${segmentName(first)}.tmp`;
+export const unfinishedSnapshotName = (sequence: number): string => `${snapshotName(sequence)}.tmp`;
 
 export interface NumberedFile {
   readonly path: string;
@@ -27,7 +28,7 @@ export interface LogFiles {
   readonly segments: readonly NumberedFile[];
   /** By falling sequence: the newest first. */
   readonly snapshots: readonly NumberedFile[];
-  /** Paths of snapshots that were never finished. */
+  /** Paths of segments and snapshots that were never finished. */
   readonly unfinished: readonly string[];
 }
 

@@ -13,6 +13,8 @@ export interface Damage {
   readonly file: string;
   readonly offset: number;
   readonly what: string;
+  /** The first record that is missing there. */
+  readonly missing: number;
 }
 
 export interface RecoveryPlan {
@@ -33,7 +35,7 @@ export interface RecoveryPlan {
   readonly isDamaged: boolean;
   /** To be cut at its `soundBytes`: a segment of `segments`. */
   readonly cut: SegmentSurvey | undefined;
-  /** Segments behind the end, and such as were never finished. */
+  /** Segments behind the end, and one there whose header is damaged. */
   readonly surplus: readonly SegmentSurvey[];
   readonly unfinished: readonly string[];
 }
@@ -59,7 +61,7 @@ export function planRecovery(
     ...surveys.map(({ durableSequence }) => durableSequence),
   );
   const chain = follow(base, surveys);
-  const end = chain.end ?? endTooEarly(directory, chain.lastSequence, proven, surveys);
+  const end = chain.end ?? endTooEarly(directory, chain.lastSequence, proven, surveys) ?? endBefore(after, surveys);
   const isHeadless = chain.cut !== undefined && chain.cut.header === undefined;
   return {
     storeId,
@@ -70,9 +72,9 @@ export function planRecovery(
     lastSequence: chain.lastSequence,
     provenSequence: proven,
     end,
-    isDamaged: end !== undefined && proven > chain.lastSequence,
+    isDamaged: end !== undefined && Math.max(proven, after ?? 0) >= end.missing,
     cut: isHeadless ? undefined : chain.cut,
-    surplus: isHeadless ? [chain.cut!, ...chain.surplus] : chain.surplus,
+    surplus: isHeadless ? [chain.cut, ...chain.surplus] : chain.surplus,
     unfinished: files.unfinished,
   };
 }
@@ -129,7 +131,7 @@ function follow(base: number, surveys: readonly SegmentSurvey[]): Chain {
       return {
         used,
         lastSequence: last,
-        end: { file: path, offset: 0, what },
+        end: { file: path, offset: 0, what, missing: last + 1 },
         cut: undefined,
         surplus: surveys.slice(i),
       };
@@ -138,7 +140,7 @@ function follow(base: number, surveys: readonly SegmentSurvey[]): Chain {
     last = Math.max(last, survey.lastSequence);
     if (header === undefined || soundBytes < fileBytes) {
       const what = header === undefined ? 'its header is not sound' : `record ${survey.lastSequence + 1} is not sound`;
-      const end = { file: path, offset: soundBytes, what };
+      const end = { file: path, offset: soundBytes, what, missing: survey.lastSequence + 1 };
       return { used, lastSequence: last, end, cut: survey, surplus: surveys.slice(i + 1) };
     }
   }
@@ -155,5 +157,13 @@ function endTooEarly(
   if (proven <= last) return undefined;
   const segment = surveys.at(-1);
   const what = `the log ends with record ${last}, though ${proven} had been durable`;
-  return { file: segment?.path ?? directory, offset: segment?.fileBytes ?? 0, what };
+  return { file: segment?.path ?? directory, offset: segment?.fileBytes ?? 0, what, missing: last + 1 };
+}
+
+/** A store that survived in memory with effects that the log lacks: what comes next would leave a gap. */
+function endBefore(after: number | undefined, surveys: readonly SegmentSurvey[]): Damage | undefined {
+  const segment = surveys.at(-1);
+  if (after === undefined || segment === undefined || segment.lastSequence >= after) return undefined;
+  const what = `the log ends with record ${segment.lastSequence}, the store in memory has effects up to ${after}`;
+  return { file: segment.path, offset: segment.fileBytes, what, missing: segment.lastSequence + 1 };
 }

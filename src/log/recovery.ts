@@ -56,7 +56,7 @@ export function refusal({ end, lastSequence, snapshot, passedOver }: RecoveryPla
 
 /** From the last file to the first, so that a crash in between leaves a log that is cut in the same place. */
 function cutTail({ end, cut, surplus, unfinished }: RecoveryPlan, { path, layer }: LogDirectory): TornTail | undefined {
-  for (const file of [...unfinished, ...surplus.map((segment) => segment.path).reverse()]) {
+  for (const file of [...unfinished, ...surplus.map((segment) => segment.path).toReversed()]) {
     onFile('remove', file, () => layer.unlink(file));
   }
   onFile('make durable', path, () => layer.syncDirectory(path));

@@ -5,7 +5,7 @@ import { native } from '../native.js';
 import type { LogDirectory } from './directory.js';
 import { type FileLayer, writeAll } from './file-layer.js';
 import { encodeHeader, HEADER_BYTES, randomSalt } from './header.js';
-import { segmentName } from './names.js';
+import { segmentName, unfinishedSegmentName } from './names.js';
 import type { RecordViews } from './record.js';
 
 /** Errors are the system's own. */
@@ -18,22 +18,24 @@ export class SegmentFile {
   readonly #salt = randomSalt();
 
   /**
-   * Creates it; file, header and name are durable when this returns, so that a header that is missing in front of records
-   * can only be damage. One of the same number holds no records of ours: it is written over.
+   * Creates it. It gets its name when its header is durable, so a segment without a sound header can only be damage; and
+   * its name is durable when this returns. One of the same number has no records: this takes its place.
    * @param durableSequence up to where the log before it is known to be durable
    */
   constructor({ path, layer }: LogDirectory, storeId: string, first: number, durableSequence: number) {
     this.path = join(path, segmentName(first));
     this.#layer = layer;
-    this.#fd = layer.open(this.path, 'open');
+    const unfinished = join(path, unfinishedSegmentName(first));
+    this.#fd = layer.open(unfinished, 'open');
     try {
       layer.truncate(this.#fd, 0);
       const header = { storeId, sequence: first, createdMs: Date.now(), durableSequence, salt: this.#salt };
       writeAll(layer, this.#fd, encodeHeader('segment', header), 0, HEADER_BYTES, 0);
       layer.fdatasync(this.#fd);
+      layer.rename(unfinished, this.path);
       layer.syncDirectory(path);
     } catch (error) {
-      this.#remove();
+      this.#remove(unfinished);
       throw error;
     }
   }
@@ -59,12 +61,12 @@ export class SegmentFile {
     this.#layer.close(this.#fd);
   }
 
-  #remove(): void {
+  #remove(unfinished: string): void {
     try {
       this.close();
-      this.#layer.unlink(this.path);
+      this.#layer.unlink(unfinished);
     } catch {
-      // Half-made and last: the next attempt writes over it, or a recovery removes it.
+      // The next attempt writes over it, or a recovery removes it.
     }
   }
 }

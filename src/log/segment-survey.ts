@@ -19,7 +19,7 @@ import {
 } from './record.js';
 
 export interface SegmentSurvey extends NumberedFile {
-  /** undefined: half-written or damaged. */
+  /** undefined: damaged. */
   readonly header: Header | undefined;
   /** The last record of the sound part, the one before the first if there is none. */
   readonly lastSequence: number;
@@ -49,9 +49,9 @@ function survey(layer: FileLayer, file: NumberedFile, fd: number, buffer: Record
   const fileBytes = layer.size(fd);
   const header = readHeader(layer, file, fd, fileBytes);
   if (header === undefined) {
-    // A header is durable before the first record is written: one that was lost behind it is damage.
-    const durableSequence = fileBytes > HEADER_BYTES ? file.sequence : 0;
-    return { ...file, header, lastSequence: file.sequence - 1, soundBytes: 0, fileBytes, durableSequence };
+    // A segment gets its name when its header is durable. What else it held, nobody knows.
+    const { sequence } = file;
+    return { ...file, header, lastSequence: sequence - 1, soundBytes: 0, fileBytes, durableSequence: sequence };
   }
   const reader = new FrameReader(layer, fd, HEADER_BYTES, fileBytes, buffer);
   let last = file.sequence - 1;

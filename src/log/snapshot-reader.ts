@@ -111,7 +111,8 @@ function footerAt(reader: FrameReader, entries: number, fileBytes: number): Snap
   };
 }
 
-function visitBlock(views: RecordViews, offset: number, sink: EntryVisitor): void {
+/** Gives the entries of a sound block to the sink. */
+export function visitBlock(views: RecordViews, offset: number, sink: EntryVisitor): void {
   const { words, floats } = views;
   const end = offset + words[(offset >> 2) + BlockField.bytes];
   for (let at = offset + BLOCK_HEADER_BYTES; at < end;) {

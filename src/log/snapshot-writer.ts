@@ -10,7 +10,7 @@ import type { LogDirectory } from './directory.js';
 import { logError } from './failure.js';
 import { type FileLayer, writeAll } from './file-layer.js';
 import { encodeHeader, HEADER_BYTES, randomSalt } from './header.js';
-import { snapshotName, unfinishedName } from './names.js';
+import { snapshotName, unfinishedSnapshotName } from './names.js';
 import { pruneLog } from './prune.js';
 import { createRecordViews, type RecordViews } from './record.js';
 import {
@@ -73,7 +73,7 @@ export class SnapshotWriter {
     this.#directory = directory;
     this.#layer = directory.layer;
     this.#sequence = sequence;
-    this.#path = join(directory.path, unfinishedName(sequence));
+    this.#path = join(directory.path, unfinishedSnapshotName(sequence));
     this.entryViews = createRecordViews(blockBytes);
   }
 

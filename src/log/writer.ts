@@ -49,7 +49,7 @@ export class LogWriter {
   /** Behind a gap: the last sequence that a snapshot has to cover. */
   #gapEnd: number | undefined;
   #isFull = false;
-  #failure: unknown;
+  #failure: KvsError | undefined;
   #endsWithMark = true;
 
   private constructor(directory: LogDirectory, { storeId, nextSequence, segmentBytes }: LogWriterOptions) {

@@ -1,0 +1,54 @@
+/** Commands on files of a log, which need no server: log check, log dump. */
+import { codecNameOf, type StoredValue } from '../codec/codec.js';
+import { type Command, UsageError } from './command.js';
+import { jsonOfBytes, jsonOfValue } from './values.js';
+
+const ACTIONS = ['check', 'dump'];
+const MAX_DATE_MS = 8.64e15;
+
+export const LOG_COMMANDS: readonly Command[] = [
+  {
+    name: 'log',
+    group: 'Server',
+    parameters: '<check|dump> <path>',
+    summary: 'check a log, or print it as JSON lines: a directory as the server would read it, or one file',
+    async *run(_session, [action, path]) {
+      const { checkLog, dumpLog } = await import('../log/inspect.js');
+      const name = action?.toString() ?? '';
+      if (!ACTIONS.includes(name) || path === undefined) {
+        throw new UsageError(`log: expected check or dump and a path, got ${JSON.stringify(name)}`);
+      }
+      if (name === 'check') {
+        const { checkPage } = await import('./log-page.js');
+        const check = checkLog(path.toString());
+        const isOk = check.files.every(({ isSound }) => isSound) && check.recovery?.isRefused !== true;
+        yield { json: { ok: isOk, ...check }, line: checkPage(check), isNo: !isOk };
+        return;
+      }
+      for (const { key, value, codec, wallTimeMs, expiresAtMs, ...facts } of dumpLog(path.toString())) {
+        const json = {
+          ...facts,
+          at: wallTimeMs === undefined ? undefined : momentOf(wallTimeMs),
+          key: jsonOfBytes(key),
+          ...(value === undefined ? {} : jsonOfStored({ bytes: value, tag: codec })),
+          expiresAt: expiresAtMs === 0 ? undefined : momentOf(expiresAtMs),
+        };
+        yield { json, line: JSON.stringify(json) };
+      }
+    },
+  },
+];
+
+/** A moment as ISO 8601, or as the number that it is where no calendar has it. */
+function momentOf(ms: number): string | number {
+  return Math.abs(ms) <= MAX_DATE_MS ? new Date(ms).toISOString() : ms;
+}
+
+/** As commands that read print it; whatever its codec says, there is something to print. */
+function jsonOfStored(stored: StoredValue): object {
+  try {
+    return jsonOfValue(stored, undefined);
+  } catch {
+    return { value: jsonOfBytes(stored.bytes), codec: codecNameOf(stored.tag) ?? 'unknown' };
+  }
+}
