@@ -30,7 +30,7 @@ function reschedule(request: RequestView, store: Store, expiresAt: number): numb
     if (bytes === 0) return Status.no;
     const admission = store.admit(bytes);
     if (admission !== Status.ok) return admission;
-    const block = store.heap.allocate(bytes);
+    const block = store.allocate(bytes);
     if (block === 0) return Status.outOfMemory;
     let old = 0;
     store.lock(hash);

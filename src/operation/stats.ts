@@ -29,6 +29,8 @@ export interface KvsStatistics {
   readonly clients: number;
   /** Clients that this server has expelled so far. */
   readonly expelled: number;
+  /** Keys removed because they had expired; those that were replaced or deleted before do not count. */
+  readonly expired: number;
   /** With `dir`; undefined: no log is kept. */
   readonly log?: LogStatistics;
 }

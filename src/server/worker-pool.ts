@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 
 import { AnswerQuota } from '../exchange/answer-quota.js';
 import type { OwnedRegion } from '../memory/region.js';
+import type { BucketRange } from '../store/expirer.js';
 import type { ServerEvent } from './options.js';
 import type { WorkerRecovery } from './recovery.js';
 import type { ServerWork, WorkerInput, WorkerMessage } from './worker.js';
@@ -23,7 +24,9 @@ export class WorkerPool {
   readonly #serving: Promise<void>[] = [];
   readonly #restarts = new Set<NodeJS.Timeout>();
   /** What threads work on and who looks after what one leaves; undefined before serve(). */
-  #work: { readonly input: Omit<WorkerInput, 'worker'>; readonly recovery: WorkerRecovery } | undefined;
+  #work:
+    | { readonly input: Omit<WorkerInput, 'worker' | 'unknownBuckets'>; readonly recovery: WorkerRecovery }
+    | undefined;
   #isClosing = false;
 
   /** @param histograms one per worker */
@@ -44,13 +47,19 @@ export class WorkerPool {
     const shared = { ...work, answers: AnswerQuota.allocate() };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery };
-    for (let worker = 0; worker < histograms.length; worker++) this.#employ(worker);
+    const workers = histograms.length;
+    // Each looks at its share of what is there already.
+    const isFilled = region.origin.kind === 'taken-over' || work.board !== undefined;
+    const share = (isFilled ? geometry.buckets : 0) / workers;
+    for (let worker = 0; worker < workers; worker++) {
+      this.#employ(worker, { from: Math.floor(worker * share), to: Math.floor((worker + 1) * share) });
+    }
     await Promise.all(this.#serving);
   }
 
-  #employ(worker: number): void {
+  #employ(worker: number, unknownBuckets: BucketRange): void {
     if (this.#work === undefined) return;
-    const input: WorkerInput = { ...this.#work.input, worker };
+    const input: WorkerInput = { ...this.#work.input, worker, unknownBuckets };
     this.#threads[worker].postMessage(input);
   }
 
@@ -87,7 +96,8 @@ export class WorkerPool {
       this.#restarts.delete(timer);
       if (this.#isClosing) return;
       this.#boot(worker);
-      this.#employ(worker);
+      // What the dead one knew of the future went with it.
+      this.#employ(worker, { from: 0, to: this.#work?.input.geometry.buckets ?? 0 });
     }, pause);
     this.#restarts.add(timer);
   }

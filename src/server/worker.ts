@@ -10,6 +10,7 @@ import { Pins } from '../memory/pins.js';
 import { viewsOf } from '../memory/segment.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
+import type { BucketRange } from '../store/expirer.js';
 import { LogLane } from '../store/log-lane.js';
 import { Store } from '../store/store.js';
 import { largestResponseBytes } from '../exchange/payload-arena.js';
@@ -41,6 +42,8 @@ export interface WorkerInput extends ServerWork {
   readonly data: SharedArrayBuffer;
   readonly histograms: readonly RecordableHistogram[];
   readonly answers: SharedArrayBuffer;
+  /** Buckets whose entries nobody has looked at for when they expire. */
+  readonly unknownBuckets: BucketRange;
 }
 
 /** What a thread tells the pool. */
@@ -58,6 +61,7 @@ function run(input: WorkerInput): void {
   const data = viewsOf(input.data);
   const log = input.board === undefined ? undefined : new LogLane(data, geometry, worker);
   const store = new Store(data, geometry, worker, new Pins(ctl, geometry), log);
+  const expirer = store.startExpiry(input.unknownBuckets);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);
@@ -99,7 +103,7 @@ function run(input: WorkerInput): void {
     onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),
   });
   tell({ type: 'ready' });
-  new TaskLoop(ctl, queue, workerBells, bells, executor, worker).run();
+  new TaskLoop(ctl, queue, workerBells, bells, executor, expirer, worker).run();
   bells.close();
 }
 

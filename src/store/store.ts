@@ -18,21 +18,25 @@ import {
 } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
+import { type BucketRange, Expirer } from './expirer.js';
 import { flushStore } from './flush.js';
 import { Heap, type HeapUsage } from './heap.js';
 import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
 import type { LogLane } from './log-lane.js';
 
-/** Room for any number as text, or in binary, and for the moment at which it expires. */
-export const MAX_NUMBER_BYTES = 24;
 const EXPIRY_BYTES = 8;
+/** Attempts to allocate, each after some more of what has expired was removed. */
+const MAX_RECLAIMS = 64;
 
 export class Store {
   readonly map: HashMap;
   readonly heap: Heap;
+  /** Takes back what has expired; undefined: others do, this instance writes nothing. */
+  expirer: Expirer | undefined;
   readonly #data: SegmentViews;
   readonly #geometry: Geometry;
+  readonly #worker: number;
   readonly #record: number;
 
   /** Of the worker, if changes are logged; undefined: they are not. */
@@ -46,9 +50,17 @@ export class Store {
     this.log = log;
     this.#data = data;
     this.#geometry = geometry;
+    this.#worker = worker;
     this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker, log);
     this.heap = new Heap(data, geometry, worker, this, pins);
+  }
+
+  /** From now on what expires is removed in time. @param unknown buckets that may have such entries already */
+  startExpiry(unknown: BucketRange): Expirer {
+    this.expirer = new Expirer(this.#data, this.#geometry, this.#worker, this.map, this.heap);
+    this.expirer.walk(unknown);
+    return this.expirer;
   }
 
   /** Makes an empty store of a zeroed data segment. */
@@ -73,7 +85,7 @@ export class Store {
     expiresAt = 0,
   ): number {
     if (!this.#ensureSpareBucket()) return 0;
-    const granule = this.heap.allocate(entryBytes(keyBytes, valueBytes, expiresAt !== 0));
+    const granule = this.allocate(entryBytes(keyBytes, valueBytes, expiresAt !== 0));
     if (granule === 0) return 0;
     this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec, expiresAt);
     copyBytes(key, keyOffset, this.#data, this.map.keyOffsetOf(granule), keyBytes);
@@ -81,21 +93,13 @@ export class Store {
     return granule;
   }
 
-  /** Allocates an entry for a number that is not known yet; its value comes by fillNumber(). With no lock held. */
-  prepareNumber(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
-    return this.prepare(hash, key, keyOffset, keyBytes, key, keyOffset, MAX_NUMBER_BYTES + EXPIRY_BYTES, 0);
-  }
-
-  /** Sets the value of a prepared number, and when it expires (hostMs()), 0: never. */
-  fillNumber(granule: number, value: Buffer, valueBytes: number, codec: number, expiresAt: number): void {
-    const { map } = this;
-    const keyBytes = map.keyBytesOf(granule);
-    const start = map.keyOffsetOf(granule);
-    // Before the moment takes the key's place.
-    if (expiresAt !== 0) this.#data.bytes.copyWithin(start + EXPIRY_BYTES, start, start + keyBytes);
-    map.writeHeader(granule, map.hashOf(granule), keyBytes, valueBytes, codec, expiresAt);
-    const offset = this.map.valueOffsetOf(granule);
-    for (let i = 0; i < valueBytes; i++) this.#data.bytes[offset + i] = value[i];
+  /** A block of at least `bytes`, if need be in place of what has expired. With no lock held. @returns 0: the heap is full */
+  allocate(bytes: number): number {
+    let granule = this.heap.allocate(bytes);
+    for (let tries = 0; granule === 0 && tries < MAX_RECLAIMS && this.expirer?.reclaim() === true; tries++) {
+      granule = this.heap.allocate(bytes);
+    }
+    return granule;
   }
 
   /**
@@ -198,7 +202,10 @@ export class Store {
       this.map.linkOverflow(this.#data.words[this.#record + WorkerRecord.spareBucket]);
       this.#data.words[this.#record + WorkerRecord.spareBucket] = 0;
     }
-    return this.map.put(hash, granule, done);
+    const old = this.map.put(hash, granule, done);
+    const expiresAt = this.map.expiresAtOf(granule);
+    if (expiresAt !== 0) this.expirer?.add(hash, expiresAt, old === 0 ? 0 : this.map.expiresAtOf(old));
+    return old;
   }
 
   /** Takes out what find() found. Under the lock. @returns the entry: retire() it, unlocked */
