@@ -16,6 +16,7 @@ import { auditClasses } from './class-audit.js';
 import { auditHeader, Clients, type ClientTotals } from './clients.js';
 import type { Finding, Suspects } from './findings.js';
 import { HeapMap } from './heap-map.js';
+import { auditLog, type LogTotals } from './log.js';
 import { Look } from './look.js';
 import { MapAudit, type MapTotals } from './map-audit.js';
 import { Names } from './names.js';
@@ -52,6 +53,8 @@ export interface AuditReport {
   readonly workers: WorkerTotals;
   readonly map: MapTotals;
   readonly heap: BlockTotals & { readonly totalBytes: number };
+  /** undefined: it has no room for one. */
+  readonly log: LogTotals | undefined;
 }
 
 /** Whether everything is accounted for: no damage, and nothing leaked. */
@@ -138,7 +141,7 @@ const nameOf = (state: number): string =>
 
 interface Seen {
   readonly look: Look;
-  readonly totals: Pick<AuditReport, 'clients' | 'slots' | 'chunks' | 'workers' | 'map' | 'heap'>;
+  readonly totals: Pick<AuditReport, 'clients' | 'slots' | 'chunks' | 'workers' | 'map' | 'heap' | 'log'>;
 }
 
 /** One look at everything. */
@@ -171,6 +174,7 @@ export function lookAt(region: AuditedRegion): Seen {
       chunks: slots.chunks,
       workers: workers.totals,
       map: map.totals,
+      log: auditLog(look),
       heap: { totalBytes: geometry.heapUnits * UNIT_BYTES, ...blocks.totals },
     },
   };

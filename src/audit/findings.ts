@@ -88,6 +88,9 @@ export const KINDS = {
   'class-empty': hint('the kept empty slab of a size class is not empty, or not of it'),
   'limbo-list': damage('the list of pinned blocks that were freed is broken'),
   'limbo-count': hint('the count of pinned blocks that were freed is wrong'),
+  'log-written': damage('the log does not say what of it is in the files'),
+  'log-lanes': damage('the log has no number of lanes'),
+  'log-lane': damage('a lane of the log does not say where its records are'),
   'block-leaked': leak('a block in use that nobody names'),
   'bucket-leaked': leak('an overflow bucket in use that hangs in no chain'),
 } as const satisfies Record<string, Kind>;

@@ -3,8 +3,9 @@
  * request where somebody finds it, every chunk of a use that goes on.
  */
 import { OWNED } from '../exchange/payload-arena.js';
-import { generationOf, ownerOf, slotOfUse, SlotState, stateOf, useOf } from '../exchange/slot-word.js';
+import { generationOf, ownerOf, slotOfUse, SlotState, stateOf, useOf, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
+import { Unsettled } from '../exchange/unsettled.js';
 import { MAX_WORKERS, Slot, workerBase, WorkerRecord } from '../memory/layout.js';
 import { load } from '../memory/words.js';
 import type { Clients } from './clients.js';
@@ -37,11 +38,13 @@ export class Slots {
   readonly #look: Look;
   readonly #clients: Clients;
   readonly #table: SlotTable;
+  readonly #unsettled: Unsettled;
 
   constructor(look: Look, clients: Clients) {
     this.#look = look;
     this.#clients = clients;
     this.#table = new SlotTable(look.ctl, look.geometry);
+    this.#unsettled = new Unsettled(look.data, look.geometry);
   }
 
   /** @param queued the slots that the queue names */
@@ -67,7 +70,8 @@ export class Slots {
     }
     if (name === 'executing' || name === 'abandoned') {
       // Between taking it and naming it a worker may have died; the next server finds it.
-      if (isServed && !this.#isNamedByWorker(slot)) suspects.add('slot-unnamed', where, detail);
+      const isUnsettled = this.#unsettled.has(slot, withState(word, SlotState.executing));
+      if (isServed && !isUnsettled && !this.#isNamedByWorker(slot)) suspects.add('slot-unnamed', where, detail);
       return;
     }
     if (!this.#clients.has(owner)) suspects.add('slot-of-nobody', where, detail);

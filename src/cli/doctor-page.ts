@@ -14,7 +14,7 @@ export function doctorPage(report: AuditReport): string {
 }
 
 function facts({ name, state, isServed, isStopped, isExact, looks, unsettled, ...totals }: AuditReport): string {
-  const { clients, slots, chunks, workers, map } = totals;
+  const { clients, slots, chunks, workers, map, log } = totals;
   const counted = (counts: object): string => {
     const some = Object.entries(counts).filter(([, count]) => count !== 0) as [string, number][];
     return some.map(([what, count]) => `${formatCount(count)} ${what}`).join(', ');
@@ -29,6 +29,9 @@ function facts({ name, state, isServed, isStopped, isExact, looks, unsettled, ..
     ['arena chunks', counted(chunks)],
     ['workers', `${workers.executing} executing, ${workers.blocks} blocks in hand`],
     ['keys', `${formatCount(map.entries)}, ${formatCount(map.overflowBuckets)} overflow buckets`],
+    ...(log === undefined
+      ? []
+      : [['log', `${formatBytes(log.waitingBytes)} of ${formatBytes(log.bytes)} wait to be written`] as const]),
   ]);
 }
 

@@ -16,7 +16,7 @@ import { createLog, logEvent } from './server-log.js';
 import { readSettings, type ServerSettings, SettingsError } from './server-settings.js';
 import { SETTINGS } from './server-setting-table.js';
 
-const EXIT = { ok: 0, internal: 1, usage: 2, alreadyRunning: 3, noSpace: 4, region: 5 } as const;
+const EXIT = { ok: 0, internal: 1, usage: 2, alreadyRunning: 3, noSpace: 4, region: 5, log: 6 } as const;
 
 const EXIT_BY_ERROR: Partial<Record<KvsErrorCode, number>> = {
   ERR_KVS_ALREADY_RUNNING: EXIT.alreadyRunning,
@@ -24,6 +24,10 @@ const EXIT_BY_ERROR: Partial<Record<KvsErrorCode, number>> = {
   ERR_KVS_NOT_OURS: EXIT.region,
   ERR_KVS_CORRUPT: EXIT.region,
   ERR_KVS_LAYOUT: EXIT.region,
+  ERR_KVS_LOG_DIR: EXIT.log,
+  ERR_KVS_LOG_DAMAGED: EXIT.log,
+  ERR_KVS_LOG_FORMAT: EXIT.log,
+  ERR_KVS_LOG_FAILED: EXIT.log,
 };
 
 const HELP = `
@@ -42,6 +46,10 @@ requests in flight. It starts empty if that is of another version, damaged, or o
 --slots, --stripes, --max-memory or --max-value than given; what was there is then kept
 as kvs.<name>.{ctl,data}.old beside the region, until the next such case.
 
+With --dir it keeps a log of all writes and snapshots there. What a killed server had not
+written yet is still in shared memory; after a reboot the files have all that --sync
+promises. While the disk takes nothing, writes fail with ERR_KVS_NOT_DURABLE.
+
 Exit codes:
   0  stopped as told
   1  internal failure
@@ -49,6 +57,7 @@ Exit codes:
   3  a server of that name is running already
   4  no space for the region
   5  the region's files are not ours, damaged, or of another version
+  6  the log in --dir cannot be used: missing, damaged (see --repair), of another version
 
 Examples:
   $ kvs-server                                      the server "default", 256 MiB
@@ -124,6 +133,7 @@ async function serve(settings: ServerSettings): Promise<void> {
     fresh,
     takeover,
     keep,
+    log: logOptions,
   } = settings.server;
   let opened: Promise<Logger> | undefined;
   // Loaded when there is something to say, as a rule once the server answers.
@@ -144,6 +154,7 @@ async function serve(settings: ServerSettings): Promise<void> {
     fresh,
     takeover,
     keep,
+    ...(logOptions !== undefined && { ...logOptions, logMemory: shape.logBytes }),
     onEvent: (event) => void openLog().then((log) => logEvent(log, event)),
   });
   const startMs = Math.round(performance.now() - startedAt);

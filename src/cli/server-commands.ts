@@ -1,11 +1,14 @@
-/** Commands about the server: ping, stats, doctor, bench. */
+/** Commands about the server: ping, stats, snapshot, doctor, bench. */
 import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { numberArgument } from './arguments.js';
 import { type Command, type CommandOptions, UsageError } from './command.js';
 import { parseByteSize } from './figures.js';
 
 const MS_PER_SECOND = 1000;
+/** Between two looks whether a snapshot is there. */
+const LOOK_MS = 50;
 
 /** @throws UsageError for counts that make no sense */
 function benchOptions(options: CommandOptions) {
@@ -61,6 +64,26 @@ export const SERVER_COMMANDS: readonly Command[] = [
       const stats = await client.stats({ signal: session.signal });
       const { statsTable } = await import('./stats-table.js');
       yield { json: stats, line: statsTable(stats) };
+    },
+  },
+  {
+    name: 'snapshot',
+    group: 'Server',
+    parameters: '',
+    summary: 'write a snapshot of the store to the directory of its log, and wait for it',
+    async *run(session) {
+      const client = await session.client();
+      const number = await client.snapshot({ signal: session.signal });
+      if (number === 0) throw new UsageError('the server keeps no log: start it with --dir');
+      for (;;) {
+        const { log } = await client.stats({ signal: session.signal });
+        if (log !== undefined && ((log.snapshotsServed - number) | 0) >= 0) {
+          const { snapshotEntries: entries, snapshotSequence: sequence, snapshotTookMs: ms } = log;
+          yield { json: { entries, sequence, ms }, line: `${entries} entries up to record ${sequence}, in ${ms} ms` };
+          return;
+        }
+        await delay(LOOK_MS, undefined, { signal: session.signal });
+      }
     },
   },
   {

@@ -47,6 +47,8 @@ function terminalStream(terminal: NodeJS.WriteStream): DestinationStream {
   };
 }
 
+type DurabilityEvent = Extract<ServerEvent, { readonly type: `log-${string}` | 'snapshot' | 'snapshot-failed' }>;
+
 export function logEvent(log: Logger, event: ServerEvent): void {
   switch (event.type) {
     case 'recovered': {
@@ -101,6 +103,61 @@ export function logEvent(log: Logger, event: ServerEvent): void {
     }
     case 'drain-timeout':
       log.warn({ event: event.type, pending: event.pending }, `given up: ${event.pending} requests in flight`);
+      break;
+    default:
+      logDurability(log, event);
+  }
+}
+
+/** About the log of `dir`. */
+function logDurability(log: Logger, event: DurabilityEvent): void {
+  switch (event.type) {
+    case 'log-loaded': {
+      const { type, entries, records, snapshot, torn, ms } = event;
+      const tail =
+        torn === undefined ? '' : `; cut off what was being written at the end: ${torn.bytes} bytes of ${torn.file}`;
+      log[torn === undefined ? 'info' : 'warn'](
+        { event: type, entries, records, snapshot, torn, loadMs: ms },
+        `loaded ${entries} entries, from ${snapshot?.file ?? 'no snapshot'} and ${records} records of the log, in ${ms} ms${tail}`,
+      );
+      break;
+    }
+    case 'log-repaired':
+      log.warn(
+        { event: event.type, repairs: event.repairs },
+        event.repairs.length === 0
+          ? 'nothing was wrong with the log'
+          : `repaired the log: ${event.repairs.length} files, copies are kept`,
+      );
+      break;
+    case 'log-trouble':
+      log.error(
+        { event: event.type, reason: event.reason },
+        `writes are refused, the log cannot be written: ${event.error}`,
+      );
+      break;
+    case 'log-resumed':
+      log.warn({ event: event.type }, 'the log can be written again, and so can the store');
+      break;
+    case 'log-thread-died':
+      log.error({ event: event.type, err: event.error }, `the thread that writes the log died: ${event.error.message}`);
+      break;
+    case 'log-not-written':
+      log.error(
+        { event: event.type },
+        'the log could not be written to its end: the region is kept for the next server',
+      );
+      break;
+    case 'snapshot': {
+      const { type, file, entries, bytes, sequence, ms } = event;
+      log.info(
+        { event: type, file, entries, bytes, sequence, snapshotMs: ms },
+        `snapshot of ${entries} entries in ${ms} ms`,
+      );
+      break;
+    }
+    case 'snapshot-failed':
+      log.error({ event: event.type, error: event.error }, `no snapshot: ${event.error}`);
       break;
   }
 }

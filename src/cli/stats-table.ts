@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatDuration, formatNanoseconds } from './f
 import { factsTable, figuresTable } from './table.js';
 
 export function statsTable(stats: KvsStatistics): string {
-  return [facts(stats), operations(stats), latency(stats)].filter((part) => part !== '').join('\n\n');
+  return [facts(stats), logFacts(stats), operations(stats), latency(stats)].filter((part) => part !== '').join('\n\n');
 }
 
 function facts({
@@ -43,6 +43,27 @@ function facts({
     ['compactions', `${formatCount(memory.compactions)}, ${formatBytes(memory.movedBytes)} moved`],
     ['arena', `${formatBytes(memory.arenaUsedBytes)} of ${formatBytes(memory.arenaBytes)} in use`],
     ['slots', `${formatCount(slots.inUse)} of ${formatCount(slots.total)} in use`],
+  ]);
+}
+
+function logFacts({ log }: KvsStatistics): string {
+  if (log === undefined) return '';
+  const { snapshotAtMs, snapshotEntries, snapshotSequence } = log;
+  const snapshot =
+    snapshotAtMs === 0
+      ? 'none since the start'
+      : `${formatCount(snapshotEntries)} entries up to record ${formatCount(snapshotSequence)}, ` +
+        new Date(snapshotAtMs).toISOString();
+  return factsTable([
+    ['log', `record ${formatCount(log.sequence)}, durable up to ${formatCount(log.durableSequence)}`],
+    ['written', `${formatBytes(log.bytes)} in ${formatCount(log.segments)} files since the start`],
+    ['last snapshot', snapshot],
+    [
+      'trouble',
+      log.trouble === 'none'
+        ? `none now, ${formatCount(log.errors)} failures so far`
+        : `writes are refused: ${log.trouble}`,
+    ],
   ]);
 }
 

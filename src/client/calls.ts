@@ -22,6 +22,7 @@ import { post } from '../operation/post.js';
 import { scan, type ScanPage } from '../operation/scan.js';
 import { set } from '../operation/set.js';
 import { size } from '../operation/size.js';
+import { snapshot } from '../operation/snapshot.js';
 import { type KvsStatistics, stats } from '../operation/stats.js';
 import { ttl } from '../operation/ttl.js';
 import type { Batch } from './batch.js';
@@ -133,6 +134,10 @@ export class Calls<V> {
 
   flush(options?: CallOptions): Call<true> {
     return this.#make(flush, options);
+  }
+
+  snapshot(options?: CallOptions): Call<number> {
+    return this.#make(snapshot, options);
   }
 
   stats(options?: CallOptions): Call<KvsStatistics> {

@@ -199,6 +199,17 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     return this.#runner.blocking(this.#calls.flush(options), options);
   }
 
+  /**
+   * Asks a server with `dir` for a snapshot of the whole store, and does not wait for it.
+   * @returns its number: it is there once `stats().log.snapshotsServed` has reached that; 0: the server keeps no log
+   */
+  snapshot(options?: CallOptions): Promise<number> {
+    return this.#runner.async(() => this.#calls.snapshot(options), options);
+  }
+  snapshotSync(options?: CallOptions): number {
+    return this.#runner.blocking(this.#calls.snapshot(options), options);
+  }
+
   /** @returns what the server has done and holds */
   stats(options?: CallOptions): Promise<KvsStatistics> {
     return this.#runner.async(() => this.#calls.stats(options), options);

@@ -6,7 +6,7 @@
 import { CodecTag, withoutFlags } from '../codec/codec.js';
 import { ASCII_FLAG } from '../codec/text.js';
 import { Status } from '../errors.js';
-import { MAX_NUMBER_BYTES } from '../store/store.js';
+import { fillNumber, MAX_NUMBER_BYTES, prepareNumber } from '../store/numbers.js';
 import type { Operation } from './operation.js';
 import { hashPrepared } from './prepare-entry.js';
 
@@ -61,7 +61,7 @@ export const incr: Operation<number> = {
     if (keyBytes === 0) return response.status(Status.badRequest);
     const admission = store.admit(MAX_NUMBER_BYTES);
     if (admission !== Status.ok) return response.status(admission);
-    const block = store.prepareNumber(0, source, keyOffset, keyBytes);
+    const block = prepareNumber(store, 0, source, keyOffset, keyBytes);
     if (block === 0) return response.status(Status.outOfMemory);
     const hash = hashPrepared(request, store, block);
     let old = 0;
@@ -77,7 +77,7 @@ export const incr: Operation<number> = {
         // The answer before the commit: whoever finds the one finds the other.
         response.number(sum);
         const expiresAt = found === 0 ? 0 : store.map.expiresAtOf(found);
-        store.fillNumber(block, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag), expiresAt);
+        fillNumber(store, block, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag), expiresAt);
         old = store.put(hash, block);
       }
     } finally {

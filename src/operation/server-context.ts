@@ -10,6 +10,8 @@ export interface ServerContext {
   /** Over the current request. */
   readonly batch: BatchReader;
   readonly scratch: Scratch;
+  /** Asks for a snapshot of the store. @returns its number, 0: no log is kept */
+  askForSnapshot(): number;
   /** The statistics of the whole server. */
   statistics(): KvsStatistics;
 }

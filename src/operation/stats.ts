@@ -38,6 +38,30 @@ export interface KvsStatistics {
   readonly expelled: number;
   /** Keys removed because they had expired; those that were replaced or deleted before do not count. */
   readonly expired: number;
+  /** With `dir`; undefined: no log is kept. */
+  readonly log?: LogStatistics;
+}
+
+export interface LogStatistics {
+  /** The last record written to the files, and the last that survives a failing machine. */
+  readonly sequence: number;
+  readonly durableSequence: number;
+  /** Written to the log since the server started. */
+  readonly bytes: number;
+  readonly segments: number;
+  /** Why writes are refused, if they are. */
+  readonly trouble: 'none' | 'full' | 'failed';
+  /** Failures of the disk so far, those of snapshots included. */
+  readonly errors: number;
+  /** Snapshots made since the server started, and the number (KvsClient.snapshot()) of the last that was asked for and made. */
+  readonly snapshots: number;
+  readonly snapshotsServed: number;
+  /** Of the last one; 0: there is none yet. */
+  readonly snapshotSequence: number;
+  readonly snapshotEntries: number;
+  /** By the wall clock. */
+  readonly snapshotAtMs: number;
+  readonly snapshotTookMs: number;
 }
 
 export interface LatencySummary {

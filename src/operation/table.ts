@@ -17,6 +17,7 @@ import { post } from './post.js';
 import { scan } from './scan.js';
 import { set } from './set.js';
 import { size } from './size.js';
+import { snapshot } from './snapshot.js';
 import { stats } from './stats.js';
 import { ttl } from './ttl.js';
 
@@ -37,6 +38,7 @@ const ALL: readonly Operation<unknown, never>[] = [
   mget,
   mdel,
   scan,
+  snapshot,
   expire,
   persist,
   ttl,

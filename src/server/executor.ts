@@ -24,7 +24,7 @@ import type { BellRinger } from '../exchange/bell-ringer.js';
 import { Answers } from './answers.js';
 import { Conduct } from './conduct.js';
 import { Parking } from './parking.js';
-import { Unsettled } from './unsettled.js';
+import { Unsettled } from '../exchange/unsettled.js';
 
 /** One latency in this many is recorded. */
 const SAMPLE = 16;

@@ -12,7 +12,7 @@ import { type Geometry, MAX_WORKERS, WorkerRecord, workerBase } from '../memory/
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { NOT_BEGUN, Settlements } from './settlement.js';
-import { Unsettled } from './unsettled.js';
+import { Unsettled } from '../exchange/unsettled.js';
 
 export interface InFlight {
   /** Requests that had not been finished, and are executed (the rest of them). */

@@ -16,7 +16,7 @@ import { catchUp } from './log-catch-up.js';
 import { type LogEvent, LogKeeper } from './log-keeper.js';
 import type { SyncMode } from './options.js';
 import { Parking } from './parking.js';
-import { Unsettled } from './unsettled.js';
+import { Unsettled } from '../exchange/unsettled.js';
 
 export interface LogThreadInput {
   readonly name: string;

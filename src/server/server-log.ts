@@ -83,9 +83,12 @@ export class ServerLog {
     // Nobody writes the log: nothing may be acknowledged that would not be in it.
     store(data.words, geometry.logControlOffset / 4 + LogControl.trouble, LogTrouble.failed);
     this.#onEvent({ type: 'log-thread-died', error });
-    this.#restart = setTimeout(() => {
-      this.#boot({ ...this.#input, nextSequence: undefined }).catch(() => {});
-    }, RESTART_PAUSE_MS);
+    this.#restart = setTimeout(() => this.#bootAgain(), RESTART_PAUSE_MS);
+  }
+
+  #bootAgain(): void {
+    // That it does not come up is told by its exit.
+    this.#boot({ ...this.#input, nextSequence: undefined }).catch(() => {});
   }
 
   /** The thread, for tests that kill it. */

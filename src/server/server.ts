@@ -23,6 +23,7 @@ import { Conduct } from './conduct.js';
 import { Expulsion } from './expulsion.js';
 import { type EvictListener, Evictions } from './evictions.js';
 import { HeaderGuard } from './header-guard.js';
+import { noteUnsettled } from './late-answers.js';
 import { LogBoard } from './log-board.js';
 import { type OpenedRegion, openRegion } from './open-region.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
@@ -33,7 +34,6 @@ import { ServerLog } from './server-log.js';
 import { SlotMender } from './slot-mender.js';
 import { createLatencyHistogram, StatisticsReader } from './statistics.js';
 import { Sweeper } from './sweeper.js';
-import { noteUnsettled } from './unsettled.js';
 import { WorkerPool } from './worker-pool.js';
 
 const ROUND_MS = 50;
@@ -127,11 +127,21 @@ export class KvsServer {
     this.#evictions = new Evictions(ctl, geometry, options.eviction);
     this.#header = new HeaderGuard(ctl);
     const conduct = new Conduct(this.#conduct);
+    const logBoard = log === undefined ? undefined : new LogBoard(this.#board);
     const queue = new TaskQueue(ctl, geometry);
     this.#store = new Store(data, geometry, 0, new Pins(ctl, geometry));
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
-    this.#statistics = new StatisticsReader(ctl, data, geometry, options.name, this.#store, histograms, conduct);
+    this.#statistics = new StatisticsReader(
+      ctl,
+      data,
+      geometry,
+      options.name,
+      this.#store,
+      histograms,
+      conduct,
+      logBoard,
+    );
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, conduct, options.onEvent);
@@ -150,7 +160,7 @@ export class KvsServer {
       parked: this.#parked,
       conduct: this.#conduct,
       maxAnswerChunks: this.#limits.chunks,
-      isLogged: this.#log !== undefined,
+      board: this.#log === undefined ? undefined : this.#board,
       answersDurable: this.#options.log?.sync === 'always',
     };
     return this.#pool.serve(this.#region, this.#recovery, work, this.#evictions);

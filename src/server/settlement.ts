@@ -23,7 +23,7 @@ import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord } from '../memory/layout
 import type { SegmentViews } from '../memory/segment.js';
 import { ResponseWriter } from '../operation/response-writer.js';
 import { OPERATIONS } from '../operation/table.js';
-import { Unsettled } from './unsettled.js';
+import { Unsettled } from '../exchange/unsettled.js';
 
 /** `unsettled`: it has taken effect, and is answered once the log is durable.
  * `refused`: as many workers as there may be have died over it. `overtaken`: its client has abandoned it. */

@@ -10,7 +10,7 @@ import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 import { native } from '../native.js';
 import { isNamedByWorker } from './recovery.js';
-import { Unsettled } from './unsettled.js';
+import { Unsettled } from '../exchange/unsettled.js';
 
 export class SlotMender {
   readonly #region: OwnedRegion;

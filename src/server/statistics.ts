@@ -8,9 +8,12 @@ import { clientsInUse } from '../memory/client-lease.js';
 import { hostMs } from '../memory/clock.js';
 import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerRecord } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import type { KvsStatistics, LatencySummary } from '../operation/stats.js';
+import { LogControl, LogTrouble } from '../memory/log-layout.js';
+import { load } from '../memory/words.js';
+import type { KvsStatistics, LatencySummary, LogStatistics } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { Conduct } from './conduct.js';
+import { LogBoard } from './log-board.js';
 import { EVICTION_POLICIES } from './options.js';
 import type { Store } from '../store/store.js';
 
@@ -22,6 +25,7 @@ export class StatisticsReader {
   readonly #store: Store;
   readonly #histograms: readonly RecordableHistogram[];
   readonly #conduct: Conduct;
+  readonly #board: LogBoard | undefined;
 
   constructor(
     ctl: SegmentViews,
@@ -31,7 +35,9 @@ export class StatisticsReader {
     store: Store,
     histograms: readonly RecordableHistogram[],
     conduct: Conduct,
+    board?: LogBoard,
   ) {
+    this.#board = board;
     this.#ctl = ctl;
     this.#data = data;
     this.#geometry = geometry;
@@ -72,6 +78,26 @@ export class StatisticsReader {
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
       expelled: this.#conduct.totalExpelled,
       expired: this.#sum(WorkerRecord.expired),
+      ...(this.#board !== undefined && { log: this.#log(this.#board) }),
+    };
+  }
+
+  #log(board: LogBoard): LogStatistics {
+    const { Figure } = LogBoard;
+    const trouble = load(this.#data.words, this.#geometry.logControlOffset / 4 + LogControl.trouble);
+    return {
+      sequence: board.get(Figure.sequence),
+      durableSequence: board.get(Figure.durableSequence),
+      bytes: board.get(Figure.bytes),
+      segments: board.get(Figure.segments),
+      trouble: trouble === LogTrouble.none ? 'none' : trouble === LogTrouble.full ? 'full' : 'failed',
+      errors: board.errors,
+      snapshots: board.get(Figure.snapshots),
+      snapshotsServed: board.snapshotsServed,
+      snapshotSequence: board.get(Figure.snapshotSequence),
+      snapshotEntries: board.get(Figure.snapshotEntries),
+      snapshotAtMs: board.get(Figure.snapshotAtMs),
+      snapshotTookMs: board.get(Figure.snapshotMs),
     };
   }
 

@@ -54,7 +54,8 @@ export class WorkerPool {
     this.#work = { input, recovery, evictions };
     const workers = histograms.length;
     // Each looks at its share of what is there already.
-    const share = (region.origin.kind === 'taken-over' || work.isLogged ? geometry.buckets : 0) / workers;
+    const isFilled = region.origin.kind === 'taken-over' || work.board !== undefined;
+    const share = (isFilled ? geometry.buckets : 0) / workers;
     for (let worker = 0; worker < workers; worker++) {
       this.#employ(worker, { from: Math.floor(worker * share), to: Math.floor((worker + 1) * share) });
     }

@@ -20,6 +20,7 @@ import { largestResponseBytes } from '../exchange/payload-arena.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { Conduct } from './conduct.js';
 import { Executor } from './executor.js';
+import { LogBoard } from './log-board.js';
 import { StatisticsReader } from './statistics.js';
 import { TaskLoop } from './task-loop.js';
 
@@ -28,8 +29,9 @@ export interface ServerWork {
   readonly parked: SharedArrayBuffer;
   readonly conduct: SharedArrayBuffer;
   readonly maxAnswerChunks: number;
-  /** Whether changes are logged, and whether they are answered only once the log is durable. */
-  readonly isLogged: boolean;
+  /** Of LogBoard.allocate(); undefined: changes are not logged. */
+  readonly board: SharedArrayBuffer | undefined;
+  /** Whether they are answered only once the log is durable. */
   readonly answersDurable: boolean;
 }
 
@@ -68,13 +70,23 @@ function run(input: WorkerInput): void {
     marks: new UseMarks(ctl, geometry),
     tell: (keys, dropped) => tell({ type: 'evicted', keys, dropped }),
   };
-  const log = input.isLogged ? new LogLane(data, geometry, worker) : undefined;
+  const log = input.board === undefined ? undefined : new LogLane(data, geometry, worker);
   const store = new Store(data, geometry, worker, new Pins(ctl, geometry), log, eviction);
   const expirer = store.startExpiry(input.unknownBuckets);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);
-  const statistics = new StatisticsReader(ctl, data, geometry, name, store, histograms, new Conduct(input.conduct));
+  const board = input.board === undefined ? undefined : new LogBoard(input.board);
+  const statistics = new StatisticsReader(
+    ctl,
+    data,
+    geometry,
+    name,
+    store,
+    histograms,
+    new Conduct(input.conduct),
+    board,
+  );
   const wanted = Math.max(MIN_SCRATCH_BYTES, geometry.maxValueBytes + ITEM_OVERHEAD_BYTES);
   const scratch = new Scratch(Math.min(wanted, largestResponseBytes(geometry)));
   const executor = new Executor({
@@ -96,6 +108,7 @@ function run(input: WorkerInput): void {
       maxValueBytes: geometry.maxValueBytes,
       batch: new BatchReader(request),
       scratch,
+      askForSnapshot: () => board?.askForSnapshot() ?? 0,
       statistics: () => statistics.read(),
     }),
     onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),

@@ -27,8 +27,6 @@ import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
 import type { LogLane } from './log-lane.js';
 
-/** Room for any number as text, or in binary, and for the moment at which it expires. */
-export const MAX_NUMBER_BYTES = 24;
 const EXPIRY_BYTES = 8;
 /** Attempts to allocate, each after some more of what has expired was removed. */
 const MAX_RECLAIMS = 64;
@@ -114,23 +112,6 @@ export class Store {
       granule = this.heap.allocate(bytes);
     }
     return granule;
-  }
-
-  /** Allocates an entry for a number that is not known yet; its value comes by fillNumber(). With no lock held. */
-  prepareNumber(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
-    return this.prepare(hash, key, keyOffset, keyBytes, key, keyOffset, MAX_NUMBER_BYTES + EXPIRY_BYTES, 0);
-  }
-
-  /** Sets the value of a prepared number, and when it expires (hostMs()), 0: never. */
-  fillNumber(granule: number, value: Buffer, valueBytes: number, codec: number, expiresAt: number): void {
-    const { map } = this;
-    const keyBytes = map.keyBytesOf(granule);
-    const start = map.keyOffsetOf(granule);
-    // Before the moment takes the key's place.
-    if (expiresAt !== 0) this.#data.bytes.copyWithin(start + EXPIRY_BYTES, start, start + keyBytes);
-    map.writeHeader(granule, map.hashOf(granule), keyBytes, valueBytes, codec, expiresAt);
-    const offset = this.map.valueOffsetOf(granule);
-    for (let i = 0; i < valueBytes; i++) this.#data.bytes[offset + i] = value[i];
   }
 
   /**

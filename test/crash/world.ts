@@ -145,6 +145,7 @@ export class World {
         maxValueBytes: geometry.maxValueBytes,
         batch: new modules.BatchReader(request),
         scratch: new modules.Scratch(65_536),
+        askForSnapshot: () => 0,
         statistics: () => {
           throw new Error('not asked for here');
         },

@@ -9,7 +9,7 @@ import { SlotTable } from '#dist/exchange/slot-table.js';
 import { keyOffsetOf, RecordField, RecordOperation, valueOffsetOf } from '#dist/log/record.js';
 import { geometryOf } from '#dist/memory/layout.js';
 import { type SegmentViews, viewsOf } from '#dist/memory/segment.js';
-import { Unsettled } from '#dist/server/unsettled.js';
+import { Unsettled } from '#dist/exchange/unsettled.js';
 import { LogFeed } from '#dist/store/log-feed.js';
 
 import { BEFORE, createWorld, REQUESTS } from '../fixtures/in-flight.js';

@@ -8,8 +8,6 @@
 import type { Geometry } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { cas, exchange, load, store } from '../memory/words.js';
-import { wakeLog } from '../store/log-lane.js';
-import { LogOrder } from '../store/log-order.js';
 
 export class Unsettled {
   readonly #words: Int32Array;
@@ -65,14 +63,4 @@ export class Unsettled {
   #isDue(slot: number, end: number): boolean {
     return ((this.#words[this.#cells + slot] - end) | 0) < 0;
   }
-}
-
-/** For a request of which only a dead thread knew that it had taken effect: what that has logged is in front of the end. */
-export function noteUnsettled(data: SegmentViews, geometry: Geometry): (slot: number, executing: number) => void {
-  const unsettled = new Unsettled(data, geometry);
-  const order = new LogOrder(data.words, geometry);
-  return (slot, executing) => {
-    unsettled.note(slot, executing, (order.end() - 1) | 0);
-    wakeLog(data.words, geometry.logControlOffset / 4);
-  };
 }
