@@ -1,4 +1,5 @@
 /** What Tab offers in the shell: commands first, then keys where a command takes one. */
+import type { Command } from './command.js';
 import { COMMANDS, findCommand } from './commands.js';
 import { escapeBare, escapeInQuotes, scanWords, type Word } from './shell-words.js';
 
@@ -27,12 +28,26 @@ export async function complete(line: string, findKeys: FindKeys): Promise<[strin
   if (name === undefined) return among([...COMMANDS.map((command) => command.name), ...SHELL_WORDS], typed);
   if (name === 'help') return among(earlier.length === 1 ? COMMANDS.map((command) => command.name) : [], typed);
   const command = findCommand(name);
-  if (command?.takesKey?.(earlier.length - 1) !== true) return [optionsOf(command?.options, typed), typed];
+  const isOption = typed.startsWith('--') && command?.options !== undefined;
+  if (isOption || command?.takesKey?.(positionIn(command, earlier.slice(1))) !== true)
+    return [optionsOf(command?.options, typed), typed];
   const keys = await findKeys(word?.bytes ?? Buffer.alloc(0));
   return among(
     keys.map((key) => spelled(key, typed)),
     typed,
   );
+}
+
+/** How many of the words are arguments, and not options or what belongs to one. */
+function positionIn({ options = [] }: Command, words: readonly Word[]): number {
+  let position = 0;
+  for (let index = 0; index < words.length; index++) {
+    const text = words[index].bytes.toString();
+    const option = options.find(({ name }) => text === `--${name}` || text.startsWith(`--${name}=`));
+    if (option === undefined) position++;
+    else if (option.argument !== undefined && !text.includes('=')) index++;
+  }
+  return position;
 }
 
 const optionsOf = (options: readonly { readonly name: string }[] = [], typed: string): string[] =>

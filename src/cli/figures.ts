@@ -12,6 +12,17 @@ export function parseByteSize(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
+const UNIT_MS = { '': 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|[smhd]|)$/i;
+
+/** Reads `1500`, `1500ms`, `30s`, `5m`, `2h`, `7d`. @returns milliseconds, undefined for anything else */
+export function parseDuration(text: string): number | undefined {
+  const match = DURATION.exec(text.trim());
+  if (match === null) return undefined;
+  const [, amount = '', unit = ''] = match;
+  return Number(amount) * UNIT_MS[unit.toLowerCase() as keyof typeof UNIT_MS];
+}
+
 /** `1536` → `1.5 KiB`. */
 export function formatBytes(bytes: number): string {
   const names = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -30,8 +30,8 @@ export const READ_COMMANDS: readonly Command[] = [
       const entry = await client.getEntry(key, { signal: session.signal });
       if (entry === undefined) yield valueAnswer(session, key, undefined);
       else {
-        const { value, version } = entry;
-        yield { ...valueAnswer(session, key, value, { version }), line: String(version) };
+        const { value, ...facts } = entry;
+        yield { ...valueAnswer(session, key, value, facts), line: String(facts.version) };
       }
     },
   },

@@ -3,7 +3,6 @@
  * one by one, and ends with the worst exit code of all.
  */
 import { createInterface, type Interface } from 'node:readline';
-import { parseArgs } from 'node:util';
 
 import type { Command, CommandOptions, Session } from './command.js';
 import { UsageError } from './command.js';
@@ -153,24 +152,38 @@ function helpOn(name: string | undefined) {
   return { json: { help: text }, line: text };
 }
 
-/** Only commands with options look for any, so that values may begin with a dash. */
+/**
+ * Words are options only where the command has one of that name, wherever they stand, so that values may begin with a dash;
+ * behind a lone -- none are.
+ */
 function argumentsOf(command: Command, words: readonly Buffer[]): { args: readonly Buffer[]; options: CommandOptions } {
-  if (command.options === undefined) {
-    checkCount(command, words.length);
-    return { args: words, options: {} };
+  const known = command.options ?? [];
+  const options: Record<string, string | boolean> = {};
+  for (const { name, default: byDefault } of known) if (byDefault !== undefined) options[name] = byDefault;
+  const args: Buffer[] = [];
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index].toString();
+    if (known.length > 0 && word === '--' && index < words.length - 1) {
+      args.push(...words.slice(index + 1));
+      break;
+    }
+    const [name = '', typed] = word.startsWith('--') ? splitAt(word.slice(2), word.indexOf('=') - 2) : [];
+    const option = known.find((one) => one.name === name);
+    if (option === undefined) {
+      if (command.parameters === '' && known.length > 0) throw new UsageError(`Unknown option '${word}'`);
+      args.push(words[index]);
+    } else if (option.argument === undefined) {
+      options[name] = true;
+    } else {
+      const value = typed ?? words[++index]?.toString();
+      if (value === undefined) throw new UsageError(`--${name}: expected ${option.argument} behind it`);
+      options[name] = value;
+    }
   }
-  const config = Object.fromEntries(
-    command.options.map((option) => [
-      option.name,
-      option.argument === undefined
-        ? { type: 'boolean' as const }
-        : { type: 'string' as const, ...(option.default === undefined ? {} : { default: option.default }) },
-    ]),
-  );
-  try {
-    const { values } = parseArgs({ args: words.map(String), options: config, allowPositionals: false });
-    return { args: [], options: values };
-  } catch (cause) {
-    throw new UsageError((cause as Error).message.replace(/\. .*$/s, ''), { cause });
-  }
+  checkCount(command, args.length);
+  return { args, options };
 }
+
+/** Both sides of the character at `at`; all of it if there is none. */
+const splitAt = (text: string, at: number): [string, string?] =>
+  at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];

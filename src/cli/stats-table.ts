@@ -16,6 +16,7 @@ function facts({
   clients,
   expelled,
   entries,
+  expired,
   slots,
   memory,
   eviction,
@@ -29,7 +30,7 @@ function facts({
       'clients',
       expelled > 0 ? `${formatCount(clients)} (${formatCount(expelled)} expelled so far)` : formatCount(clients),
     ],
-    ['keys', formatCount(entries)],
+    ['keys', expired > 0 ? `${formatCount(entries)} (${formatCount(expired)} expired so far)` : formatCount(entries)],
     [
       'memory',
       `${formatBytes(memory.usedBytes)} of ${formatBytes(memory.totalBytes)} used ` +

@@ -1,7 +1,8 @@
-/** Commands that change: set, post, cas, incr, del, getdel, mset, mdel, flush. */
+/** Commands that change: set, post, cas, incr, those of expiry-commands.ts, del, getdel, mset, mdel, flush. */
 import type { StoredValue } from '../codec/codec.js';
 import { numberArgument, valueAnswer, valueArgument } from './arguments.js';
 import { type Command, type Session, UsageError } from './command.js';
+import { EXPIRY_COMMANDS, expiryOptions, POST_OPTIONS, WRITE_OPTIONS } from './expiry-commands.js';
 import { storedValue } from './values.js';
 
 const NOTHING = Buffer.alloc(0);
@@ -36,10 +37,12 @@ const SINGLE_VALUES: readonly Command[] = [
     parameters: '<key> [value]',
     summary: 'insert or replace; without a value, or with -, it comes from stdin',
     takesKey: isFirst,
-    async *run(session, [key = NOTHING, typed]) {
+    options: WRITE_OPTIONS,
+    async *run(session, [key = NOTHING, typed], options) {
+      const expiry = expiryOptions(options);
       const value = await valueArgument(session, typed);
       const client = await session.client(value.tag);
-      await client.set(key, value, { signal: session.signal });
+      await client.set(key, value, { ...expiry, signal: session.signal });
       yield { json: { ok: true }, line: 'OK' };
     },
   },
@@ -49,10 +52,12 @@ const SINGLE_VALUES: readonly Command[] = [
     parameters: '<key> [value]',
     summary: 'insert unless the key is there',
     takesKey: isFirst,
-    async *run(session, [key = NOTHING, typed]) {
+    options: POST_OPTIONS,
+    async *run(session, [key = NOTHING, typed], options) {
+      const expiry = expiryOptions(options);
       const value = await valueArgument(session, typed);
       const client = await session.client(value.tag);
-      const inserted = await client.post(key, value, { signal: session.signal });
+      const inserted = await client.post(key, value, { ...expiry, signal: session.signal });
       yield { json: { inserted }, line: String(inserted), isNo: !inserted };
     },
   },
@@ -62,11 +67,13 @@ const SINGLE_VALUES: readonly Command[] = [
     parameters: '<key> <version> [value]',
     summary: 'replace while the version is this one; 0: insert',
     takesKey: isFirst,
-    async *run(session, [key = NOTHING, version = NOTHING, typed]) {
+    options: WRITE_OPTIONS,
+    async *run(session, [key = NOTHING, version = NOTHING, typed], options) {
+      const expiry = expiryOptions(options);
       const expected = numberArgument(version, 'version', { isWhole: true, min: 0 });
       const value = await valueArgument(session, typed);
       const client = await session.client(value.tag);
-      const swapped = await client.cas(key, expected, value, { signal: session.signal });
+      const swapped = await client.cas(key, expected, value, { ...expiry, signal: session.signal });
       yield { json: { swapped }, line: String(swapped), isNo: !swapped };
     },
   },
@@ -118,10 +125,12 @@ const BATCHES: readonly Command[] = [
     parameters: '<pairs...>',
     summary: 'set several: key value key value …',
     takesKey: (position) => position % 2 === 0,
-    async *run(session, args) {
+    options: WRITE_OPTIONS,
+    async *run(session, args, options) {
+      const expiry = expiryOptions(options);
       for (const run of runsOfOneTag(pairsOf(session, args))) {
         const client = await session.client(run[0]?.[1].tag);
-        await client.mset(run, { signal: session.signal });
+        await client.mset(run, { ...expiry, signal: session.signal });
       }
       yield { json: { set: args.length / 2 }, line: 'OK' };
     },
@@ -159,4 +168,4 @@ const BATCHES: readonly Command[] = [
   },
 ];
 
-export const WRITE_COMMANDS: readonly Command[] = [...SINGLE_VALUES, ...REMOVALS, ...BATCHES];
+export const WRITE_COMMANDS: readonly Command[] = [...SINGLE_VALUES, ...EXPIRY_COMMANDS, ...REMOVALS, ...BATCHES];

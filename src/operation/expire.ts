@@ -28,7 +28,7 @@ function reschedule(request: RequestView, store: Store, expiresAt: number): numb
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const bytes = measure(request, store, hash, expiresAt !== 0);
     if (bytes === 0) return Status.no;
-    const block = store.heap.allocate(bytes);
+    const block = store.allocate(bytes);
     if (block === 0) return Status.outOfMemory;
     let old = 0;
     store.lock(hash);

@@ -36,6 +36,8 @@ export interface KvsStatistics {
   readonly clients: number;
   /** Clients that this server has expelled so far. */
   readonly expelled: number;
+  /** Keys removed because they had expired; those that were replaced or deleted before do not count. */
+  readonly expired: number;
 }
 
 export interface LatencySummary {

@@ -71,6 +71,7 @@ export class StatisticsReader {
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
       expelled: this.#conduct.totalExpelled,
+      expired: this.#sum(WorkerRecord.expired),
     };
   }
 

@@ -12,10 +12,16 @@ import { CtlHeader, isLeft } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
+import type { Expirer } from '../store/expirer.js';
 import type { Executor } from './executor.js';
 
 /** Bounds a sleep whose wake-up was lost; the sweeper looks for such much sooner. */
 const SLEEP_MS = 1000;
+/** No sooner does a worker wake up by itself because something expires. */
+const MIN_SLEEP_MS = 1;
+/** Tasks between two looks at what has expired; and how many entries are removed in one go: some microseconds. */
+const EXPIRE_AFTER = 32;
+const REMOVALS = 2;
 /** Completions after which doorbells ring although there is more to do. */
 const RING_AFTER = 16;
 /** Looks in a row at a queue that was said to have tasks and had none. */
@@ -28,11 +34,15 @@ export class TaskLoop {
   readonly #workerBells: WorkerBells;
   readonly #bells: BellRinger;
   readonly #executor: Executor;
+  readonly #expirer: Expirer;
   readonly #worker: number;
   readonly #spin = new SpinBudget();
   /** At most half of the CPUs spin. */
   readonly #maySpin: boolean;
   #fruitless = 0;
+  #tasks = 0;
+  /** Whether there is more that has expired than was removed. */
+  #isBehind = false;
 
   constructor(
     ctl: SegmentViews,
@@ -40,6 +50,7 @@ export class TaskLoop {
     workerBells: WorkerBells,
     bells: BellRinger,
     executor: Executor,
+    expirer: Expirer,
     worker: number,
   ) {
     this.#ctl = ctl.words;
@@ -47,6 +58,7 @@ export class TaskLoop {
     this.#workerBells = workerBells;
     this.#bells = bells;
     this.#executor = executor;
+    this.#expirer = expirer;
     this.#worker = worker;
     this.#maySpin = worker < Math.floor(availableParallelism() / 2);
   }
@@ -59,11 +71,24 @@ export class TaskLoop {
       if (completed > 0 || this.#queue.isEmpty()) this.#fruitless = 0;
       // A ring of garbage looks full and yields nothing: it must not cost a CPU until the sweeper mends it.
       else if (++this.#fruitless > MAX_FRUITLESS) this.#rest();
-      if (this.#maySpin && this.#spin.spin(this.#isThereWork)) continue;
+      if (!this.#isBehind && this.#maySpin && this.#spin.spin(this.#isThereWork)) continue;
+      if (this.#expire()) continue;
       this.#executor.rest();
-      this.#workerBells.sleep(this.#worker, this.#queue, SLEEP_MS);
+      this.#workerBells.sleep(this.#worker, this.#queue, this.#sleepMs());
     }
     this.#workerBells.forget(this.#worker);
+  }
+
+  /** Removes what has expired until there is no more, or a task. @returns whether there is more */
+  #expire(): boolean {
+    do this.#isBehind = this.#expirer.work(REMOVALS);
+    while (this.#isBehind && this.#queue.isEmpty() && !isLeft(load(this.#ctl, CtlHeader.state)));
+    return this.#isBehind;
+  }
+
+  /** Until something expires: not at once, because keys that expire one by one would each cost a wake-up. */
+  #sleepMs(): number {
+    return Math.min(SLEEP_MS, Math.max(MIN_SLEEP_MS, this.#expirer.msUntilDue()));
   }
 
   #rest(): void {
@@ -79,6 +104,8 @@ export class TaskLoop {
       if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringOne();
       this.#executor.run(slot);
       if (++completed % RING_AFTER === 0) this.#bells.flush();
+      // As much as the tasks may have added, or memory would run full under a load that never ends.
+      if (this.#isBehind || ++this.#tasks % EXPIRE_AFTER === 0) this.#isBehind = this.#expirer.work(REMOVALS);
     }
     this.#bells.flush();
     return completed;

@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { AnswerQuota } from '../exchange/answer-quota.js';
 import type { OwnedRegion } from '../memory/region.js';
 import type { Evictions } from './evictions.js';
+import type { BucketRange } from '../store/expirer.js';
 import type { ServerEvent } from './options.js';
 import { Parking } from './parking.js';
 import type { WorkerRecovery } from './recovery.js';
@@ -26,7 +27,11 @@ export class WorkerPool {
   readonly #restarts = new Set<NodeJS.Timeout>();
   /** What threads work on and who looks after what one leaves; undefined before serve(). */
   #work:
-    | { readonly input: Omit<WorkerInput, 'worker'>; readonly recovery: WorkerRecovery; readonly evictions: Evictions }
+    | {
+        readonly input: Omit<WorkerInput, 'worker' | 'unknownBuckets'>;
+        readonly recovery: WorkerRecovery;
+        readonly evictions: Evictions;
+      }
     | undefined;
   #isClosing = false;
 
@@ -55,13 +60,18 @@ export class WorkerPool {
     const shared = { parked, conduct, answers: AnswerQuota.allocate(), maxAnswerChunks, eviction: evictions.buffer };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery, evictions };
-    for (let worker = 0; worker < histograms.length; worker++) this.#employ(worker);
+    const workers = histograms.length;
+    // Each looks at its share of what is there already.
+    const share = (region.origin.kind === 'taken-over' ? geometry.buckets : 0) / workers;
+    for (let worker = 0; worker < workers; worker++) {
+      this.#employ(worker, { from: Math.floor(worker * share), to: Math.floor((worker + 1) * share) });
+    }
     await Promise.all(this.#serving);
   }
 
-  #employ(worker: number): void {
+  #employ(worker: number, unknownBuckets: BucketRange): void {
     if (this.#work === undefined) return;
-    const input: WorkerInput = { ...this.#work.input, worker };
+    const input: WorkerInput = { ...this.#work.input, worker, unknownBuckets };
     this.#threads[worker].postMessage(input);
   }
 
@@ -99,7 +109,8 @@ export class WorkerPool {
       this.#restarts.delete(timer);
       if (this.#isClosing) return;
       this.#boot(worker);
-      this.#employ(worker);
+      // What the dead one knew of the future went with it.
+      this.#employ(worker, { from: 0, to: this.#work?.input.geometry.buckets ?? 0 });
     }, pause);
     this.#restarts.add(timer);
   }

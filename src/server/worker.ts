@@ -13,6 +13,7 @@ import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
 import type { EvictionParts } from '../store/eviction.js';
 import { EvictionState } from '../store/eviction-state.js';
+import type { BucketRange } from '../store/expirer.js';
 import { Store } from '../store/store.js';
 import { largestResponseBytes } from '../exchange/payload-arena.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
@@ -36,6 +37,8 @@ export interface WorkerInput {
   readonly maxAnswerChunks: number;
   /** Of EvictionState.allocate(); undefined: nothing is evicted. */
   readonly eviction: SharedArrayBuffer | undefined;
+  /** Buckets whose entries nobody has looked at for when they expire. */
+  readonly unknownBuckets: BucketRange;
 }
 
 /** What a thread tells the pool. */
@@ -58,6 +61,7 @@ function run(input: WorkerInput): void {
     tell: (keys, dropped) => tell({ type: 'evicted', keys, dropped }),
   };
   const store = new Store(data, geometry, worker, new Pins(ctl, geometry), eviction);
+  const expirer = store.startExpiry(input.unknownBuckets);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);
   const bells = new BellRinger(ctl, geometry.clientsOffset, regionPaths(name, input.shmDir).bell);
@@ -87,7 +91,7 @@ function run(input: WorkerInput): void {
     onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),
   });
   tell({ type: 'ready' });
-  new TaskLoop(ctl, queue, workerBells, bells, executor, worker).run();
+  new TaskLoop(ctl, queue, workerBells, bells, executor, expirer, worker).run();
   bells.close();
 }
 

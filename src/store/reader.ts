@@ -88,8 +88,8 @@ export class Reader {
   }
 
   /**
-   * Looks a key up; one that has expired is missing. Of a key found the fields tell more; they, and the bytes, are true only if isStillThere() says so
-   * after they were used.
+   * Looks a key up; one that has expired is missing. Of a key found the fields tell more; they, and the bytes, are true
+   * only if isStillThere() says so after they were used.
    */
   find(key: SoughtKey): Found {
     const { hash } = key;

@@ -7,7 +7,9 @@ import { copyBytes } from '../memory/copy.js';
 import { BUCKET_BYTES, EXPIRES, EXPIRES_AT, Entry, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
+import { EntryMover } from './entry-mover.js';
 import { Eviction, type EvictionParts } from './eviction.js';
+import { type BucketRange, Expirer } from './expirer.js';
 import { Heap } from './heap.js';
 import type { HeapUsage } from './heap-usage.js';
 import { HashMap } from './hash-map.js';
@@ -16,12 +18,17 @@ import type { PinnedBlocks } from './limbo.js';
 /** Room for any number as text, or in binary, and for the moment at which it expires. */
 export const MAX_NUMBER_BYTES = 24;
 const EXPIRY_BYTES = 8;
+/** Attempts to allocate, each after some more of what has expired was removed. */
+const MAX_RECLAIMS = 64;
 
 export class Store {
   readonly map: HashMap;
   readonly heap: Heap;
+  /** Takes back what has expired; undefined: others do, this instance writes nothing. */
+  expirer: Expirer | undefined;
   readonly #data: SegmentViews;
   readonly #geometry: Geometry;
+  readonly #worker: number;
   readonly #record: number;
   readonly #eviction: Eviction | undefined;
 
@@ -29,10 +36,18 @@ export class Store {
   constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, eviction?: EvictionParts) {
     this.#data = data;
     this.#geometry = geometry;
+    this.#worker = worker;
     this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker);
     this.#eviction = eviction && new Eviction(this, geometry, worker, eviction);
-    this.heap = new Heap(data, geometry, worker, this, pins, this.#eviction);
+    this.heap = new Heap(data, geometry, worker, new EntryMover(this, this.#eviction), pins, this.#eviction);
+  }
+
+  /** From now on what expires is removed in time. @param unknown buckets that may have such entries already */
+  startExpiry(unknown: BucketRange): Expirer {
+    this.expirer = new Expirer(this.#data, this.#geometry, this.#worker, this.map, this.heap);
+    this.expirer.walk(unknown);
+    return this.expirer;
   }
 
   /** Makes an empty store of a zeroed data segment. */
@@ -57,11 +72,20 @@ export class Store {
     expiresAt = 0,
   ): number {
     if (!this.#ensureSpareBucket()) return 0;
-    const granule = this.heap.allocate(entryBytes(keyBytes, valueBytes, expiresAt !== 0));
+    const granule = this.allocate(entryBytes(keyBytes, valueBytes, expiresAt !== 0));
     if (granule === 0) return 0;
     this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec, expiresAt);
     copyBytes(key, keyOffset, this.#data, this.map.keyOffsetOf(granule), keyBytes);
     copyBytes(value, valueOffset, this.#data, this.map.valueOffsetOf(granule), valueBytes);
+    return granule;
+  }
+
+  /** A block of at least `bytes`, if need be in place of what has expired. With no lock held. @returns 0: the heap is full */
+  allocate(bytes: number): number {
+    let granule = this.heap.allocate(bytes);
+    for (let tries = 0; granule === 0 && tries < MAX_RECLAIMS && this.expirer?.reclaim() === true; tries++) {
+      granule = this.heap.allocate(bytes);
+    }
     return granule;
   }
 
@@ -176,6 +200,8 @@ export class Store {
     const wasThere = this.map.foundWord !== 0;
     const old = this.map.put(hash, granule, done);
     this.#eviction?.wrote(this.map.foundWord, hash, wasThere);
+    const expiresAt = this.map.expiresAtOf(granule);
+    if (expiresAt !== 0) this.expirer?.add(hash, expiresAt, old === 0 ? 0 : this.map.expiresAtOf(old));
     return old;
   }
 
@@ -254,35 +280,9 @@ export class Store {
     }
   }
 
-  /** Bytes of the block that the entry needs. Called by the heap, with no lock held. */
+  /** Bytes of the block that the entry needs. */
   bytesOf(granule: number): number {
     return this.map.bytesOf(granule);
-  }
-
-  /** Called by the heap to empty a stretch of memory: moves an entry that is published, and no other. */
-  relocate(from: number, to: number): boolean {
-    const hash = this.map.hashOf(from);
-    this.lock(hash);
-    try {
-      if (!this.map.findEntry(hash, from) || !this.copyEntry(from, to, this.map.expiresAtOf(from))) return false;
-      this.map.move(hash, from, to);
-      return true;
-    } finally {
-      this.unlock(hash);
-    }
-  }
-
-  /** Called by the heap, for an entry that can be moved nowhere: evicts it if it is published, and no other. */
-  evict(granule: number): boolean {
-    const hash = this.map.hashOf(granule);
-    this.lock(hash);
-    try {
-      if (this.#eviction === undefined || !this.map.findEntry(hash, granule)) return false;
-      this.#eviction.takeOut(this.map.foundWord, hash, granule);
-      return true;
-    } finally {
-      this.unlock(hash);
-    }
   }
 
   /** An overflow bucket in reserve, because none can be allocated with compaction under a lock. */

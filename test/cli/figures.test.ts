@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { formatBytes, formatDuration, formatNanoseconds, parseByteSize } from '#dist/cli/figures.js';
+import { formatBytes, formatDuration, formatNanoseconds, parseByteSize, parseDuration } from '#dist/cli/figures.js';
 
 describe('parseByteSize', () => {
   test.each([
@@ -20,6 +20,24 @@ describe('parseByteSize', () => {
 
   test.each(['', 'k', '3x', '-1', '1.1', '1e3', '0x10', '5 k b', '9999999T'])('%j is no size', (text) => {
     expect(parseByteSize(text)).toBeUndefined();
+  });
+});
+
+describe('parseDuration', () => {
+  test.each([
+    ['0', 0],
+    ['1500', 1500],
+    ['250ms', 250],
+    ['30s', 30_000],
+    [' 1.5 M ', 90_000],
+    ['2h', 7_200_000],
+    ['7d', 604_800_000],
+  ])('%j is %i ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  test.each(['', 's', '-1', '5w', '1e3', '1:30', 'soon'])('%j is no time', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
   });
 });
 

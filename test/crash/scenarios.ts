@@ -72,6 +72,7 @@ async function starving(client: KvsClient, world: World): Promise<unknown> {
   return work;
 }
 
+const HOUR = 3_600_000;
 export const LARGE = 'L'.repeat(5000);
 export const HUGE = 'H'.repeat(30_000);
 /** What the store holds before. */
@@ -121,6 +122,28 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     steps: [
       { run: (client) => client.incr('a', 41), effect: { a: '42' }, answer: 42 },
       { run: (client) => client.incr('new'), effect: { new: '1' }, answer: 1 },
+    ],
+  },
+  {
+    name: 'expiry',
+    steps: [
+      { run: (client) => client.set('a', 'new', { ttlMs: HOUR }), effect: { a: 'new' }, answer: true },
+      { run: (client) => client.expire('c', HOUR), answer: true },
+      { run: (client) => client.persist('c'), answer: true },
+      { run: (client) => client.set('a', '7', { keepTtl: true }), effect: { a: '7' }, answer: true },
+      { run: (client) => client.incr('a'), effect: { a: '8' }, answer: 8 },
+    ],
+  },
+  {
+    name: 'removal of what has expired',
+    steps: [
+      { run: (client) => client.expire('d', { expiresAt: 0 }), effect: { d: undefined }, answer: true },
+      { run: (client) => client.set('a', LARGE, { expiresAt: 0 }), effect: { a: undefined }, answer: true },
+      { run: (client) => client.post('a', 'again'), effect: { a: 'again' }, answer: true },
+      {
+        run: (client) => client.mset({ m1: 'one', m2: LARGE }, { expiresAt: 0 }),
+        effect: {},
+      },
     ],
   },
   {

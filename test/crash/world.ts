@@ -152,7 +152,9 @@ export class World {
         throw new Error(`${operation} failed`, { cause: error });
       },
     });
+    const expirer = store.startExpiry({ from: 0, to: 0 });
     for (let slot = queue.dequeue(); slot >= 0; slot = queue.dequeue()) executor.run(slot);
+    while (expirer.work(2));
     bells.flush();
     executor.rest();
     bells.close();

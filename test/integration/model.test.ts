@@ -14,6 +14,8 @@ const SIZES = [0, 1, 20, 900, 959, 960, 961, 4095, 4096, 4097, 30_000];
 interface Entry {
   readonly value: string;
   readonly version: number;
+  /** Some number, if it expires after the test. */
+  readonly expiresAt?: unknown;
 }
 type Model = Map<string, Entry>;
 type Real = readonly KvsClient[];
@@ -49,10 +51,20 @@ class Step implements fc.AsyncCommand<Model, Real> {
 
   async run(model: Model, real: Real): Promise<void> {
     const client = real[this.client % real.length];
-    const args = this.name === 'cas' ? [this.args[0], this.#version(model), this.args[2]] : this.args;
+    const args = this.#realArgs(model);
     const expected = this.expected(model);
     expect(await call(client, this.way, this.name, args), String(this)).toEqual(expected);
-    for (const key of KEYS) await this.#learnVersion(model, client, key);
+    for (const key of [...KEYS, ...NUMBER_KEYS]) await this.#learnVersion(model, client, key);
+  }
+
+  /** With the version that the server gave, and options in place of their names. */
+  #realArgs(model: Model): readonly unknown[] {
+    const { name, args } = this;
+    const isNamed = args.length > 1 && Object.hasOwn(OPTIONS, String(args.at(-1)));
+    const given = isNamed ? [...args.slice(0, -1), OPTIONS[args.at(-1) as Expiry]] : [...args];
+    if (name === 'expire' && given.length === 1) given.push(HOUR);
+    if (name === 'cas') given[1] = this.#version(model);
+    return given;
   }
 
   /** The version to expect: the right one, unless the second argument says otherwise. */
@@ -69,7 +81,7 @@ class Step implements fc.AsyncCommand<Model, Real> {
     const version = entry?.version ?? 0;
     expect(version).toBeGreaterThan(lastVersions.get(key) ?? 0);
     lastVersions.set(key, version);
-    model.set(key, { value: known.value, version });
+    model.set(key, { ...known, version });
   }
 
   toString(): string {
@@ -81,10 +93,38 @@ class Step implements fc.AsyncCommand<Model, Real> {
 /** Of the current run: the latest version seen of each key, also of deleted ones. */
 let lastVersions = new Map<string, number>();
 
-const put = (model: Model, key: string, value: string): true => {
-  model.set(key, { value, version: -1 });
+/** `drop`: what is written has expired already. */
+type Expiry = 'never' | 'later' | 'keep' | 'drop';
+
+const HOUR = 3_600_000;
+const OPTIONS: Readonly<Record<Expiry, object | undefined>> = {
+  never: undefined,
+  later: { ttlMs: HOUR },
+  keep: { keepTtl: true },
+  drop: { expiresAt: new Date(0) },
+};
+
+const put = (model: Model, key: string, value: string, expiry: Expiry = 'never'): true => {
+  const keeps = expiry === 'keep' && model.get(key)?.expiresAt !== undefined;
+  if (expiry === 'drop') model.delete(key);
+  else if (keeps || expiry === 'later') model.set(key, { value, version: -1, expiresAt: expect.any(Number) });
+  else model.set(key, { value, version: -1 });
   return true;
 };
+
+/** What expire() and persist() do. */
+const reschedule = (model: Model, key: string, expiry: Expiry): boolean => {
+  const entry = model.get(key);
+  if (entry === undefined || (expiry === 'never' && entry.expiresAt === undefined)) return false;
+  return put(model, key, entry.value, expiry);
+};
+
+const ttl = (model: Model, key: string): unknown => {
+  const entry = model.get(key);
+  if (entry === undefined) return undefined;
+  return entry.expiresAt === undefined ? null : expect.toSatisfy((left: number) => left > 0 && left <= HOUR);
+};
+
 const take = (model: Model, key: string): string | undefined => {
   const value = model.get(key)?.value;
   model.delete(key);
@@ -93,18 +133,22 @@ const take = (model: Model, key: string): string | undefined => {
 
 function increment(model: Model, key: string, by: number): number {
   const sum = Number(model.get(key)?.value ?? '0') + by;
-  put(model, key, String(sum));
+  put(model, key, String(sum), 'keep');
   return sum;
 }
 
 const key = fc.constantFrom(...KEYS);
-const numberKey = fc.constantFrom('count 1', 'count 2');
+const NUMBER_KEYS = ['count 1', 'count 2'];
+const numberKey = fc.constantFrom(...NUMBER_KEYS);
 const keys = fc.array(key, { maxLength: 8 });
 const value = fc
   .tuple(fc.constantFrom(...SIZES), fc.constantFrom('x', 'y', '0'))
   .map(([size, character]) => character.repeat(size));
 const client = fc.nat(2);
 const way = fc.constantFrom<Way>('async', 'sync', 'submit');
+const expiry = fc.constantFrom<Expiry>('never', 'later', 'keep', 'drop');
+const ownExpiry = fc.constantFrom<Expiry>('never', 'later', 'drop');
+const newExpiry = fc.constantFrom<Expiry>('later', 'drop');
 
 /** One arbitrary per operation: its arguments, and what it does to the model. */
 function step<T extends readonly unknown[]>(
@@ -124,10 +168,22 @@ const STEPS = [
   step<[string]>('get', [key], (model, k) => model.get(k)?.value),
   step<[string]>('getEntry', [key], (model, k) => model.get(k)),
   step<[string, string]>('set', [key, value], put),
-  step<[string, string]>('post', [key, value], (model, k, v) => !model.has(k) && put(model, k, v)),
-  step<[string, number, string]>('cas', [key, fc.constantFrom(0, 0, 1), value], (model, k, off, v) => {
-    return off === 0 && put(model, k, v);
+  step<[string, string, Expiry]>('set', [key, value, expiry], put),
+  step<[string, string, Expiry]>('post', [key, value, ownExpiry], (model, k, v, how) => {
+    return !model.has(k) && put(model, k, v, how);
   }),
+  step<[string, Expiry]>('expire', [key, newExpiry], reschedule),
+  step<[string]>('persist', [key], (model, k) => reschedule(model, k, 'never')),
+  step<[string]>('expire', [numberKey], (model, k) => reschedule(model, k, 'later')),
+  step<[string]>('ttl', [fc.oneof(key, numberKey)], ttl),
+  step<[string, string]>('post', [key, value], (model, k, v) => !model.has(k) && put(model, k, v)),
+  step<[string, number, string, Expiry]>(
+    'cas',
+    [key, fc.constantFrom(0, 0, 1), value, expiry],
+    (model, k, off, v, how) => {
+      return off === 0 && put(model, k, v, how);
+    },
+  ),
   step<[string]>('del', [key], (model, k) => take(model, k) !== undefined),
   step<[string]>('getdel', [key], take),
   step<[string]>('exists', [key], (model, k) => model.has(k)),
@@ -138,7 +194,10 @@ const STEPS = [
     return true;
   }),
   step<[string[]]>('mdel', [keys], (model, all) => all.filter((k) => take(model, k) !== undefined).length),
-  step<[]>('size', [], (model) => model.size),
+  // What has expired may not have been removed yet.
+  step<[]>('size', [], ({ size }) =>
+    expect.toSatisfy((found: number) => found >= size && found <= KEYS.length + NUMBER_KEYS.length),
+  ),
   step<[]>('ping', [], () => true),
   step<[]>('flush', [], (model) => {
     model.clear();

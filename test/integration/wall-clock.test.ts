@@ -1,7 +1,7 @@
 /**
  * The wall clock steps back and forth by up to a month, in the client and in the server: nothing waits longer or shorter
- * for it. (Half of the processes of a storm have such a clock, too.)
- * Seen to fail when: deadlines of calls are counted by Date.now(); the uptime is.
+ * for it, and no key expires earlier or later. (Half of the processes of a storm have such a clock, too.)
+ * Seen to fail when: deadlines of calls are counted by Date.now(); the uptime is; keys expire by it.
  */
 import { expect, onTestFinished, test, vi } from 'vitest';
 
@@ -67,4 +67,33 @@ test('the uptime of a server only grows', async () => {
   }
   // A test does not take a day.
   expect(last).toBeLessThan(24 * 3600 * 1000);
+});
+
+test.each(['server', 'direct'] as const)('keys expire when they were to, with %s reads', async (reads) => {
+  const { server } = await startWild(0);
+  const { name } = JSON.parse(server.process.spawnargs.at(-1) ?? '{}') as { name: string };
+  const client = closing(await KvsClient.connect({ name, reads, timeoutMs: 600_000 }));
+  // Of the moment at which it is issued: the clock then steps on.
+  const now = Date.now();
+  const fixed = vi.spyOn(Date, 'now').mockReturnValue(now);
+  const start = process.hrtime.bigint();
+  await client.set('soon', 'v', { expiresAt: now + 100 });
+  await client.set('later', 'v', { expiresAt: new Date(now + MONTH_MS / 2) });
+  await client.set('short', 'v', { ttlMs: 100 });
+  const issued = process.hrtime.bigint();
+  fixed.mockRestore();
+  for (const key of ['soon', 'short']) {
+    for (;;) {
+      const before = msSince(issued);
+      const value = await client.get(key);
+      if (value !== undefined) expect(before).toBeLessThan(100);
+      else break;
+    }
+    expect(msSince(start)).toBeGreaterThanOrEqual(100);
+  }
+  for (let round = 0; round < 50; round++) {
+    expect(await client.get('later')).toBe('v');
+    expect(await client.ttl('later')).toBeGreaterThan(MONTH_MS / 2 - 600_000);
+    expect(await client.get('soon')).toBeUndefined();
+  }
 });

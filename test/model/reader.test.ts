@@ -1,13 +1,14 @@
 /**
  * All interleavings of the shipped Reader with a writer that runs the shipped HashMap: puts, replaces and removes, each
- * free block used again at once, for the same key, for one that collides with it in tag and hash, or for one of another
+ * free block used again at once, for the same key, for it as something that has expired, for one that collides with it in tag and hash, or for one of another
  * stripe. Every store of the writer and every load of the reader is one step.
  * A read must give what was true at some moment while it lasted, and must give it without ado if nothing was written
  * meanwhile. The same holds for what a cache knows once isCurrent() says so.
  * Seen to fail when: isStillThere() does not look at the bucket word, does not look at the incarnation, or looks at the
  * incarnation first; #lookAt() takes a mismatch for a missing key without looking again; the incarnation is loaded
  * after the key was compared; put() stores the incarnation after the bucket word; move() keeps the incarnation; two
- * stripes give out equal versions; the key is not compared; isCurrent() looks at bucket word or version only.
+ * stripes give out equal versions; the key is not compared; isCurrent() looks at bucket word or version only; what seems
+ * to have expired is taken for missing without looking again.
  */
 import './atomic-words.js';
 
@@ -16,7 +17,7 @@ import { expect, test } from 'vitest';
 import { Found, Reader } from '#dist/store/reader.js';
 
 import { type Actor, explore, type Local, type Operation } from './explore.js';
-import { A, B, C, type Key, StoreWords } from './store-words.js';
+import { A, B, C, EXPIRED, type Key, StoreWords } from './store-words.js';
 
 /** `seen`: what A was while the read lasts; 0: missing. */
 interface Ghost {
@@ -135,6 +136,7 @@ test.each<Case>([
   { reads: 'read', keys: [B], blocks: 2, writes: 4, earlier: 0, moves: true },
   { reads: 'read', keys: [A, C], blocks: 2, writes: 4, earlier: 2, moves: false },
   { reads: 'cached', keys: [A, C], blocks: 2, writes: 4, earlier: 0, moves: false },
+  { reads: 'read', keys: [EXPIRED, A], blocks: 3, writes: 2, earlier: 0, moves: false },
 ])('a $reads value is what the key had meanwhile: $blocks blocks, $writes writes, $earlier earlier ones', (each) => {
   const { reads, blocks, writes, earlier } = each;
   store.reset(blocks, earlier);

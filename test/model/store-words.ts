@@ -3,7 +3,7 @@
  * writer has a copy of all words of its own: only its stores are steps, and of these only the ones that readers see.
  * The words that it has before an operation follow from the operations before, which its history names.
  */
-import { Entry, type Geometry, geometryOf } from '#dist/memory/layout.js';
+import { Entry, EXPIRES, type Geometry, geometryOf } from '#dist/memory/layout.js';
 import { type SegmentViews, viewsOf } from '#dist/memory/segment.js';
 import { load, store } from '#dist/memory/words.js';
 import { HashMap } from '#dist/store/hash-map.js';
@@ -12,7 +12,7 @@ import type { SoughtKey } from '#dist/store/reader.js';
 const BUCKETS_OFFSET = 1024;
 const HEAP_OFFSET = 1152;
 const DATA_BYTES = 2048;
-/** Room for a header, a key of one word and a value of two. */
+/** Room for a header, an expiry, a key of one word and a value of two. */
 const BLOCK_GRANULES = 3;
 const GRANULE_MASK = 127;
 const KEY_WORD = Entry.sizeBytes / 4;
@@ -23,6 +23,8 @@ const USED_ENTRIES = 2;
 export interface Key extends SoughtKey {
   readonly name: string;
   readonly valueWords: number;
+  /** Long ago, of one that is written to be absent; 0: never. */
+  readonly expiresAt: number;
 }
 
 const keyOf = (name: string, hash: number, content: number, valueWords: number): Key => ({
@@ -31,10 +33,13 @@ const keyOf = (name: string, hash: number, content: number, valueWords: number):
   byteLength: 4,
   words: Int32Array.of(content),
   valueWords,
+  expiresAt: 0,
 });
 
 const HASH = 0x5a5a5a00;
 export const A = keyOf('A', HASH, 1, 2);
+/** A as something that has expired already. */
+export const EXPIRED: Key = { ...A, name: 'an expired A', expiresAt: 1 };
 /** Of A's stripe, and with A's hash. */
 export const B = keyOf('B', HASH, 2, 1);
 /** Of the other stripe, with A's tag. */
@@ -170,9 +175,10 @@ export class StoreWords {
   put(key: Key, block: number, value: number): void {
     const granule = granuleOf(block);
     const entry = granule << 2;
-    this.#map.writeHeader(granule, key.hash, key.byteLength, key.valueWords * 4, 0, 0);
-    this.#ownWords[entry + KEY_WORD] = key.words[0];
-    for (let i = 0; i < key.valueWords; i++) this.#ownWords[entry + VALUE_WORD + i] = value;
+    this.#map.writeHeader(granule, key.hash, key.byteLength, key.valueWords * 4, 0, key.expiresAt);
+    const first = entry + KEY_WORD + (key.expiresAt === 0 ? 0 : 2);
+    this.#ownWords[first] = key.words[0];
+    for (let i = 1; i <= key.valueWords; i++) this.#ownWords[first + i] = value;
     this.#map.find(key.hash, key.words, 0, key.byteLength);
     const old = this.#map.put(key.hash, granule);
     if (old !== 0) this.#blocks[blockOf(old)] = undefined;
@@ -203,7 +209,8 @@ export class StoreWords {
     const bucket = BUCKETS_OFFSET / 4 + (key.hash & 1) * 16;
     for (let at = bucket; at < bucket + USED_ENTRIES; at++) {
       const entry = (words[at] & GRANULE_MASK) << 2;
-      if (entry !== 0 && words[entry + KEY_WORD] === key.words[0]) return words[entry + VALUE_WORD];
+      if (entry === 0 || (words[entry + Entry.shape] & EXPIRES) !== 0) continue;
+      if (words[entry + KEY_WORD] === key.words[0]) return words[entry + VALUE_WORD];
     }
     return 0;
   }

@@ -1,0 +1,175 @@
+/**
+ * The memory of what has expired comes back, in its turn, whatever became of keys and blocks meanwhile.
+ * The clock of this thread is moved forward by hand.
+ * Seen to fail when: an entry is removed whose expiry was moved on; a replaced entry's item is taken for the new one's;
+ * a removal counts as an effect of a request; items of replaced entries are never looked through; nothing is reclaimed
+ * when the heap is full; the walk leaves out the last bucket.
+ */
+import { expect, test } from 'vitest';
+
+import { advanceHostClock, hostMs } from '#dist/memory/clock.js';
+import { WorkerRecord, workerBase } from '#dist/memory/layout.js';
+import type { Expirer } from '#dist/store/expirer.js';
+
+import { auditStore } from '../fixtures/store/audit.js';
+import { keyOf, KeyStore, MIB, newSegment, smallGeometry, valueOf } from '../fixtures/store/key-store.js';
+
+const geometry = smallGeometry();
+/** More than a tick of the wheel. */
+const LATER = 200;
+const NOTHING = { from: 0, to: 0 };
+
+function setUp() {
+  const data = newSegment(geometry);
+  const keys = new KeyStore(data, geometry);
+  const expirer = keys.store.startExpiry(NOTHING);
+  const expired = (): number => data.floats[workerBase(geometry, 0) / 2 + WorkerRecord.expired];
+  const set = (index: number, ttlMs: number, bytes = 20): boolean =>
+    keys.set(keyOf(index), valueOf(index, bytes), 0, ttlMs === 0 ? 0 : hostMs() + ttlMs);
+  return { data, keys, expirer, expired, set };
+}
+
+function workOff(expirer: Expirer): void {
+  while (expirer.work(4));
+}
+
+test('nothing is removed before it expires, and everything after', () => {
+  const { data, keys, expirer, expired, set } = setUp();
+  const moments = Array.from({ length: 3000 }, (_, index) => hostMs() + 2000 + index * 10);
+  for (const [index, moment] of moments.entries()) keys.set(keyOf(index), valueOf(index, 20), 0, moment);
+  for (let index = 3000; index < 3500; index++) set(index, 0);
+  const until = (moment: number): number => moments.filter((one) => one <= moment).length;
+  for (let round = 0; round < 40; round++) {
+    const least = until(hostMs() - LATER);
+    workOff(expirer);
+    expect(expired()).toBeGreaterThanOrEqual(least);
+    expect(expired()).toBeLessThanOrEqual(until(hostMs()));
+    expect(keys.store.size()).toBe(3500 - expired());
+    advanceHostClock(1000);
+  }
+  expect(expired()).toBe(3000);
+  expect(keys.get(keyOf(3000))).toEqual(valueOf(3000, 20));
+  expect(expirer.isIdle).toBe(true);
+  auditStore(data, geometry);
+});
+
+test('what was replaced, persisted or deleted meanwhile is not removed again', () => {
+  const { data, keys, expirer, expired, set } = setUp();
+  for (let index = 0; index < 400; index++) set(index, 500);
+  for (let index = 0; index < 100; index++) set(index, 0);
+  for (let index = 100; index < 200; index++) set(index, 60_000);
+  for (let index = 200; index < 300; index++) keys.delete(keyOf(index));
+  advanceHostClock(500 + LATER);
+  workOff(expirer);
+  expect(expired()).toBe(100);
+  expect(keys.store.size()).toBe(200);
+  advanceHostClock(60_000);
+  workOff(expirer);
+  expect(expired()).toBe(200);
+  expect(keys.store.size()).toBe(100);
+  auditStore(data, geometry);
+});
+
+test('an expired key that is written anew is another', () => {
+  const { keys, expirer, expired, set } = setUp();
+  set(1, 10);
+  advanceHostClock(20);
+  expect(keys.get(keyOf(1))).toBeUndefined();
+  set(1, 0);
+  expect(keys.get(keyOf(1))).toEqual(valueOf(1, 20));
+  advanceHostClock(LATER);
+  workOff(expirer);
+  expect(expired()).toBe(0);
+  expect(keys.store.size()).toBe(1);
+});
+
+test('entries that have moved to another block are found', () => {
+  const { data, keys, expirer, expired, set } = setUp();
+  // Fragments the heap, so that large values can only be placed by moving others.
+  const small: number[] = [];
+  for (let index = 0; set(index, 5000, 700); index++) small.push(index);
+  for (const index of small) if (index % 2 === 0) keys.delete(keyOf(index));
+  let large = 1_000_000;
+  while (set(large, 5000, 200_000)) large++;
+  expect(keys.store.usage().movedBytes).toBeGreaterThan(0);
+  const count = keys.store.size();
+  advanceHostClock(5000 + LATER);
+  workOff(expirer);
+  expect(keys.store.size()).toBe(0);
+  expect(expired()).toBeGreaterThanOrEqual(count);
+  auditStore(data, geometry);
+});
+
+test('one step removes no more than it was allowed', () => {
+  const { expirer, expired, set } = setUp();
+  for (let index = 0; index < 1000; index++) set(index, 10);
+  advanceHostClock(LATER);
+  for (let before = 0; expirer.work(4); before = expired()) expect(expired() - before).toBeLessThanOrEqual(4);
+  expect(expired()).toBe(1000);
+});
+
+test('a removal is no effect of the request in hand', () => {
+  const { data, expirer, expired, set } = setUp();
+  set(1, 10);
+  set(2, 0);
+  const record = workerBase(geometry, 0);
+  const before = [data.words[record + WorkerRecord.done], data.words[record + WorkerRecord.effects]];
+  advanceHostClock(LATER);
+  workOff(expirer);
+  expect(expired()).toBe(1);
+  expect([data.words[record + WorkerRecord.done], data.words[record + WorkerRecord.effects]]).toEqual(before);
+});
+
+test('a key that is set over and over leaves no trail', () => {
+  const { expirer, set } = setUp();
+  for (let round = 0; round < 20_000; round++) set(7, 60_000);
+  expect(expirer.items).toBeLessThanOrEqual(10);
+});
+
+test('items of entries that are gone are forgotten when there are many', () => {
+  const { keys, expirer, set } = setUp();
+  for (let index = 0; index < 100; index++) set(index, 3_600_000);
+  let most = 0;
+  let isBehind = false;
+  for (let round = 0; round < 300_000; round++) {
+    set(500, 3_000_000 + (round % 1000) * 200);
+    keys.delete(keyOf(500));
+    // As the task loop does.
+    if (isBehind || round % 32 === 0) isBehind = expirer.work(2);
+    most = Math.max(most, expirer.items);
+  }
+  expect(most).toBeLessThan(200_000);
+  advanceHostClock(3_600_000 + LATER);
+  workOff(expirer);
+  expect(keys.store.size()).toBe(0);
+  expect(expirer.items).toBe(0);
+});
+
+test('when the heap is full, what has expired makes room', () => {
+  const { data, keys, set } = setUp();
+  let count = 0;
+  while (set(count, 1000, 10_000)) count++;
+  expect(count).toBeGreaterThan(100);
+  expect(set(count, 0, 10_000)).toBe(false);
+  advanceHostClock(1000 + LATER);
+  for (let index = 0; index < count; index++) expect(set(10_000 + index, 0, 10_000)).toBe(true);
+  expect(keys.get(keyOf(10_000 + count - 1))).toEqual(valueOf(10_000 + count - 1, 10_000));
+  auditStore(data, geometry);
+});
+
+test('another thread goes on after a walk over the store', () => {
+  const big = smallGeometry({ maxMemoryBytes: 8 * MIB });
+  const data = newSegment(big);
+  const dead = new KeyStore(data, big);
+  for (let index = 0; index < 5000; index++) {
+    dead.set(keyOf(index), valueOf(index, 10), 0, index % 5 === 0 ? 0 : hostMs() + 1000 + index);
+  }
+  const next = new KeyStore(data, big, 1);
+  const expirer = next.store.startExpiry({ from: 0, to: big.buckets });
+  expect(expirer.isIdle).toBe(false);
+  workOff(expirer);
+  expect(expirer.items).toBe(4000);
+  advanceHostClock(6000 + LATER);
+  workOff(expirer);
+  expect(next.store.size()).toBe(1000);
+});
