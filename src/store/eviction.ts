@@ -89,6 +89,8 @@ export class Eviction {
   begin(): void {
     this.#fruitless = 0;
     this.report(false);
+    // What has expired goes first.
+    this.#store.expirer?.work(POPS);
     if (this.#sinceCount < RECOUNT) return;
     this.#sinceCount = 0;
     this.#entries = this.#store.size();

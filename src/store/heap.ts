@@ -152,7 +152,7 @@ export class Heap {
     let enough = Math.min(heapBytes / 2, 2 * units * UNIT_BYTES + heapBytes * RESERVE);
     let evictable = Math.max(EVICTED_TIMES * bytes, heapBytes / 4);
     eviction.begin();
-    const near = this.#blocks.borrow(bytes, NEAR);
+    const near = this.#place(bytes) || this.#blocks.borrow(bytes, NEAR);
     if (near !== 0) return near;
     for (let fruitless = 0; evictable > 0 && fruitless < eviction.patience;) {
       if (this.#compactor.freeBytes() - this.#blocks.freeBucketBytes() >= enough) {

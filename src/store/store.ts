@@ -18,6 +18,7 @@ import {
 } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
+import { EntryMover } from './entry-mover.js';
 import { Eviction, type EvictionParts } from './eviction.js';
 import { type BucketRange, Expirer } from './expirer.js';
 import { flushStore } from './flush.js';
@@ -65,7 +66,7 @@ export class Store {
     this.#record = workerBase(geometry, worker);
     this.map = new HashMap(data, geometry, worker, log);
     this.#eviction = eviction && new Eviction(this, geometry, worker, eviction);
-    this.heap = new Heap(data, geometry, worker, this, pins, this.#eviction);
+    this.heap = new Heap(data, geometry, worker, new EntryMover(this, this.#eviction), pins, this.#eviction);
   }
 
   /** From now on what expires is removed in time. @param unknown buckets that may have such entries already */
@@ -286,35 +287,9 @@ export class Store {
     return flushStore(this);
   }
 
-  /** Bytes of the block that the entry needs. Called by the heap, with no lock held. */
+  /** Bytes of the block that the entry needs. */
   bytesOf(granule: number): number {
     return this.map.bytesOf(granule);
-  }
-
-  /** Called by the heap to empty a stretch of memory: moves an entry that is published, and no other. */
-  relocate(from: number, to: number): boolean {
-    const hash = this.map.hashOf(from);
-    this.lock(hash);
-    try {
-      if (!this.map.findEntry(hash, from) || !this.copyEntry(from, to, this.map.expiresAtOf(from))) return false;
-      this.map.move(hash, from, to);
-      return true;
-    } finally {
-      this.unlock(hash);
-    }
-  }
-
-  /** Called by the heap, for an entry that can be moved nowhere: evicts it if it is published, and no other. */
-  evict(granule: number): boolean {
-    const hash = this.map.hashOf(granule);
-    this.lock(hash);
-    try {
-      if (this.#eviction === undefined || !this.map.findEntry(hash, granule)) return false;
-      this.#eviction.takeOut(this.map.foundWord, hash, granule);
-      return true;
-    } finally {
-      this.unlock(hash);
-    }
   }
 
   /** An overflow bucket in reserve, because none can be allocated with compaction under a lock. */

@@ -240,7 +240,10 @@ test('a death while blocks that were let go of are freed', () => {
   expect(waiting.store.heap.usage().pinnedBlocks).toBe(3);
 });
 
-/** Each death is that of a worker that evicts for one request; no effect of that may stand in its record. */
+/**
+ * Each death is that of a worker that evicts for one request; no effect of that may stand in its record.
+ * Seen to fail when an eviction counts as an effect of the request.
+ */
 function expectEachDeathInEvictionIsRepaired(fill: number, bytes: number, stride: number): void {
   const parts = evictionParts(geometry);
   const data = newSegment(geometry);
