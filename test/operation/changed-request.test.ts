@@ -33,7 +33,9 @@ describe.each(WRITES)('%s', (name) => {
       request.read(0, 0);
       response.begin(0, 0);
       const batch = new BatchReader(request);
-      const context = { store, maxValueBytes: 99, batch, scratch: new Scratch(4096), statistics: () => expect.fail() };
+      const askForSnapshot = () => 0;
+      const scratch = new Scratch(4096);
+      const context = { store, maxValueBytes: 99, batch, scratch, askForSnapshot, statistics: () => expect.fail() };
       OPERATIONS.find((one) => one?.name === operation)?.apply(request, response, context);
       return ctl.words[base + Slot.status] ?? -1;
     };

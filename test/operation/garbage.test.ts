@@ -119,6 +119,7 @@ describe('a worker', () => {
     maxValueBytes: 8192,
     batch: new BatchReader(request),
     scratch: new Scratch(64 * 1024),
+    askForSnapshot: () => 0,
     statistics: () => ({}) as never,
   };
 

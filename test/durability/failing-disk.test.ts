@@ -1,0 +1,107 @@
+/**
+ * A disk that fails under a server: writes are refused or wait, reads go on, nothing that was acknowledged is missing later,
+ * and the service goes on by itself once the disk does.
+ */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { type KvsClient, KvsError, type ServerEvent } from '#dist/index.js';
+
+import { Peer } from '../fixtures/processes.js';
+import { regionName } from '../fixtures/region.js';
+import { connect, startServerProcess } from '../fixtures/service.js';
+
+interface Scene {
+  readonly name: string;
+  readonly dir: string;
+  readonly server: Peer;
+  /** Lets the disk fail, or (undefined) work again. */
+  fail(fault: string | undefined): void;
+}
+
+async function startOnBadDisk(sync: 'always' | 'everysec'): Promise<Scene> {
+  const name = regionName();
+  const dir = mkdtempSync(join(tmpdir(), 'kvs-faults-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const faults = join(dir, 'faults');
+  const log = join(dir, 'log');
+  const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
+  const options = { name, workers: 2, maxMemory: 16 * 2 ** 20, dir: log, sync };
+  const server = await Peer.startWith(settings, 'service/server', JSON.stringify(options));
+  const fail = (fault: string | undefined): void =>
+    fault === undefined ? rmSync(faults) : writeFileSync(faults, fault);
+  return { name, dir: log, server, fail };
+}
+
+/** Writes until the server refuses. @returns what was acknowledged */
+async function writeUntilRefused(client: KvsClient, acknowledged: Map<string, string>): Promise<KvsError> {
+  for (let i = 0; ; i++) {
+    const key = `bad ${i}`;
+    try {
+      await client.set(key, `${i}`, { timeoutMs: 400 });
+      acknowledged.set(key, `${i}`);
+    } catch (error) {
+      if (!(error instanceof KvsError)) throw error;
+      if (error.code === 'ERR_KVS_NOT_DURABLE') return error;
+      // Waits for the disk; whether it will have happened is not known.
+      expect(error).toMatchObject({ code: 'ERR_KVS_TIMEOUT', executed: 'unknown' });
+    }
+  }
+}
+
+async function writeUntilTaken(client: KvsClient): Promise<void> {
+  for (;;) {
+    try {
+      await client.set('taken', 'again');
+      return;
+    } catch (error) {
+      if (!(error instanceof KvsError) || error.code !== 'ERR_KVS_NOT_DURABLE') throw error;
+    }
+  }
+}
+
+/** The server and all its memory are gone; the next one has the files. */
+async function loseMachine({ server, name, dir }: Scene): Promise<KvsClient> {
+  await server.kill();
+  for (const file of readdirSync('/dev/shm')) if (file.startsWith(`kvs.${name}.`)) rmSync(join('/dev/shm', file));
+  await startServerProcess({ dir }, name);
+  return connect(name);
+}
+
+describe.each([
+  { fault: 'fdatasyncSync EIO', reason: 'failed' },
+  { fault: 'writeSync EIO', reason: 'failed' },
+  { fault: 'writeSync ENOSPC', reason: 'full' },
+  { fault: 'writeSync EROFS', reason: 'failed' },
+])('$fault', ({ fault, reason }) => {
+  test('with `always` nothing is acknowledged meanwhile, and everything that was is there later', async () => {
+    const scene = await startOnBadDisk('always');
+    const client = await connect(scene.name);
+    const acknowledged = new Map<string, string>();
+    for (let i = 0; i < 50; i++) {
+      await client.set(`good ${i}`, `${i}`);
+      acknowledged.set(`good ${i}`, `${i}`);
+    }
+    scene.fail(fault);
+    const waiting = client.set('waiting', 'for the disk');
+    const refusal = await writeUntilRefused(client, acknowledged);
+    expect(refusal).toMatchObject({ code: 'ERR_KVS_NOT_DURABLE', executed: 'no' });
+    await expect(client.del('good 1')).rejects.toMatchObject({ code: 'ERR_KVS_NOT_DURABLE' });
+    await expect(client.incr('number')).rejects.toMatchObject({ code: 'ERR_KVS_NOT_DURABLE' });
+    expect(await client.get('good 7')).toBe('7');
+    expect((await client.stats()).log).toMatchObject({ trouble: reason });
+    scene.fail(undefined);
+    expect(await waiting).toBe(true);
+    acknowledged.set('waiting', 'for the disk');
+    await writeUntilTaken(client);
+    acknowledged.set('taken', 'again');
+    const events = ((await scene.server.tell('events')) as ServerEvent[]).map(({ type }) => type);
+    expect(events).toContain('log-trouble');
+    expect(events).toContain('log-resumed');
+    const later = await loseMachine(scene);
+    for (const [key, value] of acknowledged) expect(await later.get(key), key).toBe(value);
+  });
+});
