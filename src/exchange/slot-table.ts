@@ -16,6 +16,7 @@ import {
   slotOfUse,
   SlotState,
   stateOf,
+  useOf,
   withState,
 } from './slot-word.js';
 
@@ -44,6 +45,17 @@ export class SlotTable {
     let counted = 0;
     for (let slot = 0; slot < this.count; slot++) if (isCounted(stateOf(this.word(slot)))) counted++;
     return counted;
+  }
+
+  /** The uses of slots whose requests wait or are being executed, one after the other. */
+  unfinished(): number[] {
+    const uses: number[] = [];
+    for (let slot = 0; slot < this.count; slot++) {
+      const word = this.word(slot);
+      const state = stateOf(word);
+      if (state === SlotState.submitted || state === SlotState.executing) uses.push(useOf(slot, word));
+    }
+    return uses;
   }
 
   /** FREE → BUILDING for `owner`. @returns the new word, 0 if the slot is not free */

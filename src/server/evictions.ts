@@ -2,6 +2,7 @@
  * Eviction as the server's main thread sees it: decides that there is any, and passes on what was evicted to whoever
  * listens. While nobody does, workers note nothing.
  */
+import { kindOf } from '../errors.js';
 import { CtlHeader, EvictionPolicy, type Geometry } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { EvictionState } from '../store/eviction-state.js';
@@ -30,12 +31,16 @@ export class Evictions {
     this.#state = new EvictionState(this.buffer, geometry);
   }
 
-  add(listener: EvictListener): void {
+  /** @throws TypeError for an event of another name */
+  add(event: 'evict', listener: EvictListener): void {
+    checkEvent(event);
     this.#listeners.add(listener);
     this.#state?.listen(true);
   }
 
-  remove(listener: EvictListener): void {
+  /** @throws TypeError for an event of another name */
+  remove(event: 'evict', listener: EvictListener): void {
+    checkEvent(event);
     this.#listeners.delete(listener);
     if (this.#listeners.size === 0) this.#state?.listen(false);
   }
@@ -46,4 +51,8 @@ export class Evictions {
     const buffers = keys.map((key) => Buffer.from(key.buffer, key.byteOffset, key.byteLength));
     for (const listener of this.#listeners) listener({ keys: buffers, dropped });
   }
+}
+
+function checkEvent(event: unknown): void {
+  if (event !== 'evict') throw new TypeError(`event: expected 'evict', got ${kindOf(event)}`);
 }

@@ -5,9 +5,8 @@
 import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { kindOf, KvsError } from '../errors.js';
+import { KvsError } from '../errors.js';
 import { SlotTable } from '../exchange/slot-table.js';
-import { SlotState, stateOf, useOf } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { type ClientLimits, clientLimits, writeLimits } from '../memory/client-limits.js';
@@ -97,11 +96,8 @@ export class KvsServer {
     try {
       await Promise.all([server.#serve(), server.#log?.start()]);
     } catch (cause) {
-      if (cause instanceof KvsError) {
-        await server.stop({ keep: region.origin.kind === 'taken-over' });
-        throw cause;
-      }
       await server.stop({ keep: region.origin.kind === 'taken-over' });
+      if (cause instanceof KvsError) throw cause;
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
     }
     server.#open();
@@ -194,15 +190,13 @@ export class KvsServer {
    * more than 8,192 keys that nobody has taken yet the rest is only counted, in `dropped`. Without listeners it costs nothing.
    */
   on(event: 'evict', listener: EvictListener): this {
-    checkEvent(event);
-    this.#evictions.add(listener);
+    this.#evictions.add(event, listener);
     return this;
   }
 
   /** Calls `listener` no more. */
   off(event: 'evict', listener: EvictListener): this {
-    checkEvent(event);
-    this.#evictions.remove(listener);
+    this.#evictions.remove(event, listener);
     return this;
   }
 
@@ -230,8 +224,9 @@ export class KvsServer {
   }
 
   async #stop(): Promise<void> {
+    const table = new SlotTable(this.#region.ctl, this.#region.geometry);
     this.#header.enter(RegionState.stopping);
-    const pending = await this.#drain(() => this.#uses().length);
+    const pending = await this.#drain(() => table.unfinished().length);
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
     await this.#endWorkers(RegionState.stopped);
     const isWritten = (await this.#log?.stop(true)) !== false;
@@ -245,7 +240,7 @@ export class KvsServer {
 
   async #leave(): Promise<void> {
     const table = new SlotTable(this.#region.ctl, this.#region.geometry);
-    const asked = this.#uses();
+    const asked = table.unfinished();
     await this.#drain(() => asked.filter((use) => table.isPending(use)).length);
     await this.#endWorkers(RegionState.kept);
     await this.#log?.stop(false);
@@ -270,17 +265,6 @@ export class KvsServer {
       if (pending === 0 || performance.now() >= giveUpAt) return pending;
       await delay(DRAIN_LOOK_MS);
     }
-  }
-
-  /** The uses of slots whose requests are not finished. */
-  #uses(): number[] {
-    const table = new SlotTable(this.#region.ctl, this.#region.geometry);
-    const uses: number[] = [];
-    for (let slot = 0; slot < table.count; slot++) {
-      const word = table.word(slot);
-      if (stateOf(word) === SlotState.submitted || stateOf(word) === SlotState.executing) uses.push(useOf(slot, word));
-    }
-    return uses;
   }
 
   /** Another server waits for the region: leaves it. */
@@ -309,8 +293,4 @@ export class KvsServer {
     this.#log?.snapshots.look(now);
     this.#timer = setTimeout(this.#keepHouse, isBusy ? ROUND_MS : IDLE_ROUND_MS);
   };
-}
-
-function checkEvent(event: unknown): void {
-  if (event !== 'evict') throw new TypeError(`event: expected 'evict', got ${kindOf(event)}`);
 }

@@ -71,7 +71,7 @@ function run(input: WorkerInput): void {
     tell: (keys, dropped) => tell({ type: 'evicted', keys, dropped }),
   };
   const log = input.board === undefined ? undefined : new LogLane(data, geometry, worker);
-  const store = new Store(data, geometry, worker, new Pins(ctl, geometry), log, eviction);
+  const store = new Store(data, geometry, worker, new Pins(ctl, geometry), { log, eviction });
   const expirer = store.startExpiry(input.unknownBuckets);
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);

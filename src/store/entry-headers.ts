@@ -21,10 +21,12 @@ export const entryBytes = (keyBytes: number, valueBytes: number, expires: boolea
 export class EntryHeaders {
   protected readonly words: Int32Array;
   protected readonly floats: Float64Array;
+  readonly #bytes: Buffer;
 
   constructor(data: SegmentViews) {
     this.words = data.words;
     this.floats = data.floats;
+    this.#bytes = data.bytes;
   }
 
   /** Writes the header of a block that is being filled; not readable until put(). @param expiresAt 0: never */
@@ -43,6 +45,22 @@ export class EntryHeaders {
     words[entry + Entry.valueBytes] = valueBytes;
     words[entry + Entry.hash] = hash;
     if (expiresAt !== 0) this.floats[granule * 2 + EXPIRES_AT] = expiresAt;
+  }
+
+  /**
+   * Gives a prepared entry with room for it the expiry of the one it is to replace (0: of none). Under the lock; without
+   * an expiry all that follows the header moves.
+   */
+  inheritExpiry(granule: number, from: number): void {
+    const expiresAt = from === 0 ? 0 : this.expiresAtOf(from);
+    if (expiresAt !== 0) {
+      this.floats[granule * 2 + EXPIRES_AT] = expiresAt;
+      return;
+    }
+    const start = this.keyOffsetOf(granule);
+    const end = this.valueOffsetOf(granule) + this.valueBytesOf(granule);
+    this.#bytes.copyWithin(start - 8, start, end);
+    this.words[(granule << 2) + Entry.shape] &= ~EXPIRES;
   }
 
   /** Of an entry that is not published yet. */

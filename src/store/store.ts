@@ -6,16 +6,7 @@
 import { Status } from '../errors.js';
 import { recordBytes } from '../log/record.js';
 import { copyBytes } from '../memory/copy.js';
-import {
-  BUCKET_BYTES,
-  Entry,
-  EXPIRES,
-  EXPIRES_AT,
-  type Geometry,
-  MAX_KEY_BYTES,
-  WorkerRecord,
-  workerBase,
-} from '../memory/layout.js';
+import { BUCKET_BYTES, type Geometry, MAX_KEY_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
 import { EntryMover } from './entry-mover.js';
@@ -28,9 +19,13 @@ import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
 import type { LogLane } from './log-lane.js';
 
-const EXPIRY_BYTES = 8;
 /** Attempts to allocate, each after some more of what has expired was removed. */
 const MAX_RECLAIMS = 64;
+
+export interface StoreParts {
+  readonly log?: LogLane | undefined;
+  readonly eviction?: EvictionParts | undefined;
+}
 
 export class Store {
   readonly map: HashMap;
@@ -42,23 +37,16 @@ export class Store {
   readonly #worker: number;
   readonly #record: number;
   readonly #eviction: Eviction | undefined;
-
   /** Of the worker, if changes are logged; undefined: they are not. */
   readonly log: LogLane | undefined;
 
   /**
    * @param pins what clients keep in place (memory/pins.ts)
-   * @param log where what changes goes as well
-   * @param eviction undefined: nothing is evicted
+   * @param parts.log where what changes goes as well
+   * @param parts.eviction undefined: nothing is evicted
    */
-  constructor(
-    data: SegmentViews,
-    geometry: Geometry,
-    worker: number,
-    pins: PinnedBlocks,
-    log?: LogLane,
-    eviction?: EvictionParts,
-  ) {
+  constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, parts: StoreParts = {}) {
+    const { log, eviction } = parts;
     this.log = log;
     this.#data = data;
     this.#geometry = geometry;
@@ -113,23 +101,6 @@ export class Store {
       granule = this.heap.allocate(bytes);
     }
     return granule;
-  }
-
-  /**
-   * Gives a prepared entry with room for it the expiry of the one it is to replace (0: of none). Under the lock; without
-   * an expiry all that follows the header moves.
-   */
-  inheritExpiry(granule: number, from: number): void {
-    const { map } = this;
-    const expiresAt = from === 0 ? 0 : map.expiresAtOf(from);
-    if (expiresAt !== 0) {
-      this.#data.floats[granule * 2 + EXPIRES_AT] = expiresAt;
-      return;
-    }
-    const start = map.keyOffsetOf(granule);
-    const end = map.valueOffsetOf(granule) + map.valueBytesOf(granule);
-    this.#data.bytes.copyWithin(start - EXPIRY_BYTES, start, end);
-    this.#data.words[(granule << 2) + Entry.shape] &= ~EXPIRES;
   }
 
   /** Bytes that a copy of the entry needs that expires, or not. Under the lock. */

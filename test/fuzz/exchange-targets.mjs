@@ -86,7 +86,9 @@ export class Served {
     response.begin(SLOT, 0);
     const isSound = request.read(SLOT, 0);
     const batch = new BatchReader(request);
-    const context = { store: this.#store, maxValueBytes: 8192, batch, scratch: new Scratch(65_536), statistics };
+    const scratch = new Scratch(65_536);
+    const askForSnapshot = () => 0;
+    const context = { store: this.#store, maxValueBytes: 8192, batch, scratch, statistics, askForSnapshot };
     if (isSound) operationOf(request.opcode)?.apply(request, response, context);
     return isSound;
   }

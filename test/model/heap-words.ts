@@ -36,7 +36,7 @@ const REAL = {
   exchange: Atomics.exchange,
   compareExchange: Atomics.compareExchange,
 };
-const noRelocation = { bytesOf: () => 0, relocate: () => false };
+const noRelocation = { bytesOf: () => 0, relocate: () => false, evict: () => false };
 
 /** The class of eight blocks in sixteen units, and the bytes of its blocks. */
 const SMALL_CLASS = slabBlocksOf.findIndex((blocks, index) => blocks === 8 && slabUnitsOf[index] === 16);

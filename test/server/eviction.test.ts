@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { type EvictedKeys, KvsClient, KvsServer } from '#dist/index.js';
 
 import { auditedAtRest } from '../fixtures/audited.js';
-import { Peer, until } from '../fixtures/processes.js';
+import { type Peer, until } from '../fixtures/processes.js';
 import { closing, connect, failureOf, randomness, startServer, startServerProcess } from '../fixtures/service.js';
 import { regionName } from '../fixtures/region.js';
 
