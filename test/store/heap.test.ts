@@ -41,6 +41,10 @@ class MarkedHeap {
     return true;
   }
 
+  evict(): boolean {
+    return false;
+  }
+
   allocate(bytes: number): Block | undefined {
     const granule = this.heap.allocate(bytes);
     if (granule === 0) return undefined;
