@@ -55,6 +55,12 @@ export class World {
   region!: OwnedRegion;
   #witness: KvsClient | undefined;
   #evicts = false;
+
+  /** Whether any entry may be gone. */
+  get evicts(): boolean {
+    return this.#evicts;
+  }
+
   #snapshots: Buffer[] = [];
 
   constructor(name: string, { isEmpty = false } = {}) {
@@ -71,7 +77,7 @@ export class World {
     return world;
   }
 
-  /** One that is full, and evicts what is not among what the others have in it. */
+  /** One that is full, and evicts; what the others have in it has been used. */
   static async full(name: string): Promise<World> {
     const world = await World.filled(name);
     world.#evicts = true;
