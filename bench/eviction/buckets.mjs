@@ -9,6 +9,7 @@
 const SLOTS = 64;
 const GHOSTS = 8;
 const MAX_USES = 3;
+const SWEEP_EVERY = 4;
 /** Of the store with values of about 64 bytes. */
 const ENTRIES_PER_BUCKET = 9;
 
@@ -27,7 +28,7 @@ export function bucketS3Fifo(capacity, keys) {
   const usedSlots = new Uint8Array(buckets);
   const ghosts = new Int32Array(buckets * GHOSTS).fill(-1);
   const ring = new Int32Array(buckets * 2);
-  let [head, tail, hand, size, lost, isHandsTurn] = [0, 0, 0, 0, -1, false];
+  let [head, tail, hand, size, steps, unswept] = [0, 0, 0, 0, 0, buckets];
   const bucketOf = (/** @type {number} */ key) => mixed(key + 1) & (buckets - 1);
   const newcomers = () => Math.min(tail - head, buckets);
   const remove = (/** @type {number} */ word) => {
@@ -61,28 +62,31 @@ export function bucketS3Fifo(capacity, keys) {
     }
     return false;
   };
-  const evictInBucket = () => {
+  const isSwept = () => unswept > 0 && unswept-- > 0;
+  const evictInBucket = (/** @type {boolean} */ isSweep) => {
     const bucket = hand++ & (buckets - 1);
     for (let word = bucket * SLOTS; word < bucket * SLOTS + usedSlots[bucket]; word++) {
-      if (keyAt[word] < 0) continue;
-      if (uses[word] > 0) uses[word]--;
-      else {
+      const key = keyAt[word];
+      if (key < 0) continue;
+      if (isSweep && uses[word] === 1) {
         remove(word);
-        if (lost > 0) lost--;
-      }
+        remember(key);
+      } else if (isSweep) uses[word] = 0;
+      else if (uses[word] > 0) uses[word]--;
+      else remove(word);
     }
   };
   const step = () => {
-    if (lost < 0) lost = size - newcomers();
-    isHandsTurn = !isHandsTurn && lost > 0;
-    if (isHandsTurn || !evictNewcomer()) evictInBucket();
+    const isSweep = ++steps % SWEEP_EVERY === 0 && isSwept();
+    if (isSweep || !evictNewcomer()) evictInBucket(isSweep || isSwept());
   };
+  const isFull = () => size >= capacity;
   return (key) => {
     if (wordOf[key] >= 0) {
       if (uses[wordOf[key]] < MAX_USES) uses[wordOf[key]]++;
       return true;
     }
-    while (size >= capacity) step();
+    while (isFull()) step();
     const bucket = bucketOf(key);
     let slot = 0;
     while (keyAt[bucket * SLOTS + slot] >= 0) slot++;

@@ -22,6 +22,8 @@ import { Slabs } from './slabs.js';
 const BORROW_FACTOR = 2;
 /** The same while entries are evicted: a block that is larger by no more is as good. */
 export const NEAR = 1.25;
+/** The same for an entry that would have to go instead. */
+export const ROOMY = 4;
 
 /** The units that a large block of `bytes` takes. */
 export const unitsOf = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES);

@@ -11,7 +11,7 @@ import { holderOf, lock, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import { native } from '../native.js';
-import type { Blocks } from './blocks.js';
+import { type Blocks, ROOMY } from './blocks.js';
 import type { Relocator } from './relocator.js';
 import { RunKind } from './runs.js';
 import { BUCKET_CLASS, blockBytesOf, SHORT_SLAB_UNITS, slabBlocksOf } from './size-class.js';
@@ -282,7 +282,7 @@ export class Compactor {
     const bytes = this.#relocator.bytesOf(from);
     // Only the header of a published entry can be trusted.
     if (bytes <= 0 || bytes > this.#blocks.capacityOf(from)) return true;
-    const to = this.#blocks.allocate(bytes) || (this.#mayEvict ? this.#blocks.borrow(bytes) : 0);
+    const to = this.#blocks.allocate(bytes) || (this.#mayEvict ? this.#blocks.borrow(bytes, ROOMY) : 0);
     if (to === 0) return this.#mayEvict && this.#evictBlock(from);
     if (this.#relocator.relocate(from, to)) {
       this.#blocks.free(from);

@@ -15,8 +15,8 @@ const TAIL = 32;
 const HAND = 64;
 /** Entries whose keys are on their way to a listener; 0 or more while anybody listens, else SILENT. */
 const UNHEARD = 96;
-/** Entries that had no place in the ring when memory was short first, less those the hand has evicted since. */
-const LOST = 112;
+/** Buckets that the hand has not seen since memory was short first; UNKNOWN: it has not been. */
+const UNSWEPT = 112;
 const RING = 128;
 /** Ghosts of a bucket: two to a word. */
 const GHOST_WORDS = 4;
@@ -39,7 +39,7 @@ export class EvictionState {
     const buffer = new SharedArrayBuffer((RING + buckets * 2 + buckets * GHOST_WORDS) * 4);
     const words = new Int32Array(buffer);
     words[UNHEARD] = SILENT;
-    words[LOST] = UNKNOWN;
+    words[UNSWEPT] = UNKNOWN;
     return buffer;
   }
 
@@ -76,16 +76,11 @@ export class EvictionState {
     }
   }
 
-  /** Whether there may be newcomers without a place, which only the hand will find. @param entries in all */
-  hasLost(entries: number): boolean {
-    if (load(this.#words, LOST) === UNKNOWN) cas(this.#words, LOST, UNKNOWN, entries - this.newcomers);
-    return load(this.#words, LOST) > 0;
-  }
-
-  /** The hand has evicted so many. */
-  found(entries: number): void {
-    const lost = load(this.#words, LOST);
-    if (lost > 0) cas(this.#words, LOST, lost, Math.max(0, lost - entries));
+  /** Whether the next bucket for the hand is one of the first round, whose entries count as newcomers. */
+  takeSweep(): boolean {
+    if (load(this.#words, UNSWEPT) === UNKNOWN) cas(this.#words, UNSWEPT, UNKNOWN, this.#bucketMask + 1);
+    const unswept = load(this.#words, UNSWEPT);
+    return unswept > 0 && cas(this.#words, UNSWEPT, unswept, unswept - 1);
   }
 
   /** The next bucket for the hand. */

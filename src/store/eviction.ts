@@ -3,7 +3,8 @@
  * SOSP 2023), with the main queue in the order of the buckets instead of the order of time, so that it needs no memory
  * (docs/adr/0016). A newcomer stays for as long as a tenth of all entries are younger, in a ring; if it was used by then
  * it stays on, else it goes and is remembered by its fingerprint; who comes again while remembered is no newcomer. The
- * others go by a hand that walks the buckets: it takes one use from each entry and evicts those that have none left.
+ * others go by a hand that walks the buckets: it takes one use from each entry and evicts those that have none left. In its
+ * first round all are newcomers to it: the ring has no room for what a store holds when memory is short first.
  * What an eviction changes, it changes by the map's own commit, one stripe's lock at a time; all else is hints.
  */
 import { type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
@@ -17,6 +18,8 @@ const NEW_USES = 1;
 const NEWCOMER_SHARE = 0.1;
 /** With small entries the ring has no room for that many: so much of it is used. */
 const RING_SHARE = 3 / 4;
+/** Of so many steps one is for the first round of the hand: what came before memory was short has no place in the ring. */
+const SWEEP_EVERY = 4;
 /** Newcomers looked at in one step. */
 const POPS = 64;
 /** Evictions after which the entries are counted again. */
@@ -46,8 +49,9 @@ export class Eviction {
   readonly #granuleMask: number;
   /** Entry words that the hand found unused, and what they named. */
   readonly #victims: number[] = [];
-  #entries = 0;
-  #isHandsTurn = false;
+  #steps = 0;
+  /** Whether the hand is at a bucket of its first round. */
+  #isSweep = false;
   #newcomerLimit = 0;
   #sinceCount = RECOUNT;
   #fruitless = 0;
@@ -93,15 +97,19 @@ export class Eviction {
     this.#store.expirer?.work(POPS);
     if (this.#sinceCount < RECOUNT) return;
     this.#sinceCount = 0;
-    this.#entries = this.#store.size();
-    this.#newcomerLimit = Math.max(1, Math.floor(Math.min(this.#entries * NEWCOMER_SHARE, this.#buckets * RING_SHARE)));
+    const entries = this.#store.size();
+    this.#newcomerLimit = Math.max(1, Math.floor(Math.min(entries * NEWCOMER_SHARE, this.#buckets * RING_SHARE)));
   }
 
   /** Evicts a newcomer, or what is unused in the next bucket. With no lock held, no block pending. @returns bytes freed */
   step(): number {
-    this.#isHandsTurn = !this.#isHandsTurn && this.#state.hasLost(this.#entries);
-    let bytes = this.#isHandsTurn ? 0 : this.#evictNewcomer();
-    if (bytes === 0) bytes = this.#evictInBucket(this.#state.nextBucket());
+    const state = this.#state;
+    this.#isSweep = ++this.#steps % SWEEP_EVERY === 0 && state.takeSweep();
+    let bytes = this.#isSweep ? 0 : this.#evictNewcomer();
+    if (bytes === 0) {
+      this.#isSweep ||= state.takeSweep();
+      bytes = this.#evictInBucket(state.nextBucket());
+    }
     this.#fruitless = bytes === 0 ? this.#fruitless + 1 : 0;
     return bytes;
   }
@@ -141,15 +149,19 @@ export class Eviction {
     let bytes = 0;
     for (let index = 0; index < victims.length; index += 2) {
       const word = victims[index + 1];
-      bytes += this.#evict(victims[index], word, map.hashOf(word & this.#granuleMask), false);
+      bytes += this.#evict(victims[index], word, map.hashOf(word & this.#granuleMask), this.#isSweep);
     }
-    this.#state.found(victims.length / 2);
     return bytes;
   }
 
   /** Takes one use from an entry; one that has none left becomes a victim. Without victims for long, the least used. */
   readonly #look = (_granule: number, at: number): void => {
     const uses = this.#marks.usesOf(at);
+    if (this.#isSweep) {
+      if (uses === NEW_USES) this.#victims.push(at, this.#words[at]);
+      else if (uses > NEW_USES) this.#marks.set(at, 0);
+      return;
+    }
     if (uses === 0 || uses < this.#leastUses) {
       if (this.#leastUses > 0) this.#victims.length = 0;
       this.#leastUses = uses;

@@ -136,6 +136,7 @@ describe('wrong usage ends with code 2 and names the option', () => {
     [['--max-memory', '4M', '--max-value', '2M'], '--max-value: expected at most a quarter of --max-memory'],
     [['--shm-dir', '/nowhere'], '--shm-dir: expected a directory'],
     [['--drain-timeout', 'soon'], '--drain-timeout: expected milliseconds'],
+    [['--eviction', 'lru'], '--eviction: expected one of none, s3-fifo, got "lru"'],
     [['--huge-pages', 'no'], '--huge-pages: expected true or false, got "no"'],
     [['--log-level', 'loud'], '--log-level: expected one of'],
     [['--config', '/nowhere.json'], '--config: /nowhere.json cannot be read'],

@@ -32,6 +32,7 @@ describe('precedence', () => {
   test('nothing given is the server "default" that logs what matters', () => {
     const { server, logLevel } = readSettings({}, {});
     expect(server).toMatchObject({ name: 'default', shmDir: '/dev/shm', drainTimeoutMs: 5000, hugePages: true });
+    expect(server.eviction).toBe('none');
     expect(logLevel).toBe('info');
   });
 

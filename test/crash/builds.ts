@@ -7,6 +7,7 @@ import type * as WorkerBellsModule from '#dist/exchange/worker-bells.js';
 import type * as RegionModule from '#dist/memory/region.js';
 import type * as RegionClaimModule from '#dist/memory/region-claim.js';
 import type * as PinsModule from '#dist/memory/pins.js';
+import type * as UseMarksModule from '#dist/memory/use-marks.js';
 import type * as BatchReaderModule from '#dist/operation/batch-reader.js';
 import type * as ScratchModule from '#dist/operation/scratch.js';
 import type * as ConductModule from '#dist/server/conduct.js';
@@ -17,6 +18,7 @@ import type * as RecoveryModule from '#dist/server/recovery.js';
 import type * as ClientListModule from '#dist/server/client-list.js';
 import type * as SweeperModule from '#dist/server/sweeper.js';
 import type * as WarmRestartModule from '#dist/server/warm-restart.js';
+import type * as EvictionStateModule from '#dist/store/eviction-state.js';
 import type * as StoreModule from '#dist/store/store.js';
 
 import type * as Steps from './steps.js';
@@ -33,6 +35,7 @@ async function modulesOf(build: 'dist' | 'mortal') {
     ...(await load<typeof RegionModule>(`${build}/memory/region.js`)),
     ...(await load<typeof RegionClaimModule>(`${build}/memory/region-claim.js`)),
     ...(await load<typeof PinsModule>(`${build}/memory/pins.js`)),
+    ...(await load<typeof UseMarksModule>(`${build}/memory/use-marks.js`)),
     ...(await load<typeof BatchReaderModule>(`${build}/operation/batch-reader.js`)),
     ...(await load<typeof ScratchModule>(`${build}/operation/scratch.js`)),
     ...(await load<typeof ConductModule>(`${build}/server/conduct.js`)),
@@ -43,6 +46,7 @@ async function modulesOf(build: 'dist' | 'mortal') {
     ...(await load<typeof ClientListModule>(`${build}/server/client-list.js`)),
     ...(await load<typeof SweeperModule>(`${build}/server/sweeper.js`)),
     ...(await load<typeof WarmRestartModule>(`${build}/server/warm-restart.js`)),
+    ...(await load<typeof EvictionStateModule>(`${build}/store/eviction-state.js`)),
     ...(await load<typeof StoreModule>(`${build}/store/store.js`)),
   };
 }

@@ -48,6 +48,8 @@ interface Plan {
   readonly name: string;
   readonly point: (world: World) => Point;
   readonly isKill: boolean;
+  /** In a store that is full, and evicts. */
+  readonly isFull?: boolean;
   /** Of steps that are made again and again, so many are one. */
   readonly stride?: number;
 }
@@ -57,6 +59,7 @@ const killing = new Killing(options.writes);
 const first = EXECUTED.filter(({ name: it }) =>
   ['set, in extents of the arena', 'incr', 'mset', 'del and getdel'].includes(it),
 );
+const evicting = EXECUTED.filter(({ name: it }) => ['set, in extents of the arena', 'mset'].includes(it));
 /** A walk over all buckets. */
 const strideOf = (it: string): number => (it === 'keys' ? 101 : 1);
 
@@ -81,6 +84,12 @@ function inPlace(): Plan[] {
       add(`recovery, of ${scenario.name} at ${earlier}`, (world) => recoveryPoint(world, scenario, earlier), 7);
     }
     add(`recovery of a recovery, of ${scenario.name}`, (world) => recoveryPoint(world, scenario, 35, 2), 13);
+  }
+  for (const scenario of evicting) {
+    const add = (role: string, point: Plan['point'], stride: number) =>
+      plans.push({ name: `${role}, evicting, ${scenario.name}`, point, isKill: false, isFull: true, stride });
+    add('server', (world) => serverPoint(world, scenario), 5);
+    add('worker thread', (world) => threadPoint(world, scenario), 3);
   }
   add('start', () => startPoint(name('start')));
   return plans;
@@ -127,6 +136,7 @@ life.countsLoads = !options.writes;
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 let worlds = 0;
+let fullWorld: World | undefined;
 let world = await World.filled(name(`world-${worlds++}`));
 const report: Record<string, { points: number; deaths: number }> = {};
 const failures: string[] = [];
@@ -135,7 +145,8 @@ try {
   const isAsked = (what: string) => (options.is === undefined ? what.includes(options.only) : what === options.is);
   for (const plan of plans.filter(({ name: what }) => isAsked(what))) {
     try {
-      const deaths = await explore(plan, world);
+      if (plan.isFull) fullWorld ??= await World.full(name(`world-${worlds++}`));
+      const deaths = await explore(plan, plan.isFull ? (fullWorld ?? world) : world);
       const role = plan.name.split(',')[0];
       report[role] ??= { points: 0, deaths: 0 };
       report[role].points++;
@@ -146,11 +157,14 @@ try {
       console.log(`FAILED: ${(error as Error).message}`);
       if (options.stack) console.log((error as Error).cause);
       // What is wrong with this one is no matter of the next.
+      await fullWorld?.close();
+      fullWorld = undefined;
       await world.close();
       world = await World.filled(name(`world-${worlds++}`));
     }
   }
 } finally {
+  await fullWorld?.close();
   await world.close();
 }
 const count = (isKill: boolean) =>

@@ -11,8 +11,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { KvsClient, KvsError } from '#dist/index.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { clientsInUse } from '#dist/memory/client-lease.js';
-import { CtlHeader, DataHeader, type Geometry, RegionState, type RegionShape } from '#dist/memory/layout.js';
+import {
+  CtlHeader,
+  DataHeader,
+  EvictionPolicy,
+  type Geometry,
+  RegionState,
+  type RegionShape,
+  WorkerRecord,
+  workerBase,
+} from '#dist/memory/layout.js';
 import type { OwnedRegion } from '#dist/memory/region.js';
+import { MAX_USES } from '#dist/memory/use-marks.js';
 import type { SegmentViews } from '#dist/memory/segment.js';
 
 import { Death, held, life, type Modules, plain } from './builds.js';
@@ -44,6 +54,13 @@ export class World {
   readonly name: string;
   region!: OwnedRegion;
   #witness: KvsClient | undefined;
+  #evicts = false;
+
+  /** Whether any entry may be gone. */
+  get evicts(): boolean {
+    return this.#evicts;
+  }
+
   #snapshots: Buffer[] = [];
 
   constructor(name: string, { isEmpty = false } = {}) {
@@ -56,6 +73,26 @@ export class World {
     const world = new World(name);
     await world.keep();
     await world.write(BEFORE as Record<string, string>);
+    await world.keep();
+    return world;
+  }
+
+  /** One that is full, and evicts; what the others have in it has been used. */
+  static async full(name: string): Promise<World> {
+    const world = await World.filled(name);
+    world.#evicts = true;
+    world.ctl.words[CtlHeader.eviction] = EvictionPolicy['s3-fifo'];
+    const useAll = async (): Promise<void> => {
+      for (let use = 0; use < MAX_USES; use++) await world.read(Object.keys(BEFORE));
+    };
+    await useAll();
+    const counter = workerBase(world.geometry, WORKER) / 2 + WorkerRecord.evicted;
+    for (let filler = 0; world.data.floats[counter] === 0; filler++) {
+      await world.write({ [`filler ${filler}`]: 'f'.repeat(filler % 3 === 0 ? 5000 : 40) });
+    }
+    const { marksOffset, ctlBytes } = world.geometry;
+    world.ctl.bytes.fill(0, marksOffset, ctlBytes);
+    await useAll();
     await world.keep();
     return world;
   }
@@ -124,7 +161,14 @@ export class World {
     const { ctl, data, geometry } = this;
     const queue = new modules.TaskQueue(ctl, geometry);
     if (queue.isEmpty()) return;
-    const store = new modules.Store(data, geometry, WORKER, new modules.Pins(ctl, geometry));
+    const eviction = this.#evicts
+      ? {
+          state: new modules.EvictionState(modules.EvictionState.allocate(geometry), geometry),
+          marks: new modules.UseMarks(ctl, geometry),
+          tell: () => {},
+        }
+      : undefined;
+    const store = new modules.Store(data, geometry, WORKER, new modules.Pins(ctl, geometry), eviction);
     const bells = new modules.BellRinger(ctl, geometry.clientsOffset, this.region.paths.bell);
     const executor = new modules.Executor({
       ctl,

@@ -190,7 +190,7 @@ export class StoreWords {
     this.#blocks[blockOf(this.#map.remove(key.hash))] = undefined;
   }
 
-  /** As Store.relocate(). */
+  /** As EntryMover.relocate(). */
   move(key: Key, to: number): void {
     const from = granuleOf(this.#blocks.indexOf(key));
     const granule = granuleOf(to);

@@ -135,7 +135,7 @@ test('a full store of one policy is taken over with another', async () => {
   const first = await KvsServer.start({ name, ...SMALL });
   const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
   let count = 0;
-  while ((await client.set(`key ${count}`, VALUE).catch(() => false)) === true) count++;
+  while (await client.set(`key ${count}`, VALUE).catch(() => false)) count++;
   await first.stop({ keep: true });
   const second = await KvsServer.start({ name, ...SMALL, eviction: 's3-fifo' });
   for (let index = 0; index < 2000; index++) expect(await client.set(`more ${index}`, VALUE)).toBe(true);
@@ -156,9 +156,9 @@ test('a server that is killed while it evicts leaves nothing behind, ten times',
   let server: Peer = await startServerProcess(options, name);
   const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 60_000 }));
   const last = new Map<string, number>();
-  let isOver = false;
+  const over = new AbortController();
   const write = async (): Promise<void> => {
-    for (let round = 0; !isOver; round++) {
+    for (let round = 0; !over.signal.aborted; round++) {
       const pending: Promise<unknown>[] = [];
       for (let i = 0; i < 64; i++) {
         const key = `key ${random(20_000)}`;
@@ -176,13 +176,11 @@ test('a server that is killed while it evicts leaves nothing behind, ten times',
     await server.kill();
     server = await startServerProcess(options, name);
   }
-  isOver = true;
+  over.abort();
   await writing;
   let entries = 0;
   for await (const [key, value] of client.entries()) {
-    expect((value as string).startsWith(`${key} ${last.get(key)} `), `${key}: ${String(value).slice(0, 40)}`).toBe(
-      true,
-    );
+    expect(value.startsWith(`${key} ${last.get(key)} `), `${key}: ${value.slice(0, 40)}`).toBe(true);
     entries++;
   }
   expect(entries).toBeGreaterThan(500);

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 
 import { BUCKET_ENTRIES, Entry, type Geometry } from '#dist/memory/layout.js';
 import type { SegmentViews } from '#dist/memory/segment.js';
+import { EntryMover } from '#dist/store/entry-mover.js';
 import { Found, Reader, type SoughtKey } from '#dist/store/reader.js';
 
 import { randomness } from '../fixtures/service.js';
@@ -131,7 +132,7 @@ test('an entry that was moved is no longer there, not even once it is back; its 
   const first = lookUp(all, name);
   const home = first.entryWord & (2 ** geometry.granuleBits - 1);
   const move = (from: number, to: number) => {
-    expect(store.relocate(from, to)).toBe(true);
+    expect(new EntryMover(store, undefined).relocate(from, to)).toBe(true);
     store.heap.free(from);
   };
   const away = store.heap.allocate(store.bytesOf(home));
