@@ -49,7 +49,10 @@ function terminalStream(terminal: NodeJS.WriteStream): DestinationStream {
 
 type DurabilityEvent = Extract<ServerEvent, { readonly type: `log-${string}` | 'snapshot' | 'snapshot-failed' }>;
 
+const isDurability = (event: ServerEvent): event is DurabilityEvent => /^(log-|snapshot)/.test(event.type);
+
 export function logEvent(log: Logger, event: ServerEvent): void {
+  if (isDurability(event)) return logDurability(log, event);
   switch (event.type) {
     case 'recovered': {
       const { type, ...counts } = event;
@@ -104,8 +107,6 @@ export function logEvent(log: Logger, event: ServerEvent): void {
     case 'drain-timeout':
       log.warn({ event: event.type, pending: event.pending }, `given up: ${event.pending} requests in flight`);
       break;
-    default:
-      logDurability(log, event);
   }
 }
 

@@ -108,9 +108,10 @@ export class LogKeeper {
 
   #work(isLast = false): void {
     if (this.#isInTrouble && (isLast || performance.now() >= this.#retryAt)) this.#retry();
-    // What waits for the disk waits for one batch at a time.
-    const isOne = this.#parts.sync === 'always' && !isLast;
-    for (let areThereMore = this.#append(); areThereMore && !isOne;) areThereMore = this.#append();
+    while (this.#append()) {
+      // What waits for the disk waits for one batch at a time.
+      if (this.#parts.sync === 'always' && !isLast) break;
+    }
     if (isLast || this.#isSyncDue()) this.#syncAll();
     this.#publishFigures();
     this.#parts.settle(load(this.#words, this.#control + LogControl.durableCell));
