@@ -168,7 +168,7 @@ export class World {
           tell: () => {},
         }
       : undefined;
-    const store = new modules.Store(data, geometry, WORKER, new modules.Pins(ctl, geometry), eviction);
+    const store = new modules.Store(data, geometry, WORKER, new modules.Pins(ctl, geometry), { eviction });
     const bells = new modules.BellRinger(ctl, geometry.clientsOffset, this.region.paths.bell);
     const executor = new modules.Executor({
       ctl,
