@@ -88,8 +88,8 @@ function inPlace(): Plan[] {
   for (const scenario of evicting) {
     const add = (role: string, point: Plan['point'], stride: number) =>
       plans.push({ name: `${role}, evicting, ${scenario.name}`, point, isKill: false, isFull: true, stride });
-    add('server', (world) => serverPoint(world, scenario), 5);
-    add('worker thread', (world) => threadPoint(world, scenario), 3);
+    add('server', (world) => serverPoint(world, scenario), 101);
+    add('worker thread', (world) => threadPoint(world, scenario), 71);
   }
   add('start', () => startPoint(name('start')));
   return plans;
