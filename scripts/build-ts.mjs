@@ -1,6 +1,6 @@
-/** Compiles src/ to dist/, deletes from dist/ what no source file stands for any more, and bundles kvs-server. */
+/** Compiles src/ to dist/, deletes from dist/ what no source file stands for any more, and bundles the commands. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -22,7 +22,5 @@ const { status } = spawnSync(process.execPath, [require.resolve('typescript/bin/
 for (const file of existsSync('dist') ? outputs() : []) {
   if (!existsSync(path.join('src', file.replace(OUTPUT, '.ts')))) rmSync(path.join('dist', file));
 }
-const client = 'dist/cli/kvs-client.js';
-if (existsSync(client)) chmodSync(client, 0o755);
 if (status === 0) await bundle();
 process.exitCode = status ?? 1;

@@ -30,7 +30,7 @@ function loadAsUser(tarball) {
   }
   const script = `import('shm-kvs').then((api) => console.log('loaded:', Object.keys(api).join(' ')))`;
   run(process.execPath, ['--input-type=module', '--eval', script], { cwd: folder });
-  for (const command of ['bin/kvs-server.js', 'dist/cli/kvs-client.js']) {
+  for (const command of ['bin/kvs-server.js', 'bin/kvs-client.js']) {
     run(process.execPath, [path.join(installed, command), '--help'], { stdio: 'ignore' });
   }
 }

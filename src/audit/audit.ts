@@ -4,6 +4,7 @@
  * look suspects counts only if later looks find the very same, and what a running server sets right by itself gets the
  * time that it takes for that. It writes nothing, and every walk over shared words ends, whatever they say.
  */
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { CtlHeader, RegionState, SERVER_LEASE_BYTE, UNIT_BYTES } from '../memory/layout.js';

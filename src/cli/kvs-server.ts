@@ -3,6 +3,7 @@
  * kvs-server: runs one server until it is told to stop. Logs go to stdout; why it does not start goes to stderr.
  */
 import { constants } from 'node:os';
+import { performance } from 'node:perf_hooks';
 
 import { Command, CommanderError, Option } from 'commander';
 import type { Logger } from 'pino';
@@ -33,8 +34,8 @@ JSON: {"name": "sessions", "maxMemory": "2GiB", "maxValue": 65536, "logLevel": "
 keys after the flags: maxMemory for --max-memory.
 
 SIGTERM or SIGINT: no new requests, those in flight are finished, the region is removed
-(with --keep it is left to the next server), exit code 0. A second one ends the server at
-once (exit code 143 or 130).
+(with --keep it is left to the next server), exit code 0. A second one, half a second later
+or more, ends the server at once (exit code 143 or 130); the region is left as by a crash.
 
 A server that starts goes on with what a dead one of its name has left: all data, and the
 requests in flight. It starts empty if that is of another version, damaged, or of another
@@ -74,14 +75,21 @@ function parseCommandLine(argv: readonly string[]): ServerSettings {
   return readSettings(flags, process.env, config === true ? undefined : config);
 }
 
+/**
+ * Signals that come together are one: a Ctrl-C reaches all processes of a terminal, and those that started us (npm,
+ * process managers) pass theirs on.
+ */
+const SAME_SIGNAL_MS = 500;
+
 /** @returns a promise of the first signal to stop; the second ends the process */
 function signalToStop(): Promise<'SIGINT' | 'SIGTERM'> {
   return new Promise((resolve) => {
-    let isStopping = false;
+    let stoppingAt = Infinity;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
-        if (isStopping) process.exit(128 + constants.signals[signal]);
-        isStopping = true;
+        const now = performance.now();
+        if (now - stoppingAt > SAME_SIGNAL_MS) process.exit(128 + constants.signals[signal]);
+        stoppingAt = Math.min(stoppingAt, now);
         resolve(signal);
       });
     }

@@ -1,4 +1,6 @@
 /** Commands about the server: ping, stats, doctor, bench. */
+import { performance } from 'node:perf_hooks';
+
 import { numberArgument } from './arguments.js';
 import { type Command, type CommandOptions, UsageError } from './command.js';
 import { parseByteSize } from './figures.js';

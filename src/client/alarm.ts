@@ -1,4 +1,6 @@
 /** A timer that goes off at the earliest of the times it is set by, and at the latest after one tick. */
+import { performance } from 'node:perf_hooks';
+
 export class Alarm {
   readonly #tickMs: number;
   readonly #onDue: () => void;

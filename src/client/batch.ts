@@ -2,6 +2,8 @@
  * Operations on many keys: cut into parts that each fit one hand-off, all of them handed over at once. Parts take
  * effect one by one; a batch is not a transaction.
  */
+import { performance } from 'node:perf_hooks';
+
 import { itemBytes } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
 import { KvsError, type KvsErrorCode } from '../errors.js';

@@ -2,6 +2,8 @@
  * The blocking calls of a client: spin briefly, then sleep on the slot's word in bounded slices, looking after the
  * server's life in between. They share slots and order with the asynchronous calls, which they move along as they wait.
  */
+import { performance } from 'node:perf_hooks';
+
 import { SpinBudget } from '../exchange/spin-budget.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';

@@ -2,6 +2,7 @@
  * The client's tie to a server: one session at a time, made again by itself when the server was replaced. Attaching is
  * quick and blocking, so both kinds of calls share it.
  */
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { KvsError } from '../errors.js';

@@ -2,6 +2,8 @@
  * How long a client stays away that was expelled before it connects again, under another index: each time in a row twice
  * as long as before. It may be innocent: whoever can write into shared memory can act in its name (ADR 14).
  */
+import { performance } from 'node:perf_hooks';
+
 import type { Session } from './session.js';
 
 const FIRST_MS = 1000;

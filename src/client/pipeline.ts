@@ -3,17 +3,16 @@
  * issued. Completions are looked for from setImmediate for some microseconds, then the event loop sleeps until the
  * doorbell rings. A timer, unref'd, looks after deadlines and a server that died; an idle client has none of these.
  */
-import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
 
 import type { Executed, KvsError } from '../errors.js';
+import { USUAL_SPIN_MS } from '../exchange/spin-budget.js';
 import { Alarm } from './alarm.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
 import { lost, timedOut } from './failures.js';
 import type { Session } from './session.js';
 
-/** How long completions are polled for after the last one; polling on a single CPU would only delay the worker. */
-const POLL_MS = availableParallelism() > 1 ? 0.05 : 0;
 /** Bounds how late a dead server is noticed, and how long a lost ring delays an answer. */
 const TICK_MS = 50;
 /** Calls with more time than this have their clock started by the next tick: late by that, and without a look at a clock. */
@@ -64,7 +63,7 @@ export class Pipeline {
     if (this.queuedCount === 0 && session.start(call, this.#inFlight.length) === 'started') this.#inFlight.push(call);
     else this.#enqueue(call);
     this.#watchOver(call);
-    if (!this.#isPolling && !this.#isArmed) this.#poll(performance.now() + POLL_MS);
+    if (!this.#isPolling && !this.#isArmed) this.#poll(performance.now() + USUAL_SPIN_MS);
   }
 
   /** A session that takes new calls; calls on an old one are ended. @throws KvsError ERR_KVS_SERVER_GONE */
@@ -184,11 +183,11 @@ export class Pipeline {
     const moved = this.advance();
     if (this.isIdle) return this.#rest();
     const now = performance.now();
-    if (moved) return this.#poll(now + POLL_MS);
+    if (moved) return this.#poll(now + USUAL_SPIN_MS);
     if (now < this.#pollUntil) return this.#poll(this.#pollUntil);
     this.#arm();
     // SYNC: the last look after arming; pairs with the worker's look at `armed` after DONE.
-    if (this.advance()) this.#poll(now + POLL_MS);
+    if (this.advance()) this.#poll(now + USUAL_SPIN_MS);
   };
 
   #arm(): void {

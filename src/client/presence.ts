@@ -2,6 +2,8 @@
  * Whether somebody serves a region, and for how long it is worth waiting if nobody does: a server that has died may be
  * followed by another, which goes on with the region and all requests in it.
  */
+import { performance } from 'node:perf_hooks';
+
 import { RegionState } from '../memory/layout.js';
 import { isServerAlive, type Region, regionState } from '../memory/region.js';
 

@@ -1,4 +1,6 @@
 /** Runs calls and batches: as a promise, blocking, or as a job that a Task looks at. */
+import { performance } from 'node:perf_hooks';
+
 import { KvsError } from '../errors.js';
 import { Batch } from './batch.js';
 import { BlockingCalls } from './blocking.js';

@@ -6,9 +6,9 @@
  * Now and then a long look finds out whether both sides could do without sleeping again. Private to one thread.
  */
 import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
 
 const MIN_MS = 0.004;
-const USUAL_MS = 0.05;
 const MAX_MS = 0.1;
 /** Every so many failures in a row the look is a long one. */
 const PROBE_FAILURES = 16;
@@ -16,9 +16,11 @@ const LOOKS_PER_CLOCK = 32;
 
 /** On a single CPU, whoever is waited for needs it. */
 const isAlone = availableParallelism() === 1;
+/** How long to look, as a rule, after something has come. */
+export const USUAL_SPIN_MS = isAlone ? 0 : 0.05;
 
 export class SpinBudget {
-  #limitMs = USUAL_MS;
+  #limitMs = USUAL_SPIN_MS;
   #failures = 0;
 
   /** @returns whether `isThere` became true within the budget */
@@ -41,7 +43,7 @@ export class SpinBudget {
   /** @param tookMs until the look before the last, or 0 */
   #succeed(tookMs: number): true {
     this.#failures = 0;
-    this.#limitMs = Math.min(MAX_MS, Math.max(USUAL_MS, 2 * tookMs));
+    this.#limitMs = Math.min(MAX_MS, Math.max(USUAL_SPIN_MS, 2 * tookMs));
     return true;
   }
 }

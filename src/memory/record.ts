@@ -41,7 +41,7 @@ export function record<Spec extends Readonly<Record<string, Field | Alignment>>>
   sizeBytes: number,
   spec: Spec,
 ): RecordLayout<FieldNames<Spec>> {
-  const layout: Record<string, number> = {};
+  const offsets: [string, number][] = [];
   let offset = 0;
   for (const [name, field] of Object.entries(spec)) {
     if ('alignment' in field) {
@@ -49,12 +49,13 @@ export function record<Spec extends Readonly<Record<string, Field | Alignment>>>
       continue;
     }
     offset = roundUp(offset, field.unit);
-    layout[name] = offset / field.unit;
+    offsets.push([name, offset / field.unit]);
     offset += field.bytes;
   }
   if (offset > sizeBytes) throw new Error(`record of ${offset} bytes does not fit ${sizeBytes}`);
-  layout['sizeBytes'] = sizeBytes;
-  return Object.freeze(layout) as RecordLayout<FieldNames<Spec>>;
+  offsets.push(['sizeBytes', sizeBytes]);
+  // Made at once: property by property, the long ones would become hash tables, looked up at every access.
+  return Object.freeze(Object.fromEntries(offsets)) as RecordLayout<FieldNames<Spec>>;
 }
 
 /** The smallest multiple of `step` that is not below `value`. */

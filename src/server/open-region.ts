@@ -2,6 +2,7 @@
  * How a server gets a region that is ready to be served, whatever another has left under its name: claims it, recovers
  * what is in it, or puts it aside and makes a new one; for a take-over, first asks the one that runs to leave.
  */
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { KvsError } from '../errors.js';

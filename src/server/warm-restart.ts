@@ -5,6 +5,8 @@
  * Each phase may be cut off by a death and is then done again by the next server; after too many of those the region is
  * put aside (memory/region-claim.ts).
  */
+import { performance } from 'node:perf_hooks';
+
 import { hashWords } from '../codec/hash.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import { DataHeader, MAX_WORKERS, workerBase } from '../memory/layout.js';
