@@ -23,13 +23,14 @@ import { mixes } from './sections/mixes.mjs';
 import { restart } from './sections/restart.mjs';
 import { scaling } from './sections/scaling.mjs';
 import { start } from './sections/start.mjs';
+import { ttl } from './sections/ttl.mjs';
 import { valueSections } from './sections/values.mjs';
 
 /** @import { Context, Results, Section } from './sections/context.mjs' */
 /** @import { Options } from './options.mjs' */
 
 /** @type {Section[]} */
-const sections = [limits, ...valueSections, mixes, lookup, scaling, memory, idle, start, restart, churn];
+const sections = [limits, ...valueSections, mixes, lookup, scaling, memory, idle, start, restart, ttl, churn];
 
 const options = readOptions(process.argv.slice(2));
 if (options.isList) {

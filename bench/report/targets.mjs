@@ -236,5 +236,6 @@ function judgeFigures(to) {
   to.atMost('server start to first answer, within a process', numbers['start.withinMs'], 300, 'ms');
   to.atMost('server start to first answer, kvs-server', numbers['start.programMs'], 300, 'ms');
   to.atMost('restart to first answer, 1,000,000 entries', numbers['restart.1000000Ms'], 1000, 'ms');
+  to.atMost('cost of a TTL on GET', numbers['ttl.directCostPercent'], 3, '%');
   to.atLeast('heap usable after churn', numbers['churn.usablePercent'], 80, ' %');
 }
