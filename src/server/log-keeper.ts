@@ -238,7 +238,10 @@ export class LogKeeper {
   }
 
   #isThereWork(depth: number): boolean {
-    if (this.#board.isStopping || this.#board.syncAsked !== undefined) return true;
+    if (this.#board.isStopping) return true;
+    // What cannot be written now is not looked at again and again.
+    const isUsable = this.#writer.state !== 'failed' && this.#writer.state !== 'full';
+    if (isUsable && this.#board.syncAsked !== undefined) return true;
     if (depth !== LogSleep.idle || this.#isInTrouble) return false;
     return !this.#feed.isEmpty || this.#parts.isAnyDue(load(this.#words, this.#control + LogControl.durableCell));
   }

@@ -25,6 +25,7 @@ describe('precedence', () => {
       stripes: 64,
       maxMemoryBytes: 32 * 2 ** 20,
       maxValueBytes: 2 ** 20,
+      logBytes: 0,
     });
     expect(logLevel).toBe('warn');
   });

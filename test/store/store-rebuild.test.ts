@@ -1,13 +1,15 @@
 /**
  * A store that is rebuilt from its map: what is sound stays, what is damaged is dropped and counted and never served,
  * and the heap holds what the map names and no more.
- * Seen to fail when: an entry's incarnation, lengths, hash, key or version is not looked at; blocks are taken twice;
+ * Seen to fail when: an entry's incarnation, lengths, hash, key, version or expiry is not looked at; blocks are taken twice;
  * the chain of a damaged overflow bucket is followed; pinned blocks are given out; versions begin again.
  */
 import { expect, test } from 'vitest';
 
-import { Entry, HeapControl, SlabHeader, Stripe, WorkerRecord, workerBase } from '#dist/memory/layout.js';
+import { hostMs } from '#dist/memory/clock.js';
+import { Entry, EXPIRES_AT, HeapControl, SlabHeader, Stripe, WorkerRecord, workerBase } from '#dist/memory/layout.js';
 import type { SegmentViews } from '#dist/memory/segment.js';
+
 import { HashMap } from '#dist/store/hash-map.js';
 import { Reader } from '#dist/store/reader.js';
 import { Runs } from '#dist/store/runs.js';
@@ -119,6 +121,18 @@ test.each<[string, (scene: Scene, entry: number) => void]>([
   spoil(all, all.granuleOf(KEY) << 2);
   expect(rebuild(all.data)).toEqual({ entries: KEYS - 1, dropped: 1 });
   expectAllBut(all, new Set([KEY]));
+});
+
+test.each([Number.NaN, 0, -1, 1e300, Infinity])('an entry that expires at %d is dropped', (moment) => {
+  const all = scene(hashOf, 100);
+  const { data, keys, granuleOf } = all;
+  const expiresAt = hostMs() + 3_600_000;
+  for (const index of [7, 8]) keys.set(keyOf(index), valueOf(index, sizeOf(index)), 0, expiresAt);
+  keys.store.rest();
+  data.floats[granuleOf(7) * 2 + EXPIRES_AT] = moment;
+  expect(rebuild(data)).toEqual({ entries: 99, dropped: 1 });
+  expect(all.map.expiresAtOf(granuleOf(8))).toBe(expiresAt);
+  expectAllBut(all, new Set([7]), 100);
 });
 
 test('of two words that name one block, one is dropped; of two entries of one key, the later', () => {
