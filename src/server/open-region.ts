@@ -36,6 +36,8 @@ const TAKEOVER_LOOK_MS = 1;
 export interface OpenedRegion {
   readonly region: OwnedRegion;
   readonly log: OpenedLog | undefined;
+  /** Whether entries in it may expire. */
+  readonly mayExpire: boolean;
 }
 
 /**
@@ -69,10 +71,10 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
     new WorkerBells(region.ctl).reset();
     new TaskQueue(region.ctl, region.geometry).reset();
     Store.format(region.data, region.geometry);
-    if (directory === undefined) return { region, log: undefined };
+    if (directory === undefined) return { region, log: undefined, mayExpire: false };
     const { log, loaded } = loadStore(region, directory);
     onEvent({ type: 'log-loaded', ...loaded });
-    return { region, log };
+    return { region, log, mayExpire: true };
   } catch (error) {
     directory?.close();
     giveBack(region);
@@ -107,8 +109,9 @@ function recover(
     }
   }
   try {
-    onEvent({ type: 'recovered', ...recoverRegion(region, new TaskQueue(ctl, geometry)) });
-    return { region, log };
+    const recovered = recoverRegion(region, new TaskQueue(ctl, geometry));
+    onEvent({ type: 'recovered', ...recovered });
+    return { region, log, mayExpire: recovered.expiring > 0 };
   } catch (cause) {
     return { reason: `it could not be recovered: ${(cause as Error).message}` };
   }

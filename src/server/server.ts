@@ -94,7 +94,7 @@ export class KvsServer {
     const { region } = opened;
     const server = new KvsServer(resolved, opened, histograms, pool);
     try {
-      await Promise.all([server.#serve(), server.#log?.start()]);
+      await Promise.all([server.#serve(opened.mayExpire), server.#log?.start()]);
     } catch (cause) {
       await server.stop({ keep: region.origin.kind === 'taken-over' });
       if (cause instanceof KvsError) throw cause;
@@ -151,7 +151,7 @@ export class KvsServer {
     this.#pool = pool;
   }
 
-  #serve(): Promise<void> {
+  #serve(mayExpire: boolean): Promise<void> {
     const work = {
       parked: this.#parked,
       conduct: this.#conduct,
@@ -159,7 +159,7 @@ export class KvsServer {
       board: this.#log === undefined ? undefined : this.#board,
       answersDurable: this.#options.log?.sync === 'always',
     };
-    return this.#pool.serve(this.#region, this.#recovery, work, this.#evictions);
+    return this.#pool.serve(this.#region, this.#recovery, work, this.#evictions, mayExpire);
   }
 
   /** From here on it answers. */

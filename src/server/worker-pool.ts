@@ -45,17 +45,25 @@ export class WorkerPool {
     for (let worker = 0; worker < this.#histograms.length; worker++) this.#boot(worker);
   }
 
-  /** Gives booting threads the region to work on. Resolves when every one does. */
-  async serve(region: OwnedRegion, recovery: WorkerRecovery, work: ServerWork, evictions: Evictions): Promise<void> {
+  /**
+   * Gives booting threads the region to work on. Resolves when every one does.
+   * @param mayExpire whether there may be entries in it that expire
+   */
+  async serve(
+    region: OwnedRegion,
+    recovery: WorkerRecovery,
+    work: ServerWork,
+    evictions: Evictions,
+    mayExpire: boolean,
+  ): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
     const histograms = this.#histograms;
     const shared = { ...work, answers: AnswerQuota.allocate(), eviction: evictions.buffer };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery, evictions };
     const workers = histograms.length;
-    // Each looks at its share of what is there already.
-    const isFilled = region.origin.kind === 'taken-over' || work.board !== undefined;
-    const share = (isFilled ? geometry.buckets : 0) / workers;
+    // Each looks at its share of what is there already, if any of that may expire.
+    const share = (mayExpire ? geometry.buckets : 0) / workers;
     for (let worker = 0; worker < workers; worker++) {
       this.#employ(worker, { from: Math.floor(worker * share), to: Math.floor((worker + 1) * share) });
     }
