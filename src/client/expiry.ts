@@ -29,9 +29,22 @@ export const MAX_TTL_MS = 3_155_760_000_000;
 /** What has passed has passed. */
 const LONG_AGO = 1;
 
+const NAMES: readonly string[] = ['timeoutMs', 'signal', 'ttlMs', 'expiresAt', 'keepTtl'];
+
+/** What is misspelt here would make a value stay for good. */
+function checkNames(options: object): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`options must be an object such as { ttlMs: 60000 }, got ${kindOf(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!NAMES.includes(name)) throw new TypeError(`options may have ${NAMES.join(', ')}, got ${name}`);
+  }
+}
+
 /** @returns what a request says in Slot.expiresAt. @throws TypeError, RangeError */
 export function expiryOf(options: WriteOptions | undefined): number {
   if (options === undefined) return 0;
+  checkNames(options);
   const { ttlMs, expiresAt, keepTtl } = options;
   if (keepTtl !== undefined && typeof keepTtl !== 'boolean') {
     throw new TypeError(`keepTtl must be true or false, got ${kindOf(keepTtl)}`);

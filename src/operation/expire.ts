@@ -36,7 +36,8 @@ function reschedule(request: RequestView, store: Store, expiresAt: number): numb
     store.lock(hash);
     try {
       const found = store.find(hash, request.source, request.keyOffset, request.keyBytes);
-      if (found !== 0 && store.copyEntry(found, block, expiresAt)) old = store.put(hash, block);
+      const isChange = found !== 0 && (expiresAt !== 0 || store.map.expiresAtOf(found) !== 0);
+      if (isChange && store.copyEntry(found, block, expiresAt)) old = store.put(hash, block);
     } finally {
       store.unlock(hash);
     }

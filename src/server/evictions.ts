@@ -31,16 +31,16 @@ export class Evictions {
     this.#state = new EvictionState(this.buffer, geometry);
   }
 
-  /** @throws TypeError for an event of another name */
+  /** @throws TypeError for an event of another name, or what is no function */
   add(event: 'evict', listener: EvictListener): void {
-    checkEvent(event);
+    checkListener(event, listener);
     this.#listeners.add(listener);
     this.#state?.listen(true);
   }
 
-  /** @throws TypeError for an event of another name */
+  /** @throws TypeError as add() */
   remove(event: 'evict', listener: EvictListener): void {
-    checkEvent(event);
+    checkListener(event, listener);
     this.#listeners.delete(listener);
     if (this.#listeners.size === 0) this.#state?.listen(false);
   }
@@ -53,6 +53,7 @@ export class Evictions {
   }
 }
 
-function checkEvent(event: unknown): void {
+function checkListener(event: unknown, listener: unknown): void {
   if (event !== 'evict') throw new TypeError(`event: expected 'evict', got ${kindOf(event)}`);
+  if (typeof listener !== 'function') throw new TypeError(`listener: expected a function, got ${kindOf(listener)}`);
 }

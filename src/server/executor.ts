@@ -187,6 +187,7 @@ export class Executor {
     } catch (error) {
       this.#counters[this.#record / 2 + WorkerRecord.errors + opcode]++;
       response.unreserve();
+      this.#context.store.abandon();
       response.status(Status.internal);
       this.#onFailure(operation.name, error);
     } finally {

@@ -17,6 +17,7 @@ import { regionIdOf } from '../memory/region-files.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { viewsOf } from '../memory/segment.js';
 import { resetLanes } from '../store/log-feed.js';
+import { leastLaneBytes } from '../store/log-lane.js';
 import { catchUp } from './log-catch-up.js';
 import { LogLoader } from './log-loader.js';
 import type { LogOptions } from './options.js';
@@ -97,7 +98,7 @@ export function forgetLog({ words }: OwnedRegion['data'], geometry: Geometry): v
 
 /** Whether each of so many workers has room for two of the largest records. */
 export const hasRoomForWorkers = ({ logBytes, maxValueBytes }: Geometry, workers: number): boolean =>
-  laneSize(logBytes, workers) >= 2 * recordBytes(MAX_KEY_BYTES, maxValueBytes) + 64;
+  laneSize(logBytes, workers) >= leastLaneBytes(maxValueBytes);
 
 const wordsOf = (id: string): number[] => [
   Number.parseInt(id.slice(0, 8), 16) | 0,

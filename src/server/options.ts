@@ -4,10 +4,10 @@ import path from 'node:path';
 
 import * as v from 'valibot';
 
-import { recordBytes } from '../log/record.js';
 import type { Repair } from '../log/repair.js';
-import { type EvictionPolicy, MAX_KEY_BYTES, type RegionShape } from '../memory/layout.js';
+import type { EvictionPolicy, RegionShape } from '../memory/layout.js';
 import { defaultShmDir, LIMITS } from '../memory/region-files.js';
+import { leastLaneBytes } from '../store/log-lane.js';
 import { roundUp } from '../memory/record.js';
 import {
   directory,
@@ -234,7 +234,7 @@ function logOptions(given: v.InferOutput<typeof serverOptionsSchema>, maxMemoryB
 }
 
 function logBytesOf(asked: number | undefined, memory: number, maxValueBytes: number, workers: number): number {
-  const needed = workers * (2 * recordBytes(MAX_KEY_BYTES, maxValueBytes) + 128);
+  const needed = workers * leastLaneBytes(maxValueBytes);
   if (asked !== undefined && asked < needed) {
     throw new TypeError(
       `invalid server options: logMemory: expected at least ${needed} for ${workers} workers and values of ` +

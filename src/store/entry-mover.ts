@@ -34,7 +34,7 @@ export class EntryMover implements Relocator {
     const hash = map.hashOf(granule);
     map.lock(hash);
     try {
-      if (this.#eviction === undefined || !map.findEntry(hash, granule)) return false;
+      if (this.#eviction === undefined || !map.findEntry(hash, granule) || !map.canLogRemoval(granule)) return false;
       this.#eviction.takeOut(map.foundWord, hash, granule);
       return true;
     } finally {

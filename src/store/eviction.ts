@@ -58,6 +58,8 @@ export class Eviction {
   #leastUses = 0;
   #keys: Buffer[] = [];
   #dropped = 0;
+  /** Whether the log takes nothing: then nothing is evicted, as it would be back after a restart. */
+  #isBlocked = false;
 
   constructor(store: Store, geometry: Geometry, worker: number, { state, marks, tell }: EvictionParts) {
     this.#store = store;
@@ -86,12 +88,14 @@ export class Eviction {
 
   /** Steps in a row without a victim after which there is nothing to be had. */
   get patience(): number {
+    if (this.#isBlocked) return 0;
     return this.#buckets + 2 * MAX_FRUITLESS;
   }
 
   /** Begins to make room for one request. */
   begin(): void {
     this.#fruitless = 0;
+    this.#isBlocked = false;
     this.report(false);
     // What has expired goes first.
     this.#store.expirer?.work(POPS);
@@ -104,6 +108,8 @@ export class Eviction {
   /** Evicts a newcomer, or what is unused in the next bucket. With no lock held, no block pending. @returns bytes freed */
   step(): number {
     const state = this.#state;
+    this.#isBlocked = this.#store.log?.admitRemoval() === false;
+    if (this.#isBlocked) return 0;
     this.#isSweep = ++this.#steps % SWEEP_EVERY === 0 && state.takeSweep();
     let bytes = this.#isSweep ? 0 : this.#evictNewcomer();
     if (bytes === 0) {
@@ -182,6 +188,7 @@ export class Eviction {
     try {
       if (this.#words[at] !== word || !this.#isNamed(word, hash)) return 0;
       granule = word & this.#granuleMask;
+      if (!map.canLogRemoval(granule)) return 0;
       bytes = this.#store.bytesOf(granule);
       if (isRemembered) this.#state.remember(hash);
       this.takeOut(at, hash, granule);

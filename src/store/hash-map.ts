@@ -151,19 +151,25 @@ export class HashMap extends EntryHeaders {
 
   /** Takes the entry that find() found out of the map. Under the stripe's lock. @returns its granule; retire it */
   remove(hash: number, done = 1): number {
-    return this.#take(this.#foundWord, hash, done, 1);
+    return this.#take(this.#foundWord, hash, done, 1, this.#log);
   }
 
-  /** Takes what the word `at` names out of the map: no effect of the request in hand. Under the stripe's lock. */
+  /**
+   * Takes what the word `at` names out of the map: no effect of the request in hand. Under the stripe's lock; what has
+   * not been deleted must not come back from the log: canLogRemoval() first.
+   */
   evict(at: number, hash: number): number {
-    return this.#take(at, hash, this.words[this.#record + WorkerRecord.done], 0);
+    return this.#take(at, hash, this.words[this.#record + WorkerRecord.done], 0, this.#log);
   }
 
-  #take(at: number, hash: number, done: number, effects: number): number {
+  /** Whether there is room in the log, if there is one, to say that an entry is evicted. */
+  canLogRemoval(granule: number): boolean {
+    return this.#log?.hasRoomFor(granule) !== false;
+  }
+
+  #take(at: number, hash: number, done: number, effects: number, log: LogLane | undefined): number {
     const stripe = this.#stripeBase(hash & this.#stripeMask);
     const granule = this.words[at] & this.#granuleMask;
-    // That an entry has expired its record says itself: this one is for clocks that are set back, if there is room.
-    const log = effects > 0 || this.#log?.hasRoomFor(granule) === true ? this.#log : undefined;
     log?.stage(RecordOperation.remove, granule);
     const old = this.#commit(at, 0, done, effects, log);
     this.words[stripe + Stripe.entryCount] = this.words[stripe + Stripe.entryCount] - 1;
@@ -182,7 +188,9 @@ export class HashMap extends EntryHeaders {
       for (let at = first; at < first + BUCKET_ENTRIES; at++) {
         const word = words[at];
         if (word === 0 || ((word ^ hash) & tagMask) !== 0 || !this.isExpired(word & this.#granuleMask)) continue;
-        return this.#take(at, hash, words[this.#record + WorkerRecord.done], 0);
+        // That it has expired its record says itself: another is for clocks that are set back, if there is room.
+        const log = this.canLogRemoval(word & this.#granuleMask) ? this.#log : undefined;
+        return this.#take(at, hash, words[this.#record + WorkerRecord.done], 0, log);
       }
       const overflow = words[first + BUCKET_ENTRIES];
       if (overflow === 0) return 0;

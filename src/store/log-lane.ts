@@ -25,6 +25,7 @@ import {
   type Geometry,
   GRANULE_BYTES,
   KEY_BYTES_MASK,
+  MAX_KEY_BYTES,
   workerBase,
   WorkerRecord,
 } from '../memory/layout.js';
@@ -56,6 +57,10 @@ export function laneViews(
   };
 }
 
+/** What a lane must hold at least, so that the largest record always finds room beside one of a removal. */
+export const leastLaneBytes = (maxValueBytes: number): number =>
+  2 * (recordBytes(MAX_KEY_BYTES, maxValueBytes) + recordBytes(MAX_KEY_BYTES, 0)) + 128;
+
 export class LogLane {
   readonly #data: SegmentViews;
   readonly #words: Int32Array;
@@ -69,6 +74,8 @@ export class LogLane {
   /** Of the record published last: position of its cell; and how many this thread has published. */
   lastCell = 0;
   published = 0;
+  /** Bytes that the request in hand was admitted for and has not used: what else is logged meanwhile leaves them free. */
+  #reserved = 0;
 
   constructor(data: SegmentViews, geometry: Geometry, worker: number) {
     this.#data = data;
@@ -87,9 +94,19 @@ export class LogLane {
     return this.#place(bytes) !== NO_ROOM;
   }
 
-  /** Whether the record of an entry that goes fits now. */
+  /** Whether the record of an entry that goes, though no request asks for that, fits now beside what was admitted. */
   hasRoomFor(granule: number): boolean {
-    return this.hasRoom(recordBytes(this.#words[(granule << 2) + Entry.shape] & KEY_BYTES_MASK, 0));
+    return this.hasRoom(recordBytes(this.#words[(granule << 2) + Entry.shape] & KEY_BYTES_MASK, 0) + this.#reserved);
+  }
+
+  /** Waits until hasRoomFor() any entry, bounded. With no lock held. @returns false: the log takes nothing now */
+  admitRemoval(): boolean {
+    return this.#awaitRoom(recordBytes(MAX_KEY_BYTES, 0) + this.#reserved, ROOM_TRIES) && this.trouble === 0;
+  }
+
+  #awaitRoom(bytes: number, tries: number): boolean {
+    for (let i = 0; i < tries && this.trouble === 0 && !this.hasRoom(bytes); i++) this.waitForRoom(ROOM_SLICE_MS);
+    return this.hasRoom(bytes);
   }
 
   /** Why nothing may be written, 0: it may. */
@@ -155,14 +172,13 @@ export class LogLane {
 
   /** As Store.admit(). @param isUntouched whether nothing of the request is done yet: then it may go back to the queue */
   admit(bytes: number, isUntouched: boolean): Status {
-    if (this.trouble !== 0) return Status.notDurable;
-    if (this.hasRoom(bytes)) return Status.ok;
+    this.#reserved = 0;
     // What is half done is not put back: it waits here.
-    const tries = isUntouched ? 1 : ROOM_TRIES;
-    for (let i = 0; i < tries && !this.hasRoom(bytes); i++) this.waitForRoom(ROOM_SLICE_MS);
+    const hasRoom = this.#awaitRoom(bytes, isUntouched ? 1 : ROOM_TRIES);
     if (this.trouble !== 0) return Status.notDurable;
-    if (this.hasRoom(bytes)) return Status.ok;
-    return isUntouched ? Status.busy : Status.notDurable;
+    if (!hasRoom) return isUntouched ? Status.busy : Status.notDurable;
+    this.#reserved = bytes;
+    return Status.ok;
   }
 
   /** Waits until a batch was written, at most `timeoutMs`. With no lock held. */

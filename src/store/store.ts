@@ -204,6 +204,11 @@ export class Store {
     return this.map.remove(hash, done);
   }
 
+  /** An operation has failed half way: frees the block that it was about to publish, or has replaced. With no lock held. */
+  abandon(): void {
+    this.retire(this.#data.words[this.#record + WorkerRecord.pendingBlock]);
+  }
+
   /** Frees an entry that is no longer in the map; 0 is ignored. */
   retire(granule: number): void {
     if (granule !== 0) this.heap.free(granule);
