@@ -74,6 +74,9 @@ export class Calls<V> {
   }
 
   post(key: Key, value: V, options?: PostOptions): Call<boolean> {
+    if (options !== undefined && 'keepTtl' in options) {
+      throw new TypeError('post inserts only and takes ttlMs or expiresAt, got keepTtl');
+    }
     return this.#withValue(post, key, value, options);
   }
 
