@@ -29,6 +29,8 @@ import type { Access } from './explore.js';
 export const WORKERS = 2;
 const RUN_BINS = 160;
 const UNIT_WORDS = UNIT_BYTES / 4;
+/** Of a run: header, bitmap and links. */
+const HEAD_WORDS = 16;
 /** As they are before anything is explored. */
 const REAL = {
   load: Atomics.load,
@@ -46,8 +48,8 @@ export const LARGE = 9 * UNIT_BYTES;
 
 export type Block = readonly [granule: number, bytes: number];
 
-function must(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(what);
+function must(condition: boolean, what: () => string): asserts condition {
+  if (!condition) throw new Error(what());
 }
 
 export class HeapWords {
@@ -63,6 +65,7 @@ export class HeapWords {
   readonly #table: number;
   readonly #heap: number;
   readonly #pin: number;
+  readonly #classLock: number;
 
   constructor(heapUnits: number) {
     const workersOffset = 128;
@@ -81,6 +84,7 @@ export class HeapWords {
     this.#table = unitTableOffset / 4;
     this.#heap = heapOffset / 4;
     this.#pin = 8;
+    this.#classLock = (sizeClassesOffset + SMALL_CLASS * SizeClass.sizeBytes) / 4 + SizeClass.lock;
     const { words } = this.#raw;
     const fill = (value: number, first: number, end: number) => {
       for (let index = first; index < end; index++) store(words, index, value);
@@ -127,7 +131,8 @@ export class HeapWords {
     });
     for (const index of frees) heap.free(blocks[index][0]);
     // What is free holds whatever was there: behind the links, where a slab has its header and bitmap.
-    for (let unit = 0; unit < this.#runs.units; unit += this.#runs.lengthOf(unit)) {
+    for (let unit = 0, length = 1; unit < this.#runs.units && length > 0; unit += length) {
+      length = this.#runs.lengthOf(unit);
       const first = this.#heap + unit * UNIT_WORDS;
       if (this.#runs.kindOf(unit) === RunKind.free) this.words.fill(-1, first + 3, first + 9);
     }
@@ -147,10 +152,6 @@ export class HeapWords {
     return this.isLock(index) && index !== this.#control + HeapControl.runLock && index !== this.#classLock;
   }
 
-  get #classLock(): number {
-    return (this.geometry.sizeClassesOffset + SMALL_CLASS * SizeClass.sizeBytes) / 4 + SizeClass.lock;
-  }
-
   /** A lock that is held is waited for; how, is lock.test.ts. */
   isBlocked(kind: Access['kind'], index: number): boolean {
     return kind === 'cas' && this.words[index] !== 0;
@@ -159,10 +160,9 @@ export class HeapWords {
   /** @param worker -1: a client */
   isHidden(kind: Access['kind'], index: number, worker: number): boolean {
     if (index === this.#pin || this.isLock(index)) return false;
-    const [hasRuns, hasClass] = [this.#control + HeapControl.runLock, this.#classLock].map(
-      (lock) => (this.words[lock] & 0xff) === worker + 1,
-    );
-    const where = `word ${index}, ${kind} by worker ${worker}`;
+    const hasRuns = this.#holds(this.#control + HeapControl.runLock, worker);
+    const hasClass = this.#holds(this.#classLock, worker);
+    const where = () => `word ${index}, ${kind} by worker ${worker}`;
     if (index < this.#control) {
       must(Math.floor((index - workerBase(this.geometry, worker)) / (WorkerRecord.sizeBytes / 4)) === 0, where);
       return true;
@@ -173,8 +173,12 @@ export class HeapWords {
     const isSeen =
       isHead || (index >= this.#table && index < this.#heap) || index === this.#control + HeapControl.limbo;
     // Whether the limbo is empty, and which slab a block is in, is looked at without a lock.
-    must(isHeld || (kind === 'load' && isSeen), `${where}: without the lock that guards it`);
+    must(isHeld || (kind === 'load' && isSeen), () => `${where()}: without the lock that guards it`);
     return isHeld && !(isSeen && (kind !== 'load' || !hasRuns));
+  }
+
+  #holds(lock: number, worker: number): boolean {
+    return (this.words[lock] & 0xff) === worker + 1;
   }
 
   /** Whether blocks share memory. */
@@ -186,8 +190,8 @@ export class HeapWords {
   checkPublished(published: readonly Block[]): void {
     const heap = new Heap(this.#raw, this.geometry, 0, noRelocation, this.#pins);
     const pinned = this.words[this.#pin];
-    for (const [granule] of published) must(heap.isUsed(granule), `${granule} is published and free`);
-    must(pinned === 0 || heap.isUsed(pinned), `${pinned} is pinned and free`);
+    for (const [granule] of published) must(heap.isUsed(granule), () => `${granule} is published and free`);
+    must(pinned === 0 || heap.isUsed(pinned), () => `${pinned} is pinned and free`);
   }
 
   /** All of the server dies now: what the next one makes of the heap holds what the map names, and the pinned block. */
@@ -195,6 +199,8 @@ export class HeapWords {
     const { words } = this.#next;
     let key = published.join();
     for (let index = 0; index < this.words.length; index++) {
+      // Of a block itself nothing is looked at but its first words.
+      if (index >= this.#heap && (index - this.#heap) % UNIT_WORDS === HEAD_WORDS) index += UNIT_WORDS - HEAD_WORDS;
       if (this.words[index] !== 0) key += ` ${index} ${this.words[index]}`;
     }
     if (this.#restarted.has(key)) return;
@@ -215,7 +221,7 @@ export class HeapWords {
     const rebuild = new HeapRebuild(this.#next, this.geometry);
     rebuild.begin();
     for (const [granule, bytes] of published) {
-      must(rebuild.locate(granule, false) >= bytes && rebuild.take(), `${granule} is not found after a restart`);
+      must(rebuild.locate(granule, false) >= bytes && rebuild.take(), () => `${granule} is not found after a restart`);
     }
     rebuild.takePinned(words[this.#pin]);
     rebuild.end();
@@ -235,14 +241,14 @@ export class HeapWords {
     const limbo = heap.pinnedBlocks();
     const expected = [...published.map(([granule]) => granule), ...limbo].sort((a, b) => a - b).join();
     const used = [...heap.usedBlocks()].map(({ granule }) => granule).join();
-    must(used === expected, `${when}in use: ${used}, named: ${expected}`);
+    must(used === expected, () => `${when}in use: ${used}, named: ${expected}`);
     const { words } = data;
     for (let worker = 0; worker < WORKERS; worker++) {
       for (const note of BLOCK_NOTES) {
-        must(words[workerBase(this.geometry, worker) + note] === 0, `${when}worker ${worker} has a note`);
+        must(words[workerBase(this.geometry, worker) + note] === 0, () => `${when}worker ${worker} has a note`);
       }
     }
-    must(words[this.#control + HeapControl.limboBlocks] === limbo.length, `${when}the limbo is miscounted`);
+    must(words[this.#control + HeapControl.limboBlocks] === limbo.length, () => `${when}the limbo is miscounted`);
     this.#checkRuns(words, when);
     this.#checkClass(words, when);
   }
@@ -254,19 +260,19 @@ export class HeapWords {
       const word = words[this.#table + unit];
       length = word & (2 ** 28 - 1);
       const kind = word >>> 28;
-      must(length > 0 && kind !== RunKind.inner, `${when}no run at unit ${unit}`);
-      must(length === 1 || words[this.#table + unit + length - 1] === length - 1, `${when}no end of run ${unit}`);
-      must(!(isAfterFree && kind === RunKind.free), `${when}two free runs side by side at ${unit}`);
+      must(length > 0 && kind !== RunKind.inner, () => `${when}no run at unit ${unit}`);
+      must(length === 1 || words[this.#table + unit + length - 1] === length - 1, () => `${when}no end of run ${unit}`);
+      must(!(isAfterFree && kind === RunKind.free), () => `${when}two free runs side by side at ${unit}`);
       isAfterFree = kind === RunKind.free;
       if (isAfterFree) {
         free.push(`${unit}+${length}`);
         freeUnits += length;
       } else if (kind === RunKind.large) large++;
     }
-    must(words[this.#control + HeapControl.freeUnits] === freeUnits, `${when}free units are miscounted`);
-    must(words[this.#control + HeapControl.largeRuns] === large, `${when}large runs are miscounted`);
+    must(words[this.#control + HeapControl.freeUnits] === freeUnits, () => `${when}free units are miscounted`);
+    must(words[this.#control + HeapControl.largeRuns] === large, () => `${when}large runs are miscounted`);
     const listed = this.#listedRuns(words, when).join();
-    must(listed === free.join(), `${when}listed runs: ${listed}, free: ${free.join()}`);
+    must(listed === free.join(), () => `${when}listed runs: ${listed}, free: ${free.join()}`);
   }
 
   #listedRuns(words: Int32Array, when: string): string[] {
@@ -274,10 +280,13 @@ export class HeapWords {
     for (let bin = 0; bin < RUN_BINS; bin++) {
       let run = words[this.#control + HeapControl.bins + bin];
       const isMapped = (words[this.#control + HeapControl.binMap + (bin >> 5)] & (1 << (bin & 31))) !== 0;
-      must(isMapped === (run !== 0), `${when}bin ${bin} is mapped: ${isMapped}`);
+      must(isMapped === (run !== 0), () => `${when}bin ${bin} is mapped: ${isMapped}`);
       for (let previous = 0; run !== 0 && listed.length <= this.#runs.units;) {
         const link = this.#heap + (run - 1) * UNIT_WORDS;
-        must(words[link + 1] === previous && binOf(words[link + 2]) === bin, `${when}run ${run - 1} is listed wrongly`);
+        must(
+          words[link + 1] === previous && binOf(words[link + 2]) === bin,
+          () => `${when}run ${run - 1} is listed wrongly`,
+        );
         listed.push([run - 1, words[link + 2]]);
         previous = run;
         run = words[link];
@@ -295,24 +304,24 @@ export class HeapWords {
       const header = this.#heap + unit * UNIT_WORDS;
       const bits = words[header + SlabHeader.sizeBytes / 4] & 0xff;
       const used = [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (bits & (1 << bit)) !== 0).length;
-      must(words[header + SlabHeader.usedBlocks] === used, `${when}blocks of slab ${unit} are miscounted`);
+      must(words[header + SlabHeader.usedBlocks] === used, () => `${when}blocks of slab ${unit} are miscounted`);
       slabs++;
       free += 8 - used;
       if (used < 8) partial.push(unit);
     }
-    must(words[line + SizeClass.slabs] === slabs, `${when}slabs are miscounted`);
-    must(words[line + SizeClass.freeBlocks] === free, `${when}free blocks are miscounted`);
+    must(words[line + SizeClass.slabs] === slabs, () => `${when}slabs are miscounted`);
+    must(words[line + SizeClass.freeBlocks] === free, () => `${when}free blocks are miscounted`);
     const listed: number[] = [];
     for (let at = words[line + SizeClass.partial], previous = 0; at !== 0 && listed.length <= this.#runs.units;) {
       const header = this.#heap + (at - 1) * UNIT_WORDS;
-      must(words[header + SlabHeader.previous] === previous, `${when}slab ${at - 1} is listed wrongly`);
+      must(words[header + SlabHeader.previous] === previous, () => `${when}slab ${at - 1} is listed wrongly`);
       listed.push(at - 1);
       previous = at;
       at = words[header + SlabHeader.next];
     }
-    must(listed.sort((a, b) => a - b).join() === partial.join(), `${when}listed slabs: ${listed.join()}`);
+    must(listed.sort((a, b) => a - b).join() === partial.join(), () => `${when}listed slabs: ${listed.join()}`);
     const empty = words[line + SizeClass.empty] - 1;
     const isEmpty = () => (words[this.#heap + empty * UNIT_WORDS + SlabHeader.sizeBytes / 4] & 0xff) === 0;
-    must(empty < 0 || (partial.includes(empty) && isEmpty()), `${when}slab ${empty} is kept, and not empty`);
+    must(empty < 0 || (partial.includes(empty) && isEmpty()), () => `${when}slab ${empty} is kept, and not empty`);
   }
 }
