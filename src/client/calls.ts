@@ -7,7 +7,7 @@ import type { Codec } from '../codec/codec.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
 import { checkText } from '../codec/text.js';
 import { kindOf, KvsError } from '../errors.js';
-import { MAX_KEY_BYTES } from '../memory/layout.js';
+import { KEEP_EXPIRY, MAX_KEY_BYTES } from '../memory/layout.js';
 import { cas } from '../operation/cas.js';
 import { del } from '../operation/del.js';
 import { exists } from '../operation/exists.js';
@@ -74,10 +74,9 @@ export class Calls<V> {
   }
 
   post(key: Key, value: V, options?: PostOptions): Call<boolean> {
-    if (options !== undefined && 'keepTtl' in options) {
-      throw new TypeError('post inserts only and takes ttlMs or expiresAt, got keepTtl');
-    }
-    return this.#withValue(post, key, value, options);
+    const call = this.#withValue(post, key, value, options);
+    if (call.expiresAt !== KEEP_EXPIRY) return call;
+    throw new TypeError('post inserts only and takes ttlMs or expiresAt, got keepTtl');
   }
 
   cas(key: Key, expectedVersion: number, value: V, options?: WriteOptions): Call<boolean> {
