@@ -14,9 +14,12 @@ import {
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 
+/** What an entry that expires takes more than one that does not. */
+export const EXPIRY_BYTES = 8;
+
 /** Bytes of the block that an entry needs. */
 export const entryBytes = (keyBytes: number, valueBytes: number, expires: boolean): number =>
-  ENTRY_HEADER_BYTES + (expires ? 8 : 0) + pad4(keyBytes) + valueBytes;
+  ENTRY_HEADER_BYTES + (expires ? EXPIRY_BYTES : 0) + pad4(keyBytes) + valueBytes;
 
 export class EntryHeaders {
   protected readonly words: Int32Array;

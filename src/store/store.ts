@@ -71,7 +71,7 @@ export class Store {
 
   /**
    * Allocates and fills an entry from bytes in another segment. With no lock held.
-   * @param expiresAt when it expires (hostMs()), 0: never; any other number makes room for inheritExpiry()
+   * @param expiresAt when it expires (hostMs()), 0: never; any other number makes room for map.inheritExpiry()
    * @returns its granule, to be published or discarded; 0 when the heap is full
    */
   prepare(

@@ -64,8 +64,9 @@ testPlants(
       'entry-block',
       (s) => {
         const granule = s.freeBlock(s.slab());
+        const bucket = s.emptyBucket();
         const at = addWord(s, granule);
-        return [['entry-block', `bucket ${s.crowded + 4}, word ${at}`, `granule ${granule}`]];
+        return [['entry-block', `bucket ${bucket}, word ${at}`, `granule ${granule}`]];
       },
     ],
     [
