@@ -4,6 +4,7 @@
  * Wall-clock moments are turned into moments of this clock once, where they come in, and back where they go out: to
  * callers, and to files that outlive a boot.
  */
+import { performance } from 'node:perf_hooks';
 
 const SAMPLES = 32;
 

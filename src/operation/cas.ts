@@ -18,7 +18,7 @@ export const cas: Operation<boolean> = {
     try {
       const found = store.findSameKey(hash, granule);
       isSwapped = (found === 0 ? 0 : store.map.versionOf(found)) === request.argument;
-      if (isSwapped && request.keepsExpiry) store.inheritExpiry(granule, found);
+      if (isSwapped && request.keepsExpiry) store.map.inheritExpiry(granule, found);
       if (isSwapped) old = store.put(hash, granule);
     } finally {
       store.unlock(hash);

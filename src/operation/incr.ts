@@ -75,7 +75,7 @@ export const incr: Operation<number> = {
         // The answer before the commit: whoever finds the one finds the other.
         response.number(sum);
         const expiresAt = found === 0 ? 0 : store.map.expiresAtOf(found);
-        store.fillNumber(block, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag), expiresAt);
+        store.map.fillNumber(block, encoded, writeNumber(encoded, sum, tag), tagOfNumber(tag), expiresAt);
         old = store.put(hash, block);
       }
     } finally {

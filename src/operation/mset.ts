@@ -28,7 +28,7 @@ export const mset: Operation<number> = {
       store.lock(hash);
       try {
         const found = store.findSameKey(hash, block);
-        if (request.keepsExpiry) store.inheritExpiry(block, found);
+        if (request.keepsExpiry) store.map.inheritExpiry(block, found);
         old = store.put(hash, block, done + 1);
       } finally {
         store.unlock(hash);

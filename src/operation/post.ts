@@ -20,7 +20,7 @@ export const post: Operation<boolean> = {
     store.lock(hash);
     try {
       isTaken = store.findSameKey(hash, granule) !== 0;
-      if (!isTaken && request.keepsExpiry) store.inheritExpiry(granule, 0);
+      if (!isTaken && request.keepsExpiry) store.map.inheritExpiry(granule, 0);
       // One that has expired may still be there.
       if (!isTaken) old = store.put(hash, granule);
     } finally {

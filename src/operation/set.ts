@@ -16,7 +16,7 @@ export const set: Operation<true> = {
     store.lock(hash);
     try {
       const found = store.findSameKey(hash, granule);
-      if (request.keepsExpiry) store.inheritExpiry(granule, found);
+      if (request.keepsExpiry) store.map.inheritExpiry(granule, found);
       old = store.put(hash, granule);
     } finally {
       store.unlock(hash);

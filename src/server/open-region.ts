@@ -20,11 +20,17 @@ import { recoverRegion } from './warm-restart.js';
 const TAKEOVER_MS = 60_000;
 const TAKEOVER_LOOK_MS = 1;
 
+export interface OpenedRegion {
+  readonly region: OwnedRegion;
+  /** How many of the entries in it expire. */
+  readonly expiring: number;
+}
+
 /**
  * @param onNamed called once when the name is ours, before most of the memory is reserved or what is in it recovered
  * @throws KvsError as KvsServer.start()
  */
-export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OwnedRegion> {
+export async function openRegion(options: ResolvedServerOptions, onNamed: () => void): Promise<OpenedRegion> {
   const { name, shmDir, group, shape, asked, hugePages, fresh, takeover, onEvent } = options;
   let isNamed = false;
   const onFirstNamed = (): void => {
@@ -39,8 +45,9 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
   new WorkerBells(region.ctl).reset();
   if (origin.kind === 'taken-over') {
     try {
-      onEvent({ type: 'recovered', ...recoverRegion(region, queue) });
-      return region;
+      const recovered = recoverRegion(region, queue);
+      onEvent({ type: 'recovered', ...recovered });
+      return { region, expiring: recovered.expiring };
     } catch (cause) {
       origin = archiveRegion(region, `it could not be recovered: ${(cause as Error).message}`);
       region = claimRegion(claim);
@@ -49,7 +56,7 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
   if (origin.kind === 'replaced') onEvent({ type: 'region-replaced', reason: origin.reason, archive: origin.archive });
   new TaskQueue(region.ctl, region.geometry).reset();
   Store.format(region.data, region.geometry);
-  return region;
+  return { region, expiring: 0 };
 }
 
 /** @throws KvsError ERR_KVS_ALREADY_RUNNING when the other does not leave in time */

@@ -23,7 +23,7 @@ import { Conduct } from './conduct.js';
 import { Expulsion } from './expulsion.js';
 import { type EvictListener, Evictions } from './evictions.js';
 import { HeaderGuard } from './header-guard.js';
-import { openRegion } from './open-region.js';
+import { type OpenedRegion, openRegion } from './open-region.js';
 import { type KvsServerOptions, type ResolvedServerOptions, resolveServerOptions } from './options.js';
 import { Reaper } from './reaper.js';
 import { WorkerRecovery } from './recovery.js';
@@ -77,17 +77,19 @@ export class KvsServer {
     const resolved = resolveServerOptions(options);
     const histograms = Array.from({ length: resolved.shape.workers }, createLatencyHistogram);
     const pool = new WorkerPool(histograms, resolved.onEvent);
-    let region: OwnedRegion;
+    let opened: OpenedRegion;
     try {
-      region = await openRegion(resolved, () => pool.boot());
+      opened = await openRegion(resolved, () => pool.boot());
     } catch (error) {
       pool.expectEnd();
       await pool.join(0);
       throw error;
     }
+    const { region, expiring } = opened;
     const server = new KvsServer(resolved, region, histograms, pool);
     try {
-      await pool.serve(region, server.#recovery, server.#conduct, server.#limits.chunks, server.#evictions);
+      const { chunks } = server.#limits;
+      await pool.serve(region, server.#recovery, server.#conduct, chunks, server.#evictions, expiring);
     } catch (cause) {
       await server.stop({ keep: region.origin.kind === 'taken-over' });
       throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });

@@ -46,13 +46,14 @@ export class WorkerPool {
     for (let worker = 0; worker < this.#histograms.length; worker++) this.#boot(worker);
   }
 
-  /** Gives booting threads the region to work on. Resolves when every one does. */
+  /** Gives booting threads the region to work on, of whose entries `expiring` expire. Resolves when every one does. */
   async serve(
     region: OwnedRegion,
     recovery: WorkerRecovery,
     conduct: SharedArrayBuffer,
     maxAnswerChunks: number,
     evictions: Evictions,
+    expiring: number,
   ): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
     const parked = Parking.allocate(geometry.slots);
@@ -61,8 +62,8 @@ export class WorkerPool {
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery, evictions };
     const workers = histograms.length;
-    // Each looks at its share of what is there already.
-    const share = (region.origin.kind === 'taken-over' ? geometry.buckets : 0) / workers;
+    // Each looks at its share of what is there already, if any of that expires.
+    const share = (expiring > 0 ? geometry.buckets : 0) / workers;
     for (let worker = 0; worker < workers; worker++) {
       this.#employ(worker, { from: Math.floor(worker * share), to: Math.floor((worker + 1) * share) });
     }

@@ -14,17 +14,22 @@ import {
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 
+/** What an entry that expires takes more than one that does not. */
+export const EXPIRY_BYTES = 8;
+
 /** Bytes of the block that an entry needs. */
 export const entryBytes = (keyBytes: number, valueBytes: number, expires: boolean): number =>
-  ENTRY_HEADER_BYTES + (expires ? 8 : 0) + pad4(keyBytes) + valueBytes;
+  ENTRY_HEADER_BYTES + (expires ? EXPIRY_BYTES : 0) + pad4(keyBytes) + valueBytes;
 
 export class EntryHeaders {
   protected readonly words: Int32Array;
   protected readonly floats: Float64Array;
+  protected readonly bytes: Buffer;
 
   constructor(data: SegmentViews) {
     this.words = data.words;
     this.floats = data.floats;
+    this.bytes = data.bytes;
   }
 
   /** Writes the header of a block that is being filled; not readable until put(). @param expiresAt 0: never */
@@ -43,6 +48,33 @@ export class EntryHeaders {
     words[entry + Entry.valueBytes] = valueBytes;
     words[entry + Entry.hash] = hash;
     if (expiresAt !== 0) this.floats[granule * 2 + EXPIRES_AT] = expiresAt;
+  }
+
+  /** Sets the value of a number that Store.prepareNumber() has made, and when it expires (hostMs()), 0: never. */
+  fillNumber(granule: number, value: Buffer, valueBytes: number, codec: number, expiresAt: number): void {
+    const keyBytes = this.keyBytesOf(granule);
+    const start = this.keyOffsetOf(granule);
+    // Before the moment takes the key's place.
+    if (expiresAt !== 0) this.bytes.copyWithin(start + EXPIRY_BYTES, start, start + keyBytes);
+    this.writeHeader(granule, this.hashOf(granule), keyBytes, valueBytes, codec, expiresAt);
+    const offset = this.valueOffsetOf(granule);
+    for (let i = 0; i < valueBytes; i++) this.bytes[offset + i] = value[i];
+  }
+
+  /**
+   * Gives a prepared entry with room for it the expiry of the one it is to replace (0: of none). Under the lock; without
+   * an expiry all that follows the header moves.
+   */
+  inheritExpiry(granule: number, from: number): void {
+    const expiresAt = from === 0 ? 0 : this.expiresAtOf(from);
+    if (expiresAt !== 0) {
+      this.floats[granule * 2 + EXPIRES_AT] = expiresAt;
+      return;
+    }
+    const start = this.keyOffsetOf(granule);
+    const end = this.valueOffsetOf(granule) + this.valueBytesOf(granule);
+    this.bytes.copyWithin(start - EXPIRY_BYTES, start, end);
+    this.words[(granule << 2) + Entry.shape] &= ~EXPIRES;
   }
 
   /** Of an entry that is not published yet. */

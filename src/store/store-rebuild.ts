@@ -23,6 +23,8 @@ export interface RebuiltStore {
   readonly entries: number;
   /** Damaged entries and ends of chains, taken out of the map. */
   readonly dropped: number;
+  /** Of the entries, those that expire. */
+  readonly expiring: number;
 }
 
 /** Versions are whole numbers far below this, unless they are garbage. */
@@ -48,6 +50,7 @@ class StoreRebuild {
   readonly #chain: number[] = [];
   #entries = 0;
   #dropped = 0;
+  #expiring = 0;
 
   constructor(parts: RebuildParts) {
     const { data, geometry } = parts;
@@ -68,7 +71,7 @@ class StoreRebuild {
     for (const granule of this.#parts.pinned) this.#heap.takePinned(granule);
     this.#heap.end();
     for (let stripe = 0; stripe < this.#geometry.stripes; stripe++) this.#settle(stripe);
-    return { entries: this.#entries, dropped: this.#dropped };
+    return { entries: this.#entries, dropped: this.#dropped, expiring: this.#expiring };
   }
 
   #walk(bucket: number): void {
@@ -98,6 +101,7 @@ class StoreRebuild {
     const stripe = bucket & (this.#geometry.stripes - 1);
     this.#chain.push(granule);
     this.#entries++;
+    if (this.#map.expiresAtOf(granule) !== 0) this.#expiring++;
     this.#counts[stripe]++;
     this.#versions[stripe] = Math.max(this.#versions[stripe], this.#map.versionOf(granule));
   }

@@ -4,9 +4,9 @@
  * is released, so a lock is held for one lookup and one commit (and for the copy of a value that is read).
  */
 import { copyBytes } from '../memory/copy.js';
-import { BUCKET_BYTES, EXPIRES, EXPIRES_AT, Entry, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
+import { BUCKET_BYTES, type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { entryBytes } from './entry-headers.js';
+import { entryBytes, EXPIRY_BYTES } from './entry-headers.js';
 import { EntryMover } from './entry-mover.js';
 import { Eviction, type EvictionParts } from './eviction.js';
 import { type BucketRange, Expirer } from './expirer.js';
@@ -17,7 +17,6 @@ import type { PinnedBlocks } from './limbo.js';
 
 /** Room for any number as text, or in binary, and for the moment at which it expires. */
 export const MAX_NUMBER_BYTES = 24;
-const EXPIRY_BYTES = 8;
 /** Attempts to allocate, each after some more of what has expired was removed. */
 const MAX_RECLAIMS = 64;
 
@@ -57,7 +56,7 @@ export class Store {
 
   /**
    * Allocates and fills an entry from bytes in another segment. With no lock held.
-   * @param expiresAt when it expires (hostMs()), 0: never; any other number makes room for inheritExpiry()
+   * @param expiresAt when it expires (hostMs()), 0: never; any other number makes room for map.inheritExpiry()
    * @returns its granule, to be published or discarded; 0 when the heap is full
    */
   prepare(
@@ -89,38 +88,9 @@ export class Store {
     return granule;
   }
 
-  /** Allocates an entry for a number that is not known yet; its value comes by fillNumber(). With no lock held. */
+  /** Allocates an entry for a number that is not known yet; its value comes by map.fillNumber(). With no lock held. */
   prepareNumber(hash: number, key: SegmentViews, keyOffset: number, keyBytes: number): number {
     return this.prepare(hash, key, keyOffset, keyBytes, key, keyOffset, MAX_NUMBER_BYTES + EXPIRY_BYTES, 0);
-  }
-
-  /** Sets the value of a prepared number, and when it expires (hostMs()), 0: never. */
-  fillNumber(granule: number, value: Buffer, valueBytes: number, codec: number, expiresAt: number): void {
-    const { map } = this;
-    const keyBytes = map.keyBytesOf(granule);
-    const start = map.keyOffsetOf(granule);
-    // Before the moment takes the key's place.
-    if (expiresAt !== 0) this.#data.bytes.copyWithin(start + EXPIRY_BYTES, start, start + keyBytes);
-    map.writeHeader(granule, map.hashOf(granule), keyBytes, valueBytes, codec, expiresAt);
-    const offset = this.map.valueOffsetOf(granule);
-    for (let i = 0; i < valueBytes; i++) this.#data.bytes[offset + i] = value[i];
-  }
-
-  /**
-   * Gives a prepared entry with room for it the expiry of the one it is to replace (0: of none). Under the lock; without
-   * an expiry all that follows the header moves.
-   */
-  inheritExpiry(granule: number, from: number): void {
-    const { map } = this;
-    const expiresAt = from === 0 ? 0 : map.expiresAtOf(from);
-    if (expiresAt !== 0) {
-      this.#data.floats[granule * 2 + EXPIRES_AT] = expiresAt;
-      return;
-    }
-    const start = map.keyOffsetOf(granule);
-    const end = map.valueOffsetOf(granule) + map.valueBytesOf(granule);
-    this.#data.bytes.copyWithin(start - EXPIRY_BYTES, start, end);
-    this.#data.words[(granule << 2) + Entry.shape] &= ~EXPIRES;
   }
 
   /** Bytes that a copy of the entry needs that expires, or not. Under the lock. */

@@ -1,8 +1,9 @@
 /**
  * Keys that expire, in each of the three ways to ask and by both ways to read: absent from the millisecond on at which
  * they expire, on every path, and there until then.
- * Seen to fail when: find() of the server, find() or the walk of the direct reader, or the check of a cached value does
- * not look at the expiry; a deadline in the future counts as passed.
+ * Seen to fail when: the server's lookup or scan, the direct reader's lookup or walk, or the check of a cached value does
+ * not look at the expiry; the clock that decides is 5 ms early or late; incr drops the expiry; what keepTtl made room for
+ * does not move back when there is nothing to keep.
  */
 import { describe, expect, test } from 'vitest';
 

@@ -138,8 +138,12 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     name: 'removal of what has expired',
     steps: [
       { run: (client) => client.expire('d', { expiresAt: 0 }), effect: { d: undefined }, answer: true },
-      { run: (client) => client.set('a', LARGE, { expiresAt: 0 }), effect: { a: undefined }, answer: true },
-      { run: (client) => client.post('a', 'again'), effect: { a: 'again' }, answer: true },
+      {
+        // The second finds what the first has left.
+        run: (client) => Promise.all([client.set('a', LARGE, { expiresAt: 0 }), client.post('a', 'again')]),
+        effect: [{ a: undefined }, { a: 'again' }],
+        answer: [true, true],
+      },
       {
         run: (client) => client.mset({ m1: 'one', m2: LARGE }, { expiresAt: 0 }),
         effect: {},

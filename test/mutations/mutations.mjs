@@ -176,7 +176,7 @@ export const MUTATIONS = [
     to: 'if (reader.start < 0) {',
   },
   {
-    name: 'reader: what seems to have expired is missing, whoever has written there meanwhile',
+    name: 'reader: what seems to be expired is missing, whoever has written there meanwhile',
     file: 'store/reader.ts',
     model: 'reader',
     from: 'if (this.#matches(at, word, granule, key) && !this.isExpired) return Found.found;',

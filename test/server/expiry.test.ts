@@ -1,8 +1,8 @@
 /**
  * What has expired goes by itself, on a server that nobody asks for anything, after the death of a thread that knew of
  * it, and under the next server.
- * Seen to fail when: a thread that takes another's place does not walk over the store; a server that takes a region over
- * does not; the worker does not look at what has expired before it sleeps.
+ * Seen to fail (never to end) when: a thread that takes another's place does not walk over the store; a server that takes
+ * a region over does not; the worker does not look at what has expired before it sleeps.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 

@@ -1,9 +1,9 @@
 /**
  * The memory of what has expired comes back, in its turn, whatever became of keys and blocks meanwhile.
  * The clock of this thread is moved forward by hand.
- * Seen to fail when: an entry is removed whose expiry was moved on; a replaced entry's item is taken for the new one's;
- * a removal counts as an effect of a request; items of replaced entries are never looked through; nothing is reclaimed
- * when the heap is full; the walk leaves out the last bucket.
+ * Seen to fail when: whatever has an expiry is removed when an item comes due; a removal counts as an effect of a request;
+ * a copy of the compactor's has no expiry; steps cost nothing; a key set again has another item each time; items are never
+ * looked through, or none of them is kept; nothing is reclaimed when the heap is full; the walk leaves out some buckets.
  */
 import { expect, test } from 'vitest';
 

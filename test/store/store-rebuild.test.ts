@@ -1,13 +1,15 @@
 /**
  * A store that is rebuilt from its map: what is sound stays, what is damaged is dropped and counted and never served,
  * and the heap holds what the map names and no more.
- * Seen to fail when: an entry's incarnation, lengths, hash, key or version is not looked at; blocks are taken twice;
+ * Seen to fail when: an entry's incarnation, lengths, hash, key, version or expiry is not looked at; blocks are taken twice;
  * the chain of a damaged overflow bucket is followed; pinned blocks are given out; versions begin again.
  */
 import { expect, test } from 'vitest';
 
-import { Entry, HeapControl, SlabHeader, Stripe, WorkerRecord, workerBase } from '#dist/memory/layout.js';
+import { hostMs } from '#dist/memory/clock.js';
+import { Entry, EXPIRES_AT, HeapControl, SlabHeader, Stripe, WorkerRecord, workerBase } from '#dist/memory/layout.js';
 import type { SegmentViews } from '#dist/memory/segment.js';
+
 import { HashMap } from '#dist/store/hash-map.js';
 import { Reader } from '#dist/store/reader.js';
 import { Runs } from '#dist/store/runs.js';
@@ -85,7 +87,7 @@ test('a sound store stays as it is, whatever its heap, counts and locks say', ()
     data.words[(geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4 + Stripe.lock] = 0x102;
     data.words[(geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4 + Stripe.entryCount] = -7;
   }
-  expect(rebuild(data)).toEqual({ entries: KEYS, dropped: 0 });
+  expect(rebuild(data)).toEqual({ entries: KEYS, dropped: 0, expiring: 0 });
   expectAllBut(all, new Set());
   for (let index = 0; index < KEYS; index++) expect(all.map.versionOf(all.granuleOf(index))).toBe(before[index]);
 });
@@ -117,15 +119,27 @@ test.each<[string, (scene: Scene, entry: number) => void]>([
 ])('an entry with %s is dropped', (_, spoil) => {
   const all = scene();
   spoil(all, all.granuleOf(KEY) << 2);
-  expect(rebuild(all.data)).toEqual({ entries: KEYS - 1, dropped: 1 });
+  expect(rebuild(all.data)).toEqual({ entries: KEYS - 1, dropped: 1, expiring: 0 });
   expectAllBut(all, new Set([KEY]));
+});
+
+test.each([Number.NaN, 0, -1, 1e300, Infinity])('an entry that expires at %d is dropped', (moment) => {
+  const all = scene(hashOf, 100);
+  const { data, keys, granuleOf } = all;
+  const expiresAt = hostMs() + 3_600_000;
+  for (const index of [7, 8]) keys.set(keyOf(index), valueOf(index, sizeOf(index)), 0, expiresAt);
+  keys.store.rest();
+  data.floats[granuleOf(7) * 2 + EXPIRES_AT] = moment;
+  expect(rebuild(data)).toEqual({ entries: 99, dropped: 1, expiring: 1 });
+  expect(all.map.expiresAtOf(granuleOf(8))).toBe(expiresAt);
+  expectAllBut(all, new Set([7]), 100);
 });
 
 test('of two words that name one block, one is dropped; of two entries of one key, the later', () => {
   const all = scene();
   const { data, wordOf, granuleOf } = all;
   data.words[wordOf(KEY)] = data.words[wordOf(NEIGHBOUR)];
-  expect(rebuild(data)).toEqual({ entries: KEYS - 1, dropped: 1 });
+  expect(rebuild(data)).toEqual({ entries: KEYS - 1, dropped: 1, expiring: 0 });
   expectAllBut(all, new Set([KEY]));
 
   const twice = scene();
@@ -137,7 +151,7 @@ test('of two words that name one block, one is dropped; of two entries of one ke
   const tag = twice.data.words[chain] & -(2 ** geometry.granuleBits);
   twice.data.words[empty] = tag | (to >> 2);
   // The word that named the overwritten block before names one of another bucket now.
-  expect(rebuild(twice.data)).toEqual({ entries: KEYS - 1, dropped: 2 });
+  expect(rebuild(twice.data)).toEqual({ entries: KEYS - 1, dropped: 2, expiring: 0 });
   expectAllBut(twice, new Set([KEY + 40]));
   expect(granuleOf(NEIGHBOUR)).toBeGreaterThan(0);
 });
@@ -158,7 +172,7 @@ test.each(['astray', 'in a circle'])('a chain that leads %s is cut', (lead) => {
   expect(lost.size).toBe(count - 30);
   if (lead === 'astray') data.words[second + 15] = (third >> 2) + 1;
   else data.words[second + 15] = second >> 2;
-  expect(rebuild(data, [], inOneBucket)).toEqual({ entries: count - lost.size, dropped: 1 });
+  expect(rebuild(data, [], inOneBucket)).toEqual({ entries: count - lost.size, dropped: 1, expiring: 0 });
   expectAllBut(all, lost, count);
 });
 
@@ -186,7 +200,7 @@ test('large blocks that clients still look at are not given out, and are free wh
   const small = granuleOf(KEY);
   const pinned = new Set([kept, ...gone, small, 0, -1, kept + 1, 2 ** 31, geometry.dataBytes]);
   for (const index of [250, 500, KEY]) data.words[wordOf(index)] = 0;
-  expect(rebuild(data, [...pinned])).toEqual({ entries: KEYS - 3, dropped: 0 });
+  expect(rebuild(data, [...pinned])).toEqual({ entries: KEYS - 3, dropped: 0, expiring: 0 });
   expect(before.store.heap.isUsed(small)).toBe(false);
 
   const pins = {

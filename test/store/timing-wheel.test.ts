@@ -1,7 +1,7 @@
 /**
  * Items come due at their tick, whatever the distance, and nothing is lost or doubled on the way down the levels.
- * Seen to fail when: a list is not moved at the boundary of its level; the level of an item is one too low; a chunk that
- * is freed is still linked; a sift forgets the items of the last list.
+ * Seen to fail when: the level of an item is too low; a list of a higher level is taken for due; a chunk that is freed is
+ * still linked; of two lists that become one only the first is kept; a sift leaves out a level; memory stays.
  */
 import { expect, test } from 'vitest';
 

@@ -15,8 +15,10 @@ export const NUMBER_KEYS = 3;
 /** What a hasty client is told. @type {ReadonlySet<string>} */
 const EXPECTED = new Set(['ERR_KVS_TIMEOUT', 'ERR_KVS_ABORTED', 'ERR_KVS_SERVER_GONE']);
 
-/** The operations with a batch of keys, and what each of these is. @type {Record<string, string>} */
-const SINGLE = { mset: 'set', mget: 'get', mdel: 'del' };
+/** What operations are to the history: batches to each of their keys; a key that expires at once is deleted. @type {Record<string, string>} */
+const SINGLE = { mset: 'set', mget: 'get', mdel: 'del', expire: 'del' };
+const TAKES_EXPIRY = new Set(['set', 'post', 'cas', 'mset']);
+const DAY_MS = 86_400_000;
 
 /** @param {number} generation */
 export function keysOf(generation) {
@@ -54,7 +56,7 @@ export class Workload {
     else if (kind < 50) await this.perform(seat, way, 'set', [[key, token()]]);
     else if (kind < 58) await this.perform(seat, way, 'post', [[key, token()]]);
     else if (kind < 66) await this.#swap(seat, way, key, token());
-    else if (kind < 72) await this.perform(seat, way, 'del', [[key]]);
+    else if (kind < 72) await this.perform(seat, way, random(2) === 0 ? 'del' : 'expire', [[key]]);
     else if (kind < 76) await this.perform(seat, way, 'getdel', [[key]]);
     else if (kind < 80) await this.perform(seat, way, 'exists', [[key]]);
     else if (kind < 86) await this.#view(seat, texts[random(TEXT_KEYS)]);
@@ -71,7 +73,9 @@ export class Workload {
    * @param {Seat} seat @param {Way} way @param {string} name @param {(readonly [string, ...unknown[]])[]} items
    */
   async perform({ client, session, isHasty }, way, name, items) {
-    const options = isHasty ? this.#haste() : {};
+    // Some expire after the storm.
+    const expiry = TAKES_EXPIRY.has(name) && this.#random(3) === 0 ? { ttlMs: DAY_MS } : {};
+    const options = { ...expiry, ...(isHasty ? this.#haste() : {}) };
     const number = this.#recorder.begin(session, SINGLE[name] ?? name, items);
     try {
       const result = await call(client, way, name, [...argumentsOf(name, items), options]);
@@ -179,6 +183,7 @@ function argumentsOf(name, items) {
   if (name === 'mget' || name === 'mdel') return [items.map(([key]) => key)];
   if (name === 'mset') return [items.map(([key, token]) => [key, valueOf(token)])];
   const [key, ...rest] = items[0];
+  if (name === 'expire') return [key, { expiresAt: 0 }];
   return [key, ...rest.map((each) => (typeof each === 'string' ? valueOf(each) : each))];
 }
 

@@ -1,0 +1,58 @@
+/**
+ * The clock that decides what has expired: the same for all threads, and free of what becomes of the wall clock.
+ * Seen to fail when: it is Date.now(), or the thread's own performance.now().
+ */
+import { Worker } from 'node:worker_threads';
+
+import { expect, onTestFinished, test, vi } from 'vitest';
+
+import { hasPassed, hostMs, hostMsOfWall, wallMsOfHost } from '#dist/memory/clock.js';
+
+const kernelMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+/** Two reads of clocks are so far apart at least. */
+const GRAIN_MS = 0.001;
+
+test('it is the monotonic clock of the host', () => {
+  for (let round = 0; round < 1000; round++) {
+    const before = kernelMs();
+    const now = hostMs();
+    const after = kernelMs();
+    expect(now).toBeGreaterThanOrEqual(before - GRAIN_MS);
+    expect(now).toBeLessThanOrEqual(after + GRAIN_MS);
+  }
+});
+
+test('another thread has the same', async () => {
+  const module = new URL('../../dist/memory/clock.js', import.meta.url).href;
+  const program = `import { parentPort } from 'node:worker_threads'; import { hostMs } from ${JSON.stringify(module)};
+    parentPort.on('message', () => parentPort.postMessage(hostMs()));`;
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
+  onTestFinished(async () => void (await thread.terminate()));
+  for (let round = 0; round < 100; round++) {
+    const before = hostMs();
+    const theirs = await new Promise<number>((resolve) => {
+      thread.once('message', resolve);
+      thread.postMessage('');
+    });
+    expect(theirs).toBeGreaterThanOrEqual(before - GRAIN_MS);
+    expect(theirs).toBeLessThanOrEqual(hostMs() + GRAIN_MS);
+  }
+});
+
+test('moments of the wall clock come and go by the wall clock as it goes at that time', () => {
+  const wall = Date.now();
+  const soon = hostMsOfWall(wall + 5000);
+  expect(Math.abs(wallMsOfHost(soon) - (wall + 5000))).toBeLessThanOrEqual(2);
+  const step = 30 * 24 * 3_600_000;
+  const truth = Date.now;
+  const stub = vi.spyOn(Date, 'now').mockImplementation(() => truth() + step);
+  onTestFinished(() => stub.mockRestore());
+  expect(Math.abs(wallMsOfHost(soon) - (wall + 5000 + step))).toBeLessThanOrEqual(2);
+  expect(hasPassed(soon)).toBe(false);
+});
+
+test('a moment has passed from itself on, and what is no moment has', () => {
+  expect(hasPassed(hostMs())).toBe(true);
+  expect(hasPassed(hostMs() + 60_000)).toBe(false);
+  expect(hasPassed(Number.NaN)).toBe(true);
+});
