@@ -251,13 +251,15 @@ function expectEachDeathInEvictionIsRepaired(fill: number, bytes: number, stride
   for (let index = 0; index < 4000; index++) filler.set(keyOf(index), valueOf(index, fill));
   filler.store.rest();
   const [snapshot, marks] = [data, parts.ctl].map((views) => Buffer.from(views.bytes));
+  const order = parts.order.slice();
   const size = filler.store.size();
   const mortal = new Mortal(data);
   const record = workerBase(geometry, DEAD);
   let deaths = 0;
-  for (let lastWrite = 0, isAlive = false; !isAlive; lastWrite += stride) {
+  for (let lastWrite = 0, isAlive = false; !isAlive; lastWrite += lastWrite < 120 ? 1 : stride) {
     data.bytes.set(snapshot);
     parts.ctl.bytes.set(marks);
+    parts.order.set(order);
     const keys = new KeyStore(mortal.views, geometry, DEAD, hashOf, NO_PINS, parts);
     isAlive = mortal.live(() => expect(keys.set(Buffer.from('more'), valueOf(-1, bytes))).toBe(true), lastWrite);
     if (!isAlive) recover(data, NO_PINS);
@@ -282,7 +284,7 @@ function expectEachDeathInEvictionIsRepaired(fill: number, bytes: number, stride
 }
 
 test('a death while an entry of the same size is evicted', () => {
-  expectEachDeathInEvictionIsRepaired(600, 600, 1);
+  expectEachDeathInEvictionIsRepaired(600, 600, 31);
 });
 
 test('a death while entries are evicted and moved for a large one', () => {
