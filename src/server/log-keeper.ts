@@ -18,7 +18,7 @@ import { LogFeed } from '../store/log-feed.js';
 import { LogBoard } from './log-board.js';
 import type { SyncMode } from './options.js';
 
-/** One write. Also bounds by how much the lanes may lag behind `written` (store/log-feed.ts). */
+/** One write, unless a single record is longer. LogFeed.take() bounds how many records that are. */
 const BATCH_BYTES = 512 * 1024;
 /** Unless every write waits for the disk, records are gathered for so long. */
 const GATHER_MS = 20;
