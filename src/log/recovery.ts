@@ -42,6 +42,12 @@ export function recover(directory: LogDirectory, sink: RecoverySink, options: Re
   };
 }
 
+/** Looks whether recover() would take the files, and changes nothing. @throws as recover() */
+export function checkRecoverable({ path, layer }: LogDirectory): void {
+  const plan = planRecovery(path, layer, createRecordViews(READ_BUFFER_BYTES), undefined);
+  if (plan.isDamaged) throw refusal(plan);
+}
+
 /** Why recover() does not take the log. */
 export function refusal({ end, lastSequence, snapshot, passedOver }: RecoveryPlan): KvsError {
   const [newest] = passedOver;

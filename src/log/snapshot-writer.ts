@@ -116,6 +116,11 @@ export class SnapshotWriter {
     this.#used += bytes;
     this.#blockEntries++;
     this.entries++;
+    this.raiseVersion(version);
+  }
+
+  /** The footer says that versions up to this one have been given out, also to entries that are gone. */
+  raiseVersion(version: number): void {
     if (version > this.#highestVersion) this.#highestVersion = version;
   }
 

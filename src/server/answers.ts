@@ -30,10 +30,12 @@ export class Answers {
     const isAsync = this.#ctl[base + Slot.isAsync] !== 0;
     const owner = ownerOf(executing) & (MAX_CLIENTS - 1);
     if (!this.#slots.complete(slot, executing)) {
-      // Nobody waits any more: the slot is ours to free.
-      this.#arena.reclaim(useOf(slot, executing));
       const abandoned = withState(executing, SlotState.abandoned);
-      if (this.#slots.word(slot) === abandoned) this.#slots.release(slot, abandoned);
+      // Nobody waits any more: the slot is ours to free. If it is answered already, its client reads the answer.
+      if (this.#slots.word(slot) === abandoned) {
+        this.#arena.reclaim(useOf(slot, executing));
+        this.#slots.release(slot, abandoned);
+      }
       this.#parking.release(useOf(slot, executing));
       if (load(this.#ctl, CtlHeader.starving) > 0) this.#bells.wakeOneStarving(owner);
       return;

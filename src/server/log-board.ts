@@ -16,6 +16,7 @@ const Word = {
   syncs: 6,
   isSnapshotNew: 7,
   errors: 8,
+  gaps: 9,
 } as const;
 const Figure = {
   sequence: 0,
@@ -101,7 +102,11 @@ export class LogBoard {
   waitForSync(timeoutMs: number): boolean {
     const giveUpAt = performance.now() + timeoutMs;
     while (this.syncAsked !== undefined) {
-      if (performance.now() >= giveUpAt) return false;
+      if (performance.now() >= giveUpAt) {
+        // Nobody waits any more: the thread that writes the log has nothing to do for it.
+        store(this.#words, Word.isSyncAsked, 0);
+        return false;
+      }
       const syncs = load(this.#words, Word.syncs);
       if (this.syncAsked !== undefined) native.futexWait(this.#words, Word.syncs, syncs, SLICE_MS);
     }
@@ -120,6 +125,16 @@ export class LogBoard {
   /** @returns whether a snapshot has become durable since the last look */
   takeSnapshot(): boolean {
     return exchange(this.#words, Word.isSnapshotNew, 0) !== 0;
+  }
+
+  /** A gap in the log has begun, or a new segment behind it: what a snapshot has seen before may be in neither. */
+  noteGap(): void {
+    add(this.#words, Word.gaps, 1);
+  }
+
+  /** How often noteGap() was called. SYNC: read before the figures that a snapshot begins with. */
+  get gaps(): number {
+    return load(this.#words, Word.gaps);
   }
 
   noteError(): void {

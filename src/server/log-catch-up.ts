@@ -1,8 +1,9 @@
 /** What a region holds of its log beyond the files: found out after a server, or the thread that wrote them, has died. */
 import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
-import { recover } from '../log/recovery.js';
+import { checkRecoverable, recover } from '../log/recovery.js';
 import type { RecoverySink } from '../log/sink.js';
+import { storeIdsOf } from '../log/store-id.js';
 import { DataHeader, type Geometry } from '../memory/layout.js';
 import { regionIdOf } from '../memory/region-files.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -16,9 +17,17 @@ export interface CaughtUp {
 
 /**
  * Compares region and files. What is in the files and not yet known to be there is passed over.
- * @throws KvsError as recover(); ERR_KVS_NOT_OURS for files of another store
+ * @throws KvsError as recover(); ERR_KVS_NOT_OURS for files of another store, which could be loaded
  */
 export function catchUp(directory: LogDirectory, data: SegmentViews, geometry: Geometry): CaughtUp {
+  const storeId = regionIdOf(data, DataHeader.logStore);
+  const found = storeIdsOf(directory.path, directory.layer);
+  // First: the sequences of two stores are not to be compared.
+  if (!found.has(storeId)) {
+    // A start that fails leaves the region.
+    checkRecoverable(directory);
+    throw ofOtherStore(directory, [...found][0], storeId);
+  }
   const feed = new LogFeed(data, geometry);
   let beyond = 0;
   const count = (): void => {
@@ -26,13 +35,14 @@ export function catchUp(directory: LogDirectory, data: SegmentViews, geometry: G
   };
   const sink: RecoverySink = { put: count, remove: count, flush: count, expire: count };
   const report = recover(directory, sink, { after: feed.writtenSequence });
-  const storeId = regionIdOf(data, DataHeader.logStore);
-  if (report.storeId !== storeId) {
-    const found = report.storeId === undefined ? 'is empty' : `holds the log of store ${report.storeId}`;
-    throw new KvsError('ERR_KVS_NOT_OURS', `${directory.path} ${found}, the region is of store ${storeId}`);
-  }
+  if (report.storeId !== storeId) throw ofOtherStore(directory, report.storeId, storeId);
   for (; beyond > 0 && feed.skip(); beyond--);
   const lastSequence = Math.max(report.lastSequence, feed.writtenSequence);
   feed.release(lastSequence);
   return { feed, lastSequence };
+}
+
+function ofOtherStore({ path }: LogDirectory, storeId: string | undefined, expected: string): KvsError {
+  const found = storeId === undefined ? 'is empty' : `holds the log of store ${storeId}`;
+  return new KvsError('ERR_KVS_NOT_OURS', `${path} ${found}, the region is of store ${expected}`);
 }

@@ -18,7 +18,7 @@ import { LogFeed } from '../store/log-feed.js';
 import { LogBoard } from './log-board.js';
 import type { SyncMode } from './options.js';
 
-/** One write. Also bounds by how much the lanes may lag behind `written` (store/log-feed.ts). */
+/** One write, unless a single record is longer. LogFeed.take() bounds how many records that are. */
 const BATCH_BYTES = 512 * 1024;
 /** Unless every write waits for the disk, records are gathered for so long. */
 const GATHER_MS = 20;
@@ -85,7 +85,7 @@ export class LogKeeper {
     if (load(this.#words, this.#control + LogControl.gap) !== 0) {
       this.#begin('failed', 'an earlier sync has failed');
       this.#gapEnd = this.#sequence;
-      this.#board.askForSnapshot();
+      this.#askForSnapshot();
     }
     this.#publishFigures();
   }
@@ -108,7 +108,8 @@ export class LogKeeper {
 
   #work(isLast = false): void {
     if (this.#isInTrouble && (isLast || performance.now() >= this.#retryAt)) this.#retry();
-    while (this.#append()) {
+    // What the disk has no room for is tried by #retry() alone.
+    while (this.#writer.state !== 'full' && this.#append()) {
       // What waits for the disk waits for one batch at a time.
       if (this.#parts.sync === 'always' && !isLast) break;
     }
@@ -151,6 +152,8 @@ export class LogKeeper {
     try {
       this.#writer.sync();
       this.#syncedAt = performance.now();
+      // First: whoever has asked reads how far that is.
+      this.#publishFigures();
       this.#board.noteSynced(this.#cell);
       this.#noteDurable();
     } catch (error) {
@@ -177,7 +180,10 @@ export class LogKeeper {
   }
 
   #begin(reason: 'full' | 'failed', error: string): void {
-    if (reason === 'failed') store(this.#words, this.#control + LogControl.gap, 1);
+    if (reason === 'failed') {
+      store(this.#words, this.#control + LogControl.gap, 1);
+      this.#board.noteGap();
+    }
     store(this.#words, this.#control + LogControl.trouble, LogTrouble[reason]);
     this.#parts.onEvent({ type: 'log-trouble', reason, error });
   }
@@ -189,11 +195,13 @@ export class LogKeeper {
       if (wasFailed) {
         this.#writer.reopen();
         this.#gapEnd = this.#writer.nextSequence - 1;
+        this.#publishFigures();
+        this.#board.noteGap();
       }
       // Before a snapshot is asked for: what it is to cover comes first.
       if (this.#held > 0) this.#append();
       if (this.#writer.state === 'failed') return;
-      if (wasFailed) this.#board.askForSnapshot();
+      if (wasFailed) this.#askForSnapshot();
       else if (this.#board.takeSnapshot()) this.#closeGap(this.#board.get(Figure.snapshotSequence));
     } catch (error) {
       return this.#fail(error);
@@ -203,10 +211,19 @@ export class LogKeeper {
 
   /** A snapshot of that sequence has all that the files may lack, unless it was begun too early. */
   #closeGap(sequence: number): void {
-    if (sequence < this.#gapEnd) return;
+    if (sequence < this.#gapEnd) {
+      if (this.#board.snapshotsAsked === this.#board.snapshotsServed) this.#askForSnapshot();
+      return;
+    }
     if (this.#writer.state === 'reopened') this.#writer.resume(sequence);
     store(this.#words, this.#control + LogControl.gap, 0);
     this.#syncAll();
+  }
+
+  /** Of what there is now: a snapshot takes the figures for where it begins. */
+  #askForSnapshot(): void {
+    this.#publishFigures();
+    this.#board.askForSnapshot();
   }
 
   #end(): void {
@@ -241,7 +258,10 @@ export class LogKeeper {
     if (this.#board.isStopping) return true;
     // What cannot be written now is not looked at again and again.
     const isUsable = this.#writer.state !== 'failed' && this.#writer.state !== 'full';
-    if (isUsable && this.#board.syncAsked !== undefined) return true;
+    const asked = this.#board.syncAsked;
+    // Or when there is nothing to be done for who asks.
+    const isReached = asked !== undefined && ((asked - this.#cell) | 0) <= 0;
+    if (isUsable && asked !== undefined && (isReached || !this.#feed.isEmpty)) return true;
     if (depth !== LogSleep.idle || this.#isInTrouble) return false;
     return !this.#feed.isEmpty || this.#parts.isAnyDue(load(this.#words, this.#control + LogControl.durableCell));
   }

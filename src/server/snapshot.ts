@@ -49,11 +49,17 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
   const { board, directory, storeId } = parts;
   const startedAt = performance.now();
   const asked = board.snapshotsAsked;
+  const { gaps } = board;
   const sequence = board.get(Figure.sequence);
   const writer = SnapshotWriter.begin(directory, { storeId, sequence });
   try {
     new Walk(parts, writer).run();
+    writer.raiseVersion(highestVersion(parts));
     const lastSequence = syncLog(parts);
+    // Behind a gap in the log, what it lacks would be missing between here and there.
+    if (board.gaps !== gaps) {
+      throw new KvsError('ERR_KVS_LOG_FAILED', 'the log failed meanwhile: the snapshot does not count, another is made');
+    }
     const result = writer.finish(lastSequence);
     const ms = Math.round(performance.now() - startedAt);
     board.set(Figure.snapshotEntries, result.entries);
@@ -66,17 +72,33 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
   }
 }
 
+/** Also of entries that are gone: versions are never given out twice. */
+function highestVersion({ data, geometry }: SnapshotParts): number {
+  let highest = 0;
+  for (let stripe = 0; stripe < geometry.stripes; stripe++) {
+    const at = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 8 + Stripe.version;
+    highest = Math.max(highest, data.floats[at]);
+  }
+  return highest;
+}
+
 /** Makes durable all that was seen. @returns the last sequence of it, or a later one */
 function syncLog({ data, geometry, board }: SnapshotParts): number {
   const { words } = data;
+  const giveUpAt = performance.now() + SYNC_TIMEOUT_MS;
   // Who has committed and not yet logged still holds its stripe.
   for (let stripe = 0; stripe < geometry.stripes; stripe++) {
     const lock = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4 + Stripe.lock;
-    while (load(words, lock) !== 0) native.futexWait(words, lock, load(words, lock), NAP_MS);
+    while (load(words, lock) !== 0) {
+      if (performance.now() >= giveUpAt) {
+        throw new KvsError('ERR_KVS_LOG_FAILED', `stripe ${stripe} stayed locked: the snapshot does not count`);
+      }
+      native.futexWait(words, lock, load(words, lock), NAP_MS);
+    }
   }
   board.askForSync(new LogOrder(words, geometry).end());
   wakeLog(words, geometry.logControlOffset / 4);
-  if (!board.waitForSync(SYNC_TIMEOUT_MS)) {
+  if (!board.waitForSync(giveUpAt - performance.now())) {
     throw new KvsError('ERR_KVS_LOG_FAILED', 'the log did not become durable: the snapshot does not count');
   }
   return board.get(Figure.durableSequence);

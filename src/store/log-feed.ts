@@ -6,7 +6,7 @@
  */
 import { RecordField } from '../log/record.js';
 import type { Geometry } from '../memory/layout.js';
-import { laneSize, LogControl, LogLane as Lane } from '../memory/log-layout.js';
+import { CELL_COUNT_BITS, laneSize, LogControl, LogLane as Lane } from '../memory/log-layout.js';
 import { copyBytes } from '../memory/copy.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { add, load, store } from '../memory/words.js';
@@ -15,6 +15,11 @@ import { laneBase, laneViews } from './log-lane.js';
 import { countAhead, LogOrder, workerOfCell } from './log-order.js';
 
 const EVERYBODY = 2 ** 31 - 1;
+/**
+ * Of one batch. After a death in release() a lane's head lags by that many records: a cell has too few bits of their count
+ * to tell older from newer beyond half of its range.
+ */
+const MAX_BATCH_RECORDS = 2 ** (CELL_COUNT_BITS - 2);
 
 export class LogFeed {
   readonly #words: Int32Array;
@@ -66,18 +71,20 @@ export class LogFeed {
   }
 
   /**
-   * Copies records to a batch, in order.
+   * Copies records to a batch, in order; 8192 at most.
    * @param capacity bytes of the batch, at least those of the longest record
    * @returns how many bytes were copied; 0: there was nothing, or nothing that counted
    */
   take(batch: SegmentViews, capacity: number): number {
     let used = 0;
+    let records = 0;
     if (this.#laneCount === 0) return used;
     for (let cell = this.#order.read(this.position); cell >= 0; cell = this.#order.read(this.position)) {
       const at = this.#recordOf(cell);
       if (at >= 0) {
         const bytes = this.#lanes.words[at / 4 + RecordField.bytes];
-        if (used + bytes > capacity) return used;
+        if (used + bytes > capacity || records === MAX_BATCH_RECORDS) return used;
+        records++;
         copyBytes(this.#lanes, at, batch, used, bytes);
         used += bytes;
         this.#advance(workerOfCell(cell), bytes);

@@ -64,3 +64,40 @@ describe.each(['everysec', 'no', 'always'] as const)('sync: %s', (sync) => {
     expect(third.server.size).toBe(0);
   });
 });
+
+// Without the look at the store's identity the start fails with ERR_KVS_LOG_DAMAGED (seen).
+test('a directory of another store, with fewer records than the region has, takes the place of the region', async () => {
+  const name = regionName();
+  const [dir, other] = [newDirectory(), newDirectory()];
+  const first = await start(name, other, {});
+  const writer = await connect(name);
+  await writer.set('of the other', 'yes');
+  await writer.close();
+  await first.server.stop();
+  const second = await start(name, dir, {});
+  const client = await connect(name);
+  for (let i = 0; i < 100; i++) await client.set(`key ${i}`, 'x');
+  await client.close();
+  await second.server.stop({ keep: true });
+  const { server, events } = await start(name, other, {});
+  expect(events.map(({ type }) => type)).toContain('region-replaced');
+  expect(server.size).toBe(1);
+  expect(await (await connect(name)).get('of the other')).toBe('yes');
+});
+
+// Without the versions of the stripes in the snapshot the version after is the lower one (seen).
+test('versions go on above those of a key that was deleted before the snapshot', async () => {
+  const name = regionName();
+  const dir = newDirectory();
+  const first = await start(name, dir, {});
+  const client = await connect(name);
+  for (let i = 0; i < 200; i++) await client.set('key', `${i}`);
+  const before = await client.getEntry('key');
+  await client.del('key');
+  await client.close();
+  await first.server.stop();
+  await start(name, dir, {});
+  const again = await connect(name);
+  await again.set('key', 'new');
+  expect((await again.getEntry('key'))?.version).toBeGreaterThan(before?.version ?? Infinity);
+});
