@@ -37,6 +37,8 @@ export interface SnapshotParts {
   readonly isThrottled: boolean;
 }
 
+type WalkParts = Pick<SnapshotParts, 'data' | 'geometry'> & Partial<Pick<SnapshotParts, 'isThrottled'>>;
+
 export interface SnapshotMade extends SnapshotResult {
   readonly sequence: number;
   readonly ms: number;
@@ -66,6 +68,21 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
   }
 }
 
+/**
+ * Makes one of a store that nobody is at work on, and whose log is durable, and ends, at `sequence`; it takes the place of
+ * another of that sequence. @throws KvsError as SnapshotWriter
+ */
+export function saveQuiet(parts: WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>, sequence: number): void {
+  const writer = SnapshotWriter.begin(parts.directory, { storeId: parts.storeId, sequence });
+  try {
+    new Walk(parts, writer).run();
+    writer.finish(sequence);
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}
+
 /** Makes durable all that was seen. @returns the last sequence of it, or a later one */
 function syncLog({ data, geometry, board }: SnapshotParts): number {
   const { words } = data;
@@ -83,14 +100,14 @@ function syncLog({ data, geometry, board }: SnapshotParts): number {
 }
 
 class Walk {
-  readonly #parts: SnapshotParts;
+  readonly #parts: WalkParts;
   readonly #writer: SnapshotWriter;
   readonly #reader: Reader;
   /** A copy of the entry in hand: key, padded, and value. */
   readonly #copy: SegmentViews;
   readonly #nap = new Int32Array(new SharedArrayBuffer(4));
 
-  constructor(parts: SnapshotParts, writer: SnapshotWriter) {
+  constructor(parts: WalkParts, writer: SnapshotWriter) {
     const { data, geometry } = parts;
     this.#parts = parts;
     this.#writer = writer;
