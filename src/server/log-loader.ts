@@ -6,10 +6,15 @@ import type { RecoverySink } from '../log/sink.js';
 import { hasPassed, hostMsOfWall } from '../memory/clock.js';
 import { DataHeader, type Geometry, MAX_EXPIRES_AT, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
+import type { EvictionParts } from '../store/eviction.js';
 import { NO_PINS } from '../store/limbo.js';
 import { Store } from '../store/store.js';
 
 export class LogLoader implements RecoverySink {
+  /** Whether something found no room. What comes after it is not taken: without eviction all or nothing is loaded. */
+  isFull = false;
+  readonly #mayDrop: boolean;
+  #refused = 0;
   readonly #store: Store;
   readonly #geometry: Geometry;
   readonly #seed0: number;
@@ -17,14 +22,22 @@ export class LogLoader implements RecoverySink {
   #source: RecordViews | undefined;
   #views: SegmentViews | undefined;
 
-  constructor(data: SegmentViews, geometry: Geometry) {
-    this.#store = new Store(data, geometry, 0, NO_PINS);
+  /** @param eviction with these, what finds no room takes the place of others, which are missing then */
+  constructor(data: SegmentViews, geometry: Geometry, eviction?: EvictionParts) {
+    this.#store = new Store(data, geometry, 0, NO_PINS, { eviction });
+    this.#mayDrop = eviction !== undefined;
     this.#geometry = geometry;
     this.#seed0 = data.words[DataHeader.hashSeed];
     this.#seed1 = data.words[DataHeader.hashSeed + 1];
   }
 
-  /** @throws KvsError ERR_KVS_OUT_OF_MEMORY, ERR_KVS_TOO_LARGE when the store is made smaller than it was */
+  /** How many entries were given up for others, or found no room themselves. */
+  get dropped(): number {
+    const record = workerBase(this.#geometry, 0);
+    return this.#store.data.floats[record / 2 + WorkerRecord.evicted] + this.#refused;
+  }
+
+  /** @throws KvsError ERR_KVS_TOO_LARGE when the largest value was larger before */
   put(
     source: RecordViews,
     keyOffset: number,
@@ -36,10 +49,11 @@ export class LogLoader implements RecoverySink {
     version: number,
     expiresAtMs: number,
   ): void {
+    if (this.isFull) return;
     const expiresAt = expiresAtMs === 0 ? 0 : Math.min(MAX_EXPIRES_AT, hostMsOfWall(expiresAtMs));
     // Whatever the key was before, it is nothing now.
     if (expiresAt !== 0 && hasPassed(expiresAt)) return this.remove(source, keyOffset, keyBytes, version);
-    const { maxValueBytes, maxMemoryBytes } = this.#geometry;
+    const { maxValueBytes } = this.#geometry;
     if (valueBytes > maxValueBytes) {
       const message = `the log holds a value of ${valueBytes} bytes, maxValueBytes is ${maxValueBytes}: start with a larger one`;
       throw new KvsError('ERR_KVS_TOO_LARGE', message);
@@ -49,8 +63,10 @@ export class LogLoader implements RecoverySink {
     const hash = this.#hashOf(source, keyOffset, keyBytes);
     const block = store.prepare(hash, views, keyOffset, keyBytes, views, valueOffset, valueBytes, codec, expiresAt);
     if (block === 0) {
-      const message = `what the log holds does not fit maxMemory (${maxMemoryBytes} bytes): start with more`;
-      throw new KvsError('ERR_KVS_OUT_OF_MEMORY', message);
+      this.isFull = !this.#mayDrop;
+      this.#refused++;
+      // An earlier value must not stand for the one that is missing.
+      return this.remove(source, keyOffset, keyBytes, version);
     }
     store.lock(hash);
     store.map.raiseVersion(hash, version);

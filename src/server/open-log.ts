@@ -11,16 +11,21 @@ import { recover } from '../log/recovery.js';
 import { type Repair, repairLog } from '../log/repair.js';
 import type { RecoveryReport } from '../log/sink.js';
 import { LogWriter } from '../log/writer.js';
-import { DataHeader, type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
+import { CtlHeader, DataHeader, EvictionPolicy, type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
 import { laneSize, LogControl } from '../memory/log-layout.js';
 import { regionIdOf } from '../memory/region-files.js';
 import type { OwnedRegion } from '../memory/region.js';
-import { viewsOf } from '../memory/segment.js';
+import { type SegmentViews, viewsOf } from '../memory/segment.js';
+import { UseMarks } from '../memory/use-marks.js';
+import type { EvictionParts } from '../store/eviction.js';
+import { EvictionState } from '../store/eviction-state.js';
 import { resetLanes } from '../store/log-feed.js';
 import { leastLaneBytes } from '../store/log-lane.js';
 import { catchUp } from './log-catch-up.js';
 import { LogLoader } from './log-loader.js';
 import type { LogOptions } from './options.js';
+import { loadPacked } from './packed-load.js';
+import { saveQuiet } from './snapshot.js';
 
 /** A log that may be written. */
 export interface OpenedLog {
@@ -48,22 +53,37 @@ export function openDirectory({ dir, repair }: LogOptions, onRepair: (repairs: R
   }
 }
 
-/** Fills the empty store of a new region. @throws KvsError as recover() and LogLoader */
+/**
+ * Fills the empty store of a new region. With eviction, what does not fit is dropped; from then on the files say so too, or
+ * it could come back in the place of what others have seen missing, or removed, since.
+ * @throws KvsError ERR_KVS_OUT_OF_MEMORY without eviction, with what is needed; as recover(), LogLoader and SnapshotWriter
+ */
 export function loadStore(
-  { data, geometry }: OwnedRegion,
+  { ctl, data, geometry }: OwnedRegion,
   directory: LogDirectory,
+  policy: EvictionPolicy,
 ): { log: OpenedLog; loaded: Loaded } {
   const startedAt = performance.now();
-  const loader = new LogLoader(data, geometry);
+  ctl.words[CtlHeader.eviction] = EvictionPolicy[policy];
+  let loader = new LogLoader(data, geometry, policy === 'none' ? undefined : evictionParts(ctl, geometry));
   const report = recover(directory, loader);
+  if (loader.isFull) loader = loadPacked(data, geometry, directory);
   const entries = loader.end(report.highestVersion);
   if (report.storeId === undefined) data.words.set(randomFillSync(new Int32Array(2)), DataHeader.logStore);
   else data.words.set(wordsOf(report.storeId), DataHeader.logStore);
   resetLanes(data, geometry, geometry.workers, report.lastSequence);
   const storeId = regionIdOf(data, DataHeader.logStore);
+  if (loader.dropped > 0) saveQuiet({ data, geometry, directory, storeId }, report.lastSequence);
   const loaded = { ...report, entries, ms: Math.round(performance.now() - startedAt) };
   return { log: { directory, storeId, nextSequence: report.lastSequence + 1 }, loaded };
 }
+
+/** For the load alone: the workers begin anew. Nobody listens to what goes. */
+const evictionParts = (ctl: SegmentViews, geometry: Geometry): EvictionParts => ({
+  state: new EvictionState(EvictionState.allocate(geometry), geometry),
+  marks: new UseMarks(ctl, geometry),
+  tell: () => {},
+});
 
 /**
  * Makes durable what a region that was taken over has beyond the files; its workers' intents must have been resolved, and

@@ -72,7 +72,7 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
     new TaskQueue(region.ctl, region.geometry).reset();
     Store.format(region.data, region.geometry);
     if (directory === undefined) return { region, log: undefined, mayExpire: false };
-    const { log, loaded } = loadStore(region, directory);
+    const { log, loaded } = loadStore(region, directory, options.eviction);
     onEvent({ type: 'log-loaded', ...loaded });
     return { region, log, mayExpire: true };
   } catch (error) {

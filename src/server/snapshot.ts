@@ -37,6 +37,8 @@ export interface SnapshotParts {
   readonly isThrottled: boolean;
 }
 
+type WalkParts = Pick<SnapshotParts, 'data' | 'geometry'> & Partial<Pick<SnapshotParts, 'isThrottled'>>;
+
 export interface SnapshotMade extends SnapshotResult {
   readonly sequence: number;
   readonly ms: number;
@@ -73,13 +75,29 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
 }
 
 /** Also of entries that are gone: versions are never given out twice. */
-function highestVersion({ data, geometry }: SnapshotParts): number {
+function highestVersion({ data, geometry }: WalkParts): number {
   let highest = 0;
   for (let stripe = 0; stripe < geometry.stripes; stripe++) {
     const at = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 8 + Stripe.version;
     highest = Math.max(highest, data.floats[at]);
   }
   return highest;
+}
+
+/**
+ * Makes one of a store that nobody is at work on, and whose log is durable, and ends, at `sequence`; it takes the place of
+ * another of that sequence. @throws KvsError as SnapshotWriter
+ */
+export function saveQuiet(parts: WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>, sequence: number): void {
+  const writer = SnapshotWriter.begin(parts.directory, { storeId: parts.storeId, sequence });
+  try {
+    new Walk(parts, writer).run();
+    writer.raiseVersion(highestVersion(parts));
+    writer.finish(sequence);
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
 }
 
 /** Makes durable all that was seen. @returns the last sequence of it, or a later one */
@@ -105,14 +123,14 @@ function syncLog({ data, geometry, board }: SnapshotParts): number {
 }
 
 class Walk {
-  readonly #parts: SnapshotParts;
+  readonly #parts: WalkParts;
   readonly #writer: SnapshotWriter;
   readonly #reader: Reader;
   /** A copy of the entry in hand: key, padded, and value. */
   readonly #copy: SegmentViews;
   readonly #nap = new Int32Array(new SharedArrayBuffer(4));
 
-  constructor(parts: SnapshotParts, writer: SnapshotWriter) {
+  constructor(parts: WalkParts, writer: SnapshotWriter) {
     const { data, geometry } = parts;
     this.#parts = parts;
     this.#writer = writer;

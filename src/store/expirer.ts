@@ -22,8 +22,10 @@ const SIFT_STEPS = 4;
 const SPARE_ITEMS = 131_072;
 /** Additions between two looks at that. */
 const LOOK_ITEMS = 4096;
-/** Removals before it is looked whether there is room now. */
+/** Removals before it is looked whether enough is free now. */
 const RECLAIM = 64;
+/** Rounds of that length for one request, however little they find: of a walk, so many times 64 buckets. */
+const RECLAIM_ROUNDS = 1024;
 
 /** The buckets to be walked over: from `from` up to `to`. */
 export interface BucketRange {
@@ -45,6 +47,8 @@ export class Expirer {
   #walkAt = 0;
   #walkEnd = 0;
   #additions = 0;
+  /** Bytes freed since the last reclaim() began. */
+  #freed = 0;
   /** Items that the last sift has left. */
   #goodItems = 0;
 
@@ -92,11 +96,11 @@ export class Expirer {
     return true;
   }
 
-  /** Makes room, if what has expired is still there. @returns whether any was */
-  reclaim(): boolean {
-    const before = this.#floats[this.#counter];
-    while (this.#floats[this.#counter] === before && this.work(RECLAIM));
-    return this.#floats[this.#counter] !== before;
+  /** Makes room of about so many bytes, if that much has expired and is found in time. @returns bytes freed */
+  reclaim(bytes: number): number {
+    this.#freed = 0;
+    for (let round = 0; round < RECLAIM_ROUNDS && this.#freed < bytes; round++) if (!this.work(RECLAIM)) break;
+    return this.#freed;
   }
 
   /** Milliseconds until there is something to do; Infinity: nothing is known. */
@@ -133,6 +137,7 @@ export class Expirer {
         this.#map.unlock(hash);
       }
       if (granule === 0) return;
+      this.#freed += this.#heap.capacityOf(granule);
       this.#heap.free(granule);
       this.#floats[this.#counter]++;
     }

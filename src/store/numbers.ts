@@ -1,11 +1,10 @@
 /** Entries for numbers that are not known before the stripe's lock is taken. */
 import type { SegmentViews } from '../memory/segment.js';
+import { EXPIRY_BYTES } from './entry-headers.js';
 import type { Store } from './store.js';
 
 /** Room for any number as text, or in binary. */
 export const MAX_NUMBER_BYTES = 24;
-/** And for the moment at which it expires. */
-const EXPIRY_BYTES = 8;
 
 /** Allocates an entry; its value comes by fillNumber(). With no lock held. @returns as Store.prepare() */
 export function prepareNumber(

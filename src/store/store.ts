@@ -6,7 +6,7 @@
 import { Status } from '../errors.js';
 import { recordBytes } from '../log/record.js';
 import { copyBytes } from '../memory/copy.js';
-import { BUCKET_BYTES, type Geometry, MAX_KEY_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
+import { BUCKET_BYTES, type Geometry, MAX_KEY_BYTES, UNIT_BYTES, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { entryBytes } from './entry-headers.js';
 import { EntryMover } from './entry-mover.js';
@@ -19,8 +19,14 @@ import { HashMap } from './hash-map.js';
 import type { PinnedBlocks } from './limbo.js';
 import type { LogLane } from './log-lane.js';
 
-/** Attempts to allocate, each after some more of what has expired was removed. */
-const MAX_RECLAIMS = 64;
+/**
+ * Of what has expired, so much is removed before it is tried again to allocate, besides what was asked for; twice as much
+ * each time, because what is gained may lie scattered.
+ */
+const RECLAIM_BYTES = 65_536;
+/** All of it for one request: so many times what was asked for, and a share of the heap. */
+const RECLAIM_TIMES = 4;
+const RECLAIM_SHARE = 1 / 64;
 
 export interface StoreParts {
   readonly log?: LogLane | undefined;
@@ -96,11 +102,24 @@ export class Store {
 
   /** A block of at least `bytes`, if need be in place of what has expired. With no lock held. @returns 0: the heap is full */
   allocate(bytes: number): number {
-    let granule = this.heap.allocate(bytes);
-    for (let tries = 0; granule === 0 && tries < MAX_RECLAIMS && this.expirer?.reclaim() === true; tries++) {
-      granule = this.heap.allocate(bytes);
+    return this.heap.allocate(bytes) || this.#allocateReclaiming(bytes);
+  }
+
+  /** @param bytes 0: an overflow bucket */
+  #allocateReclaiming(bytes: number): number {
+    const { expirer, heap } = this;
+    if (expirer === undefined) return 0;
+    let wanted = bytes + RECLAIM_BYTES;
+    let left = RECLAIM_TIMES * wanted + this.#geometry.heapUnits * UNIT_BYTES * RECLAIM_SHARE;
+    while (left > 0) {
+      const freed = expirer.reclaim(Math.min(wanted, left));
+      if (freed === 0) return 0;
+      const granule = bytes === 0 ? heap.allocateBucket() : heap.allocate(bytes);
+      if (granule !== 0) return granule;
+      left -= freed;
+      wanted *= 2;
     }
-    return granule;
+    return 0;
   }
 
   /** Bytes that a copy of the entry needs that expires, or not. Under the lock. */
@@ -272,7 +291,7 @@ export class Store {
   #ensureSpareBucket(): boolean {
     const at = this.#record + WorkerRecord.spareBucket;
     if (this.#data.words[at] !== 0) return true;
-    const granule = this.heap.allocateBucket();
+    const granule = this.heap.allocateBucket() || this.#allocateReclaiming(0);
     if (granule === 0) return false;
     const first = granule << 2;
     this.#data.words.fill(0, first, first + BUCKET_BYTES / 4);

@@ -157,6 +157,25 @@ test('when the heap is full, what has expired makes room', () => {
   auditStore(data, geometry);
 });
 
+test('when many small entries have expired at one moment, a large value finds room', () => {
+  const large = valueOf(1, MIB);
+  const roomy = smallGeometry({ maxValueBytes: MIB });
+  const data = newSegment(roomy);
+  const keys = new KeyStore(data, roomy);
+  keys.store.startExpiry(NOTHING);
+  const expired = (): number => data.floats[workerBase(roomy, 0) / 2 + WorkerRecord.expired];
+  const moment = hostMs() + 10_000;
+  let count = 0;
+  while (keys.set(keyOf(count), valueOf(count, 40), 0, moment)) count++;
+  expect(count).toBeGreaterThan(35_000);
+  advanceHostClock(10_000 + LATER);
+  expect(keys.set(Buffer.from('large'), large)).toBe(true);
+  expect(keys.get(Buffer.from('large'))?.equals(large)).toBe(true);
+  // Not all of them at once: others wait for that.
+  expect(expired()).toBeLessThan(count);
+  auditStore(data, roomy);
+});
+
 test('another thread goes on after a walk over the store', () => {
   const big = smallGeometry({ maxMemoryBytes: 8 * MIB });
   const data = newSegment(big);
