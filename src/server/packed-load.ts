@@ -56,8 +56,7 @@ function clear(data: SegmentViews, geometry: Geometry): void {
 function outOfMemory({ puts }: Survey, geometry: Geometry): KvsError {
   let bytes = 0;
   for (const put of puts.values()) {
-    bytes +=
-      put.bytes > MAX_SMALL_BYTES ? unitsOf(put.bytes) * UNIT_BYTES : slabBytesPerBlock[sizeClassOf(put.bytes)];
+    bytes += put.bytes > MAX_SMALL_BYTES ? unitsOf(put.bytes) * UNIT_BYTES : slabBytesPerBlock[sizeClassOf(put.bytes)];
   }
   const { maxMemoryBytes, heapUnits } = geometry;
   const needed = Math.max(bytes * SLACK, heapUnits * UNIT_BYTES * STEP);

@@ -34,7 +34,12 @@ export class EntryMover implements Relocator {
     const hash = map.hashOf(granule);
     map.lock(hash);
     try {
-      if (this.#eviction === undefined || !map.findEntry(hash, granule) || !map.canLogRemoval(granule)) return false;
+      if (
+        this.#eviction === undefined ||
+        !map.findEntry(hash, granule) ||
+        this.#store.log?.hasRoomFor(granule) === false
+      )
+        return false;
       this.#eviction.takeOut(map.foundWord, hash, granule);
       return true;
     } finally {

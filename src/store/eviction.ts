@@ -188,7 +188,7 @@ export class Eviction {
     try {
       if (this.#words[at] !== word || !this.#isNamed(word, hash)) return 0;
       granule = word & this.#granuleMask;
-      if (!map.canLogRemoval(granule)) return 0;
+      if (this.#store.log?.hasRoomFor(granule) === false) return 0;
       bytes = this.#store.bytesOf(granule);
       if (isRemembered) this.#state.remember(hash);
       this.takeOut(at, hash, granule);

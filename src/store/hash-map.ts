@@ -154,17 +154,9 @@ export class HashMap extends EntryHeaders {
     return this.#take(this.#foundWord, hash, done, 1, this.#log);
   }
 
-  /**
-   * Takes what the word `at` names out of the map: no effect of the request in hand. Under the stripe's lock; what has
-   * not been deleted must not come back from the log: canLogRemoval() first.
-   */
+  /** Takes out what the word `at` names: no effect of the request in hand. Under the lock; the log must have room. */
   evict(at: number, hash: number): number {
     return this.#take(at, hash, this.words[this.#record + WorkerRecord.done], 0, this.#log);
-  }
-
-  /** Whether there is room in the log, if there is one, to say that an entry is evicted. */
-  canLogRemoval(granule: number): boolean {
-    return this.#log?.hasRoomFor(granule) !== false;
   }
 
   #take(at: number, hash: number, done: number, effects: number, log: LogLane | undefined): number {
@@ -189,7 +181,7 @@ export class HashMap extends EntryHeaders {
         const word = words[at];
         if (word === 0 || ((word ^ hash) & tagMask) !== 0 || !this.isExpired(word & this.#granuleMask)) continue;
         // That it has expired its record says itself: another is for clocks that are set back, if there is room.
-        const log = this.canLogRemoval(word & this.#granuleMask) ? this.#log : undefined;
+        const log = this.#log?.hasRoomFor(word & this.#granuleMask) === true ? this.#log : undefined;
         return this.#take(at, hash, words[this.#record + WorkerRecord.done], 0, log);
       }
       const overflow = words[first + BUCKET_ENTRIES];

@@ -43,12 +43,11 @@ export class Store {
   readonly #worker: number;
   readonly #record: number;
   readonly #eviction: Eviction | undefined;
-  /** Of the worker, if changes are logged; undefined: they are not. */
   readonly log: LogLane | undefined;
 
   /**
    * @param pins what clients keep in place (memory/pins.ts)
-   * @param parts.log where what changes goes as well
+   * @param parts.log the worker's, where what changes goes as well; undefined: no log is kept
    * @param parts.eviction undefined: nothing is evicted
    */
   constructor(data: SegmentViews, geometry: Geometry, worker: number, pins: PinnedBlocks, parts: StoreParts = {}) {
@@ -228,7 +227,7 @@ export class Store {
     this.retire(this.#data.words[this.#record + WorkerRecord.pendingBlock]);
   }
 
-  /** Frees an entry that is no longer in the map; 0 is ignored. */
+  /** Frees an entry that is no longer in the map, or 0. */
   retire(granule: number): void {
     if (granule !== 0) this.heap.free(granule);
   }

@@ -41,8 +41,8 @@ const valueOf = (key: string, round: number, bytes: number): string => `${key}/$
 async function fill(client: KvsClient, rounds: number, seed: number): Promise<Map<string, string>> {
   const random = randomFrom(seed);
   const written = new Map<string, string>();
-  let isFull = false;
-  for (let round = 0; round < rounds && !isFull; round++) {
+  const state = { isFull: false };
+  for (let round = 0; round < rounds && !state.isFull; round++) {
     const batch = new Map<string, string>();
     while (batch.size < 32) {
       const key = `k${Math.floor(random() * KEYS)}`;
@@ -54,7 +54,7 @@ async function fill(client: KvsClient, rounds: number, seed: number): Promise<Ma
         written.set(key, value);
       } catch (error) {
         expect(error).toMatchObject({ code: 'ERR_KVS_OUT_OF_MEMORY' });
-        isFull = true;
+        state.isFull = true;
       }
     });
     await Promise.all(sets);
