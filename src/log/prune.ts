@@ -19,7 +19,8 @@ export function pruneLog({ path, layer }: LogDirectory, keep: number, removed: s
   };
   const kept = Math.max(1, keep);
   const oldest = snapshots[Math.min(kept, snapshots.length) - 1];
-  if (oldest === undefined) return;
+  // What one snapshot alone covers stays: if that is damaged, the log takes its place.
+  if (oldest === undefined || snapshots.length < kept) return;
   for (const { name } of snapshots.slice(kept)) remove(name);
   // The last segment is being written to.
   for (const [i, { name }] of segments.slice(0, -1).entries()) {

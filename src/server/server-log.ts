@@ -2,6 +2,7 @@
  * The server's log as its main thread sees it: boots the thread that writes it, replaces one that dies, asks for snapshots,
  * and ends it. There is one of these only if the server was given a directory.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 import type { OwnedRegion } from '../memory/region.js';
@@ -15,6 +16,8 @@ import type { LogOptions, ServerEvent } from './options.js';
 import { Snapshots } from './snapshots.js';
 
 const RESTART_PAUSE_MS = 500;
+/** The disk has so long for the last of the log. */
+const STOP_TIMEOUT_MS = 60_000;
 
 export class ServerLog {
   readonly board: LogBoard;
@@ -27,6 +30,7 @@ export class ServerLog {
   #exit: Promise<void> = Promise.resolve();
   #restart: NodeJS.Timeout | undefined;
   #isClosing = false;
+  #isStuck = false;
 
   constructor(
     region: OwnedRegion,
@@ -104,7 +108,7 @@ export class ServerLog {
   /**
    * After the last write.
    * @param isFinal whether a snapshot is made of what there is in the end
-   * @returns whether all of it is in the files, and durable
+   * @returns whether all of it is in the files, and durable; false also if that takes longer than a minute
    */
   async stop(isFinal: boolean): Promise<boolean> {
     await (isFinal ? this.snapshots.makeLast() : this.snapshots.end());
@@ -112,12 +116,15 @@ export class ServerLog {
     clearTimeout(this.#restart);
     this.board.stop();
     this.#wake();
-    await this.#exit;
+    const timer = new AbortController();
+    const late = delay(STOP_TIMEOUT_MS, true, timer).catch(() => false);
+    this.#isStuck = await Promise.race([this.#exit.then(() => false), late]);
+    timer.abort();
     return this.board.isStopped;
   }
 
-  /** Gives the directory back. */
+  /** Gives the directory back, unless the thread may still write to it: then that goes with the process. */
   close(): void {
-    this.#opened.directory.close();
+    if (!this.#isStuck) this.#opened.directory.close();
   }
 }
