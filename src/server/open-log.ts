@@ -4,7 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 
-import type { KvsError } from '../errors.js';
+import { KvsError } from '../errors.js';
 import { type LogDirectory, openLogDirectory } from '../log/directory.js';
 import { recordBytes } from '../log/record.js';
 import { recover } from '../log/recovery.js';
@@ -14,13 +14,15 @@ import { LogWriter } from '../log/writer.js';
 import { DataHeader, type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
 import { laneSize, LogControl } from '../memory/log-layout.js';
 import { regionIdOf } from '../memory/region-files.js';
+import type { LeftRegion } from '../memory/region-claim.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { viewsOf } from '../memory/segment.js';
-import { resetLanes } from '../store/log-feed.js';
+import { LogFeed, resetLanes } from '../store/log-feed.js';
 import { leastLaneBytes } from '../store/log-lane.js';
 import { catchUp } from './log-catch-up.js';
 import { LogLoader } from './log-loader.js';
 import type { LogOptions } from './options.js';
+import { resolveIntents } from './warm-restart.js';
 
 /** A log that may be written. */
 export interface OpenedLog {
@@ -70,7 +72,7 @@ export function loadStore(
  * no answer that waited for it may have been given.
  * @throws KvsError ERR_KVS_NOT_OURS for files of another store; as recover() and LogWriter
  */
-export function drainRegion({ data, geometry }: OwnedRegion, directory: LogDirectory): OpenedLog {
+export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirectory): OpenedLog {
   const { feed, lastSequence } = catchUp(directory, data, geometry);
   const storeId = regionIdOf(data, DataHeader.logStore);
   let sequence = lastSequence;
@@ -88,6 +90,35 @@ export function drainRegion({ data, geometry }: OwnedRegion, directory: LogDirec
   }
   resetLanes(data, geometry, geometry.workers, sequence);
   return { directory, storeId, nextSequence: sequence + 1 };
+}
+
+/** Whether a region belongs to files. */
+export const hasLog = ({ data: { words }, geometry }: LeftRegion): boolean =>
+  geometry.logBytes > 0 && (words[DataHeader.logStore] !== 0 || words[DataHeader.logStore + 1] !== 0);
+
+/**
+ * Before a region is put aside: brings what only it holds to the files of its store. Files of another store count, as ever.
+ * @throws KvsError when that cannot be done: then it must not be put aside
+ */
+export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined): void {
+  const { data, geometry, name } = left;
+  const refuse = (what: string, cause?: unknown): KvsError => {
+    const message =
+      `the region named ${JSON.stringify(name)} cannot be gone on with as it is, and ${what}: ` +
+      'start with the shape and the directory that it had, or with `fresh`, which drops what is in no file';
+    return new KvsError('ERR_KVS_NOT_DURABLE', message, { cause });
+  };
+  if (data.words[geometry.logControlOffset / 4 + LogControl.gap] !== 0) {
+    throw refuse('a sync has failed, so that its files may lack what it holds');
+  }
+  try {
+    resolveIntents(left);
+    if (directory !== undefined) drainRegion(left, directory);
+    else if (!new LogFeed(data, geometry).isEmpty) throw refuse('it holds writes that are in no file, without `dir`');
+  } catch (error) {
+    if (isOfOtherStore(error)) return;
+    throw error instanceof KvsError ? error : refuse('what it holds could not be written to its files', error);
+  }
 }
 
 /** Nothing is logged any more: what this region holds is no longer what the files of its store say. */

@@ -11,7 +11,7 @@ import { WorkerBells } from '../exchange/worker-bells.js';
 import type { LogDirectory } from '../log/directory.js';
 import { CtlHeader, DataHeader, RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
-import { archiveRegion, claimRegion, type ClaimOptions, requestTakeover } from '../memory/region-claim.js';
+import { archiveRegion, claimRegion, type ClaimOptions, type LeftRegion, requestTakeover } from '../memory/region-claim.js';
 import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import { store } from '../memory/words.js';
 import { Store } from '../store/store.js';
@@ -19,11 +19,13 @@ import { VERSION } from '../version.js';
 import {
   drainRegion,
   forgetLog,
+  hasLog,
   hasRoomForWorkers,
   isOfOtherStore,
   loadStore,
   openDirectory,
   type OpenedLog,
+  salvageLog,
 } from './open-log.js';
 import type { ResolvedServerOptions } from './options.js';
 import { recoverRegion, resolveIntents } from './warm-restart.js';
@@ -52,13 +54,21 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
     isNamed = true;
   };
   const created = { name, shmDir, group, shape, version: VERSION, hugePages };
-  const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed };
-  let region = takeover ? await takeOver(claim) : claimRegion(claim);
   let directory: LogDirectory | undefined;
-  try {
+  const open = (): LogDirectory | undefined => {
     if (logOptions !== undefined) {
-      directory = openDirectory(logOptions, (repairs) => onEvent({ type: 'log-repaired', repairs }));
+      directory ??= openDirectory(logOptions, (repairs) => onEvent({ type: 'log-repaired', repairs }));
     }
+    return directory;
+  };
+  const salvage = (left: LeftRegion): void => {
+    if (hasLog(left)) salvageLog(left, open());
+  };
+  const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed, salvage };
+  let region: OwnedRegion | undefined;
+  try {
+    region = takeover ? await takeOver(claim) : claimRegion(claim);
+    open();
     let { origin } = region;
     if (origin.kind === 'taken-over') {
       const recovered = recover(region, directory, onEvent);
@@ -77,7 +87,7 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
     return { region, log, mayExpire: true };
   } catch (error) {
     directory?.close();
-    giveBack(region);
+    if (region !== undefined) giveBack(region);
     throw error;
   }
 }

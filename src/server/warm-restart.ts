@@ -23,7 +23,7 @@ export interface Recovered extends RebuiltStore, InFlight {
 }
 
 /** Decides on which side of its commit each worker was: what has been committed is logged then. Twice does no harm. */
-export function resolveIntents({ data, geometry }: OwnedRegion): void {
+export function resolveIntents({ data, geometry }: Pick<OwnedRegion, 'data' | 'geometry'>): void {
   const { words } = data;
   for (let worker = 0; worker < MAX_WORKERS; worker++) {
     const record = workerBase(geometry, worker);
