@@ -22,6 +22,7 @@ import { leastLaneBytes } from '../store/log-lane.js';
 import { catchUp } from './log-catch-up.js';
 import { LogLoader } from './log-loader.js';
 import type { LogOptions } from './options.js';
+import { snapshotAtRest } from './snapshot.js';
 import { resolveIntents } from './warm-restart.js';
 
 /** A log that may be written. */
@@ -77,7 +78,8 @@ export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirect
   const storeId = regionIdOf(data, DataHeader.logStore);
   let sequence = lastSequence;
   if (!feed.isEmpty) {
-    const writer = LogWriter.open(directory, { storeId, nextSequence: sequence + 1 });
+    const isBehindGap = hasGap({ data, geometry });
+    const writer = LogWriter.open(directory, { storeId, nextSequence: sequence + 1, isBehindGap });
     const longest = recordBytes(MAX_KEY_BYTES, geometry.maxValueBytes);
     const batch = viewsOf(new SharedArrayBuffer(Math.max(DRAIN_BYTES, longest)));
     for (let bytes = feed.take(batch, batch.buffer.byteLength); bytes > 0;) {
@@ -90,6 +92,22 @@ export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirect
   }
   resetLanes(data, geometry, geometry.workers, sequence);
   return { directory, storeId, nextSequence: sequence + 1 };
+}
+
+type Shared = Pick<OwnedRegion, 'data' | 'geometry'>;
+
+const hasGap = ({ data: { words }, geometry }: Shared): boolean =>
+  words[geometry.logControlOffset / 4 + LogControl.gap] !== 0;
+
+/**
+ * After a failed sync the files may lack what has been written to them, also what was not answered yet: makes a snapshot of
+ * the rebuilt store, which is at rest. Until then no answer that waits for the log may be given.
+ * @throws KvsError as SnapshotWriter
+ */
+export function closeGap({ data, geometry }: Shared, { directory, storeId, nextSequence }: OpenedLog): void {
+  if (!hasGap({ data, geometry })) return;
+  snapshotAtRest({ data, geometry, directory, storeId }, nextSequence - 1);
+  data.words[geometry.logControlOffset / 4 + LogControl.gap] = 0;
 }
 
 /** Whether a region belongs to files. */
@@ -108,7 +126,7 @@ export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined
       'start with the shape and the directory that it had, or with `fresh`, which drops what is in no file';
     return new KvsError('ERR_KVS_NOT_DURABLE', message, { cause });
   };
-  if (data.words[geometry.logControlOffset / 4 + LogControl.gap] !== 0) {
+  if (hasGap(left)) {
     throw refuse('a sync has failed, so that its files may lack what it holds');
   }
   try {

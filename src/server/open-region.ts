@@ -17,6 +17,7 @@ import { store } from '../memory/words.js';
 import { Store } from '../store/store.js';
 import { VERSION } from '../version.js';
 import {
+  closeGap,
   drainRegion,
   forgetLog,
   hasLog,
@@ -118,11 +119,22 @@ function recover(
       throw error;
     }
   }
+  let failure: unknown;
+  const makeDurable = (): void => {
+    try {
+      if (log !== undefined) closeGap(region, log);
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  };
   try {
-    const recovered = recoverRegion(region, new TaskQueue(ctl, geometry));
+    const recovered = recoverRegion(region, new TaskQueue(ctl, geometry), makeDurable);
     onEvent({ type: 'recovered', ...recovered });
     return { region, log, mayExpire: recovered.expiring > 0 };
   } catch (cause) {
+    // Nothing is wrong with the region.
+    if (failure !== undefined) throw failure;
     return { reason: `it could not be recovered: ${(cause as Error).message}` };
   }
 }

@@ -44,6 +44,18 @@ export interface SnapshotMade extends SnapshotResult {
 
 const { Figure } = LogBoard;
 
+/** Of a store that nobody changes, with the effects of all records up to one. @throws KvsError as SnapshotWriter */
+export function snapshotAtRest(parts: Omit<SnapshotParts, 'board' | 'isThrottled'>, sequence: number): void {
+  const writer = SnapshotWriter.begin(parts.directory, { storeId: parts.storeId, sequence });
+  try {
+    new Walk({ ...parts, isThrottled: false }, writer).run();
+    writer.finish(sequence);
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}
+
 /** @throws KvsError as SnapshotWriter; ERR_KVS_LOG_FAILED when the log does not become durable */
 export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
   const { board, directory, storeId } = parts;
@@ -82,15 +94,17 @@ function syncLog({ data, geometry, board }: SnapshotParts): number {
   return board.get(Figure.durableSequence);
 }
 
+type WalkParts = Omit<SnapshotParts, 'board'>;
+
 class Walk {
-  readonly #parts: SnapshotParts;
+  readonly #parts: WalkParts;
   readonly #writer: SnapshotWriter;
   readonly #reader: Reader;
   /** A copy of the entry in hand: key, padded, and value. */
   readonly #copy: SegmentViews;
   readonly #nap = new Int32Array(new SharedArrayBuffer(4));
 
-  constructor(parts: SnapshotParts, writer: SnapshotWriter) {
+  constructor(parts: WalkParts, writer: SnapshotWriter) {
     const { data, geometry } = parts;
     this.#parts = parts;
     this.#writer = writer;
