@@ -11,7 +11,13 @@ import { WorkerBells } from '../exchange/worker-bells.js';
 import type { LogDirectory } from '../log/directory.js';
 import { CtlHeader, DataHeader, RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
-import { archiveRegion, claimRegion, type ClaimOptions, type LeftRegion, requestTakeover } from '../memory/region-claim.js';
+import {
+  archiveRegion,
+  claimRegion,
+  type ClaimOptions,
+  type LeftRegion,
+  requestTakeover,
+} from '../memory/region-claim.js';
 import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import { store } from '../memory/words.js';
 import { Store } from '../store/store.js';
@@ -119,12 +125,12 @@ function recover(
       throw error;
     }
   }
-  let failure: unknown;
+  let failure: Error | undefined;
   const makeDurable = (): void => {
     try {
       if (log !== undefined) closeGap(region, log);
     } catch (error) {
-      failure = error;
+      failure = error as Error;
       throw error;
     }
   };
