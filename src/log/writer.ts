@@ -27,6 +27,8 @@ export interface LogWriterOptions {
   readonly nextSequence: number;
   /** A segment that has reached this many bytes is followed by a new one. Default 64 MiB. */
   readonly segmentBytes?: number | undefined;
+  /** Whether a log before this one has failed and was not resumed: as after reopen(). Default false. */
+  readonly isBehindGap?: boolean;
 }
 
 const DEFAULT_SEGMENT_BYTES = 64 * 2 ** 20;
@@ -52,14 +54,16 @@ export class LogWriter {
   #failure: KvsError | undefined;
   #endsWithMark = true;
 
-  private constructor(directory: LogDirectory, { storeId, nextSequence, segmentBytes }: LogWriterOptions) {
+  private constructor(directory: LogDirectory, { storeId, nextSequence, segmentBytes, isBehindGap }: LogWriterOptions) {
     this.#directory = directory;
     this.#storeId = storeId;
     this.#segmentBytes = segmentBytes ?? DEFAULT_SEGMENT_BYTES;
     this.#next = nextSequence;
     this.#first = nextSequence;
     this.#synced = nextSequence - 1;
-    this.#durable = nextSequence - 1;
+    // How far the log before was durable is not known: nothing is claimed.
+    this.#durable = isBehindGap === true ? 0 : nextSequence - 1;
+    if (isBehindGap === true) this.#gapEnd = nextSequence - 1;
   }
 
   /**

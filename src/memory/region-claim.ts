@@ -43,7 +43,12 @@ export interface ClaimOptions extends CreateRegionOptions {
   readonly asked: Partial<RegionShape>;
   /** Whether to start empty in any case. */
   readonly fresh: boolean;
+  /** Called before a region is put aside that may hold what is nowhere else. What it throws leaves all as it was found. */
+  readonly salvage?: ((left: LeftRegion) => void) | undefined;
 }
+
+/** A region that is whole, and not served. */
+export type LeftRegion = Pick<OwnedRegion, 'name' | 'data' | 'geometry'>;
 
 /** Servers in a row that may die over a region before it is put aside. */
 export const MAX_RECOVERIES = 2;
@@ -53,6 +58,7 @@ const MAX_ATTEMPTS = 100;
 interface Unfit {
   readonly reason: string;
   readonly isWorthless: boolean;
+  readonly left?: LeftRegion;
 }
 
 /** @throws KvsError ERR_KVS_ALREADY_RUNNING, ERR_KVS_NO_SPACE, ERR_KVS_NOT_OURS, ERR_KVS_SHM_DIR */
@@ -86,6 +92,7 @@ function claimFound(options: ClaimOptions, paths: RegionPaths): OwnedRegion | Or
       options.onNamed?.();
       return taken;
     }
+    if (taken.left !== undefined) options.salvage?.(taken.left);
     return putAside(options, paths, fd, taken);
   } finally {
     if (!isKept) closeSync(fd);
@@ -102,11 +109,14 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     if (identity.state === RegionState.starting) return unfit('its server died before it was ready', true);
     if (identity.bootId !== bootId()) return unfit('it was made before this boot of the host');
     const conflict = conflictOf(identity.shape, options.asked);
-    if (conflict !== undefined) return unfit(conflict);
     const data = openData(paths, identity, options.group);
-    if (typeof data === 'string') return unfit(data);
+    if (typeof data === 'string') return unfit(conflict ?? data);
+    const left = { name: options.name, data, geometry: geometryOf(identity.shape) };
+    if (conflict !== undefined) return { ...unfit(conflict), left };
     const recoveries = data.words[DataHeader.recoveries];
-    if (recoveries >= MAX_RECOVERIES) return unfit(`${recoveries} servers in a row died while they recovered it`);
+    if (recoveries >= MAX_RECOVERIES) {
+      return { ...unfit(`${recoveries} servers in a row died while they recovered it`), left };
+    }
     data.words[DataHeader.recoveries] = recoveries + 1;
     const { workers } = options.shape;
     const geometry = geometryOf({ ...identity.shape, workers });

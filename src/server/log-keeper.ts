@@ -75,14 +75,15 @@ export class LogKeeper {
     this.#control = geometry.logControlOffset / 4;
     this.#feed = new LogFeed(data, geometry);
     this.#board = parts.board;
-    this.#writer = LogWriter.open(directory, { storeId, nextSequence, segmentBytes });
+    const isBehindGap = load(this.#words, this.#control + LogControl.gap) !== 0;
+    this.#writer = LogWriter.open(directory, { storeId, nextSequence, segmentBytes, isBehindGap });
     const longest = Math.min(MAX_RECORD_BYTES, recordBytes(MAX_KEY_BYTES, geometry.maxValueBytes));
     this.#batch = viewsOf(new SharedArrayBuffer(Math.max(BATCH_BYTES, longest)));
     this.#sequence = nextSequence - 1;
     this.#cell = this.#feed.position;
-    store(this.#words, this.#control + LogControl.durableCell, this.#cell);
-    // An earlier server has failed to sync, and may have lost what it had written: only a snapshot makes it whole.
-    if (load(this.#words, this.#control + LogControl.gap) !== 0) {
+    this.#noteDurable();
+    // The thread before has failed to sync, and may have lost what it had written: only a snapshot makes it whole.
+    if (isBehindGap) {
       this.#begin('failed', 'an earlier sync has failed');
       this.#gapEnd = this.#sequence;
       this.#askForSnapshot();

@@ -4,7 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 
-import type { KvsError } from '../errors.js';
+import { KvsError } from '../errors.js';
 import { type LogDirectory, openLogDirectory } from '../log/directory.js';
 import { recordBytes } from '../log/record.js';
 import { recover } from '../log/recovery.js';
@@ -14,18 +14,20 @@ import { LogWriter } from '../log/writer.js';
 import { CtlHeader, DataHeader, EvictionPolicy, type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
 import { laneSize, LogControl } from '../memory/log-layout.js';
 import { regionIdOf } from '../memory/region-files.js';
+import type { LeftRegion } from '../memory/region-claim.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { type SegmentViews, viewsOf } from '../memory/segment.js';
 import { UseMarks } from '../memory/use-marks.js';
 import type { EvictionParts } from '../store/eviction.js';
 import { EvictionState } from '../store/eviction-state.js';
-import { resetLanes } from '../store/log-feed.js';
+import { LogFeed, resetLanes } from '../store/log-feed.js';
 import { leastLaneBytes } from '../store/log-lane.js';
 import { catchUp } from './log-catch-up.js';
 import { LogLoader } from './log-loader.js';
 import type { LogOptions } from './options.js';
 import { loadPacked } from './packed-load.js';
-import { saveQuiet } from './snapshot.js';
+import { snapshotAtRest } from './snapshot.js';
+import { resolveIntents } from './warm-restart.js';
 
 /** A log that may be written. */
 export interface OpenedLog {
@@ -73,7 +75,7 @@ export function loadStore(
   else data.words.set(wordsOf(report.storeId), DataHeader.logStore);
   resetLanes(data, geometry, geometry.workers, report.lastSequence);
   const storeId = regionIdOf(data, DataHeader.logStore);
-  if (loader.dropped > 0) saveQuiet({ data, geometry, directory, storeId }, report.lastSequence);
+  if (loader.dropped > 0) snapshotAtRest({ data, geometry, directory, storeId }, report.lastSequence);
   const loaded = { ...report, entries, ms: Math.round(performance.now() - startedAt) };
   return { log: { directory, storeId, nextSequence: report.lastSequence + 1 }, loaded };
 }
@@ -90,12 +92,13 @@ const evictionParts = (ctl: SegmentViews, geometry: Geometry): EvictionParts => 
  * no answer that waited for it may have been given.
  * @throws KvsError ERR_KVS_NOT_OURS for files of another store; as recover() and LogWriter
  */
-export function drainRegion({ data, geometry }: OwnedRegion, directory: LogDirectory): OpenedLog {
+export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirectory): OpenedLog {
   const { feed, lastSequence } = catchUp(directory, data, geometry);
   const storeId = regionIdOf(data, DataHeader.logStore);
   let sequence = lastSequence;
   if (!feed.isEmpty) {
-    const writer = LogWriter.open(directory, { storeId, nextSequence: sequence + 1 });
+    const isBehindGap = hasGap({ data, geometry });
+    const writer = LogWriter.open(directory, { storeId, nextSequence: sequence + 1, isBehindGap });
     const longest = recordBytes(MAX_KEY_BYTES, geometry.maxValueBytes);
     const batch = viewsOf(new SharedArrayBuffer(Math.max(DRAIN_BYTES, longest)));
     for (let bytes = feed.take(batch, batch.buffer.byteLength); bytes > 0;) {
@@ -108,6 +111,51 @@ export function drainRegion({ data, geometry }: OwnedRegion, directory: LogDirec
   }
   resetLanes(data, geometry, geometry.workers, sequence);
   return { directory, storeId, nextSequence: sequence + 1 };
+}
+
+type Shared = Pick<OwnedRegion, 'data' | 'geometry'>;
+
+const hasGap = ({ data: { words }, geometry }: Shared): boolean =>
+  words[geometry.logControlOffset / 4 + LogControl.gap] !== 0;
+
+/**
+ * After a failed sync the files may lack what has been written to them, also what was not answered yet: makes a snapshot of
+ * the rebuilt store, which is at rest. Until then no answer that waits for the log may be given.
+ * @throws KvsError as SnapshotWriter
+ */
+export function closeGap({ data, geometry }: Shared, { directory, storeId, nextSequence }: OpenedLog): void {
+  if (!hasGap({ data, geometry })) return;
+  snapshotAtRest({ data, geometry, directory, storeId }, nextSequence - 1);
+  data.words[geometry.logControlOffset / 4 + LogControl.gap] = 0;
+}
+
+/** Whether a region belongs to files. */
+export const hasLog = ({ data: { words }, geometry }: LeftRegion): boolean =>
+  geometry.logBytes > 0 && (words[DataHeader.logStore] !== 0 || words[DataHeader.logStore + 1] !== 0);
+
+/**
+ * Before a region is put aside: brings what only it holds to the files of its store. Files of another store count, as ever.
+ * @throws KvsError when that cannot be done: then it must not be put aside
+ */
+export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined): void {
+  const { data, geometry, name } = left;
+  const refuse = (what: string, cause?: unknown): KvsError => {
+    const message =
+      `the region named ${JSON.stringify(name)} cannot be gone on with as it is, and ${what}: ` +
+      'start with the shape and the directory that it had, or with `fresh`, which drops what is in no file';
+    return new KvsError('ERR_KVS_NOT_DURABLE', message, { cause });
+  };
+  if (hasGap(left)) {
+    throw refuse('a sync has failed, so that its files may lack what it holds');
+  }
+  try {
+    resolveIntents(left);
+    if (directory !== undefined) drainRegion(left, directory);
+    else if (!new LogFeed(data, geometry).isEmpty) throw refuse('it holds writes that are in no file, without `dir`');
+  } catch (error) {
+    if (isOfOtherStore(error)) return;
+    throw error instanceof KvsError ? error : refuse('what it holds could not be written to its files', error);
+  }
 }
 
 /** Nothing is logged any more: what this region holds is no longer what the files of its store say. */

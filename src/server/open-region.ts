@@ -11,19 +11,28 @@ import { WorkerBells } from '../exchange/worker-bells.js';
 import type { LogDirectory } from '../log/directory.js';
 import { CtlHeader, DataHeader, RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
-import { archiveRegion, claimRegion, type ClaimOptions, requestTakeover } from '../memory/region-claim.js';
+import {
+  archiveRegion,
+  claimRegion,
+  type ClaimOptions,
+  type LeftRegion,
+  requestTakeover,
+} from '../memory/region-claim.js';
 import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import { store } from '../memory/words.js';
 import { Store } from '../store/store.js';
 import { VERSION } from '../version.js';
 import {
+  closeGap,
   drainRegion,
   forgetLog,
+  hasLog,
   hasRoomForWorkers,
   isOfOtherStore,
   loadStore,
   openDirectory,
   type OpenedLog,
+  salvageLog,
 } from './open-log.js';
 import type { ResolvedServerOptions } from './options.js';
 import { recoverRegion, resolveIntents } from './warm-restart.js';
@@ -52,13 +61,21 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
     isNamed = true;
   };
   const created = { name, shmDir, group, shape, version: VERSION, hugePages };
-  const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed };
-  let region = takeover ? await takeOver(claim) : claimRegion(claim);
   let directory: LogDirectory | undefined;
-  try {
+  const open = (): LogDirectory | undefined => {
     if (logOptions !== undefined) {
-      directory = openDirectory(logOptions, (repairs) => onEvent({ type: 'log-repaired', repairs }));
+      directory ??= openDirectory(logOptions, (repairs) => onEvent({ type: 'log-repaired', repairs }));
     }
+    return directory;
+  };
+  const salvage = (left: LeftRegion): void => {
+    if (hasLog(left)) salvageLog(left, open());
+  };
+  const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed, salvage };
+  let region: OwnedRegion | undefined;
+  try {
+    region = takeover ? await takeOver(claim) : claimRegion(claim);
+    open();
     let { origin } = region;
     if (origin.kind === 'taken-over') {
       const recovered = recover(region, directory, onEvent);
@@ -77,7 +94,7 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
     return { region, log, mayExpire: true };
   } catch (error) {
     directory?.close();
-    giveBack(region);
+    if (region !== undefined) giveBack(region);
     throw error;
   }
 }
@@ -108,11 +125,22 @@ function recover(
       throw error;
     }
   }
+  let failure: Error | undefined;
+  const makeDurable = (): void => {
+    try {
+      if (log !== undefined) closeGap(region, log);
+    } catch (error) {
+      failure = error as Error;
+      throw error;
+    }
+  };
   try {
-    const recovered = recoverRegion(region, new TaskQueue(ctl, geometry));
+    const recovered = recoverRegion(region, new TaskQueue(ctl, geometry), makeDurable);
     onEvent({ type: 'recovered', ...recovered });
     return { region, log, mayExpire: recovered.expiring > 0 };
   } catch (cause) {
+    // Nothing is wrong with the region.
+    if (failure !== undefined) throw failure;
     return { reason: `it could not be recovered: ${(cause as Error).message}` };
   }
 }

@@ -111,7 +111,8 @@ export class KvsServer {
     pool: WorkerPool,
   ) {
     const { ctl, data, geometry, paths } = region;
-    this.name = options.name;
+    const { name } = options;
+    this.name = name;
     this.#options = options;
     this.#region = region;
     this.ended = new Promise((resolve) => {
@@ -128,16 +129,7 @@ export class KvsServer {
     this.#store = new Store(data, geometry, 0, new Pins(ctl, geometry));
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
-    this.#statistics = new StatisticsReader(
-      ctl,
-      data,
-      geometry,
-      options.name,
-      this.#store,
-      histograms,
-      conduct,
-      logBoard,
-    );
+    this.#statistics = new StatisticsReader(ctl, data, geometry, name, this.#store, histograms, conduct, logBoard);
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
     this.#reaper = new Reaper(region, conduct, options.onEvent);
@@ -228,33 +220,40 @@ export class KvsServer {
     this.#header.enter(RegionState.stopping);
     const pending = await this.#drain(() => table.unfinished().length);
     if (pending > 0) this.#options.onEvent({ type: 'drain-timeout', pending });
-    await this.#endWorkers(RegionState.stopped);
+    await this.#endWorkers();
+    // While the files lack what was acknowledged, a server that is killed must leave a region that is taken over.
+    this.#header.enter(RegionState.stopping);
     const isWritten = (await this.#log?.stop(true)) !== false;
-    this.#log?.close();
-    if (isWritten) return removeRegion(this.#region);
-    // What was acknowledged is in memory, and nowhere else.
-    this.#options.onEvent({ type: 'log-not-written' });
-    this.#header.enter(RegionState.kept);
-    leaveRegion(this.#region);
+    if (!isWritten) this.#options.onEvent({ type: 'log-not-written' });
+    this.#tell(isWritten ? RegionState.stopped : RegionState.kept);
+    this.#close(isWritten ? removeRegion : leaveRegion);
   }
 
   async #leave(): Promise<void> {
     const table = new SlotTable(this.#region.ctl, this.#region.geometry);
     const asked = table.unfinished();
     await this.#drain(() => asked.filter((use) => table.isPending(use)).length);
-    await this.#endWorkers(RegionState.kept);
+    await this.#endWorkers();
     await this.#log?.stop(false);
-    this.#log?.close();
-    leaveRegion(this.#region);
+    this.#close(leaveRegion);
   }
 
-  async #endWorkers(state: typeof RegionState.stopped | typeof RegionState.kept): Promise<void> {
+  async #endWorkers(): Promise<void> {
     clearTimeout(this.#timer);
     this.#pool.expectEnd();
+    this.#tell(RegionState.kept);
+    await this.#pool.join(JOIN_TIMEOUT_MS);
+  }
+
+  #tell(state: typeof RegionState.stopped | typeof RegionState.kept): void {
     this.#header.enter(state);
     this.#sweeper.wakeAll(this.#clients.refresh());
-    await this.#pool.join(JOIN_TIMEOUT_MS);
+  }
+
+  #close(giveUp: (region: OwnedRegion) => void): void {
     this.#bells.close();
+    this.#log?.close();
+    giveUp(this.#region);
   }
 
   /** @returns how many requests `countPending` still finds when the time is up */

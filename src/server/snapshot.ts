@@ -46,6 +46,25 @@ export interface SnapshotMade extends SnapshotResult {
 
 const { Figure } = LogBoard;
 
+/**
+ * Makes one of a store that nobody is at work on, and whose log is durable, and ends, at `sequence`; it takes the place of
+ * another of that sequence. @throws KvsError as SnapshotWriter
+ */
+export function snapshotAtRest(
+  parts: WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>,
+  sequence: number,
+): void {
+  const writer = SnapshotWriter.begin(parts.directory, { storeId: parts.storeId, sequence });
+  try {
+    new Walk(parts, writer).run();
+    writer.raiseVersion(highestVersion(parts));
+    writer.finish(sequence);
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+}
+
 /** @throws KvsError as SnapshotWriter; ERR_KVS_LOG_FAILED when the log does not become durable */
 export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
   const { board, directory, storeId } = parts;
@@ -85,22 +104,6 @@ function highestVersion({ data, geometry }: WalkParts): number {
     highest = Math.max(highest, data.floats[at]);
   }
   return highest;
-}
-
-/**
- * Makes one of a store that nobody is at work on, and whose log is durable, and ends, at `sequence`; it takes the place of
- * another of that sequence. @throws KvsError as SnapshotWriter
- */
-export function saveQuiet(parts: WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>, sequence: number): void {
-  const writer = SnapshotWriter.begin(parts.directory, { storeId: parts.storeId, sequence });
-  try {
-    new Walk(parts, writer).run();
-    writer.raiseVersion(highestVersion(parts));
-    writer.finish(sequence);
-  } catch (error) {
-    writer.abort();
-    throw error;
-  }
 }
 
 /** Makes durable all that was seen. @returns the last sequence of it, or a later one */

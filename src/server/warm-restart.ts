@@ -23,7 +23,7 @@ export interface Recovered extends RebuiltStore, InFlight {
 }
 
 /** Decides on which side of its commit each worker was: what has been committed is logged then. Twice does no harm. */
-export function resolveIntents({ data, geometry }: OwnedRegion): void {
+export function resolveIntents({ data, geometry }: Pick<OwnedRegion, 'data' | 'geometry'>): void {
   const { words } = data;
   for (let worker = 0; worker < MAX_WORKERS; worker++) {
     const record = workerBase(geometry, worker);
@@ -33,8 +33,11 @@ export function resolveIntents({ data, geometry }: OwnedRegion): void {
   }
 }
 
-/** What is to be answered once it is durable must be durable by now. @throws Error when the store is damaged beyond repair */
-export function recoverRegion(region: OwnedRegion, queue: TaskQueue): Recovered {
+/**
+ * @param makeDurable called when the store is whole; what is to be answered once it is durable must be durable then
+ * @throws Error when the store is damaged beyond repair; what makeDurable() throws
+ */
+export function recoverRegion(region: OwnedRegion, queue: TaskQueue, makeDurable: () => void = () => {}): Recovered {
   const startedAt = performance.now();
   const { ctl, data, geometry } = region;
   resolveIntents(region);
@@ -44,6 +47,7 @@ export function recoverRegion(region: OwnedRegion, queue: TaskQueue): Recovered 
   const pinned = new Set<number>();
   new Pins(ctl, geometry).collect(pinned);
   const rebuilt = rebuildStore({ data, geometry, hashOf, pinned });
+  makeDurable();
   const inFlight = new InFlightRequests(ctl, data, geometry, queue).settle();
   // Before anybody is served: who kills a server that works does not condemn its region.
   store(words, DataHeader.recoveries, 0);
