@@ -58,7 +58,10 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
     const lastSequence = syncLog(parts);
     // Behind a gap in the log, what it lacks would be missing between here and there.
     if (board.gaps !== gaps) {
-      throw new KvsError('ERR_KVS_LOG_FAILED', 'the log failed meanwhile: the snapshot does not count, another is made');
+      throw new KvsError(
+        'ERR_KVS_LOG_FAILED',
+        'the log failed meanwhile: the snapshot does not count, another is made',
+      );
     }
     const result = writer.finish(lastSequence);
     const ms = Math.round(performance.now() - startedAt);
