@@ -2,7 +2,7 @@
  * The loads of a bench: what one client does over and over on keys of its own, so that it knows what each must hold.
  * Latency is what the caller waits: for one call, or for a whole batch.
  */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks';
 
 import type { KvsClient } from '../index.js';
 

@@ -2,6 +2,8 @@
  * What the threads of one server tell each other about its log, in memory that only they share: orders of the main thread
  * and of snapshots to the thread that writes the log, and its figures for everybody.
  */
+import { performance } from 'node:perf_hooks';
+
 import { add, exchange, load, store } from '../memory/words.js';
 import { native } from '../native.js';
 

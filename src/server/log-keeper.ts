@@ -5,6 +5,8 @@
  * Trouble never loses what was acknowledged: what could not be written stays where it is, or in memory, writes are
  * refused meanwhile, and after a failed sync nothing counts as durable before there is a snapshot of all.
  */
+import { performance } from 'node:perf_hooks';
+
 import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
 import { MAX_RECORD_BYTES, recordBytes } from '../log/record.js';

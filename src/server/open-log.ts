@@ -3,6 +3,7 @@
  * survived, writes to the files what the region has beyond them. Then the log's room in the region is made anew.
  */
 import { randomFillSync } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 
 import { KvsError } from '../errors.js';
 import { type LogDirectory, openLogDirectory } from '../log/directory.js';

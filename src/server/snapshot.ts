@@ -3,6 +3,8 @@
  * what held still. Begun when the log is at S0, it shows every effect up to there; once it has been walked, all that it may
  * show is logged up to S1, and durable, before the snapshot counts. In slices, with pauses as long, so that others get on.
  */
+import { performance } from 'node:perf_hooks';
+
 import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
 import { type SnapshotResult, SnapshotWriter } from '../log/snapshot-writer.js';

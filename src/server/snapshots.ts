@@ -1,4 +1,5 @@
 /** When snapshots are made: at intervals, when the log has grown, when somebody asks, at the end. One at a time. */
+import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
 import type { OwnedRegion } from '../memory/region.js';

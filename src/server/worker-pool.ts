@@ -2,7 +2,7 @@
  * The worker threads: starts them, replaces one that dies, waits for them at the end. They boot while the region is being
  * made: to load their code takes about as long as to reserve its memory.
  */
-import type { RecordableHistogram } from 'node:perf_hooks';
+import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
 import { AnswerQuota } from '../exchange/answer-quota.js';
