@@ -2,7 +2,7 @@
  * The hash map, stripe by stripe: every bucket word, every link, and what the stripe says of them. A stripe whose lock is
  * free and whose count and version are the same before and after was not written in between: what was counted is exact.
  */
-import { BUCKET_BYTES, BUCKET_ENTRIES, BUCKET_WORDS, Stripe } from '../memory/layout.js';
+import { BUCKET_BYTES, BUCKET_ENTRIES, BUCKET_WORDS, Stripe, stripeBase } from '../memory/layout.js';
 import { load } from '../memory/words.js';
 import { Entries } from './entries.js';
 import { type FindingCode, Suspects } from './findings.js';
@@ -44,7 +44,7 @@ export class MapAudit {
 
   #auditStripe(stripe: number): void {
     const { data, geometry, suspects, unsettled } = this.#look;
-    const base = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4;
+    const base = stripeBase(geometry, stripe);
     const where = `stripe ${stripe}`;
     for (let walks = 1; ; walks++) {
       const lock = load(this.#words, base + Stripe.lock);

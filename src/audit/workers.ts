@@ -10,8 +10,9 @@ import {
   MAX_WORKERS,
   SizeClass,
   Stripe,
-  WorkerRecord,
+  stripeBase,
   workerBase,
+  WorkerRecord,
 } from '../memory/layout.js';
 import { holderOf } from '../memory/lock.js';
 import { load } from '../memory/words.js';
@@ -174,9 +175,6 @@ export class Workers {
     return load(this.#words, workerBase(this.#geometry, worker) + WorkerRecord[field]);
   }
 }
-
-const stripeBase = ({ stripesOffset }: Geometry, stripe: number): number =>
-  (stripesOffset + stripe * Stripe.sizeBytes) / 4;
 
 /** Word index of a size class's line in the data segment. */
 export const classLine = ({ sizeClassesOffset }: Geometry, index: number): number =>

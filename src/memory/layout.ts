@@ -196,6 +196,10 @@ export const workerBase = ({ workersOffset }: Geometry, worker: number): number 
 const bucketsOf = ({ stripes, maxMemoryBytes }: RegionShape): number =>
   Math.max(stripes, 2 ** Math.floor(Math.log2(maxMemoryBytes / 16 / BUCKET_BYTES)));
 
+/** Word index of a stripe in the data segment. */
+export const stripeBase = ({ stripesOffset }: Geometry, stripe: number): number =>
+  (stripesOffset + stripe * Stripe.sizeBytes) / 4;
+
 function ctlGeometry(shape: RegionShape) {
   const { slots, maxValueBytes, maxMemoryBytes } = shape;
   const clientsOffset = CtlHeader.sizeBytes;

@@ -67,7 +67,8 @@ export const CELL_CYCLE_BITS = 12;
 
 /** The shortest record there can be: so many cells are enough for all that the lanes hold. */
 export const MIN_LOG_RECORD_BYTES = 64;
-const MAX_LANES = 32;
+/** One per worker that a cell can name. */
+const MAX_LANES = 2 ** CELL_WORKER_BITS;
 
 export interface LogGeometry {
   /** Bytes of all lanes, a power of two; 0: there is no log, and nothing of the below. */

@@ -10,7 +10,7 @@ export function noteUnsettled(data: SegmentViews, geometry: Geometry): (slot: nu
   const unsettled = new Unsettled(data, geometry);
   const order = new LogOrder(data.words, geometry);
   return (slot, executing) => {
-    unsettled.note(slot, executing, (order.end() - 1) | 0);
-    wakeLog(data.words, geometry.logControlOffset / 4);
+    unsettled.note(slot, executing, order.last());
+    wakeLog(data.words, geometry);
   };
 }

@@ -9,19 +9,16 @@ import { performance } from 'node:perf_hooks';
 
 import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
-import { MAX_RECORD_BYTES, recordBytes } from '../log/record.js';
 import { LogWriter } from '../log/writer.js';
-import { type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
+import type { Geometry } from '../memory/layout.js';
 import { LogControl, LogSleep, LogTrouble } from '../memory/log-layout.js';
-import { type SegmentViews, viewsOf } from '../memory/segment.js';
+import type { SegmentViews } from '../memory/segment.js';
 import { exchange, load, store } from '../memory/words.js';
 import { native } from '../native.js';
 import { LogFeed } from '../store/log-feed.js';
 import { LogBoard } from './log-board.js';
 import type { SyncMode } from './options.js';
 
-/** One write, unless a single record is longer. LogFeed.take() bounds how many records that are. */
-const BATCH_BYTES = 512 * 1024;
 /** Unless every write waits for the disk, records are gathered for so long. */
 const GATHER_MS = 20;
 const SYNC_MS = 1000;
@@ -79,8 +76,7 @@ export class LogKeeper {
     this.#board = parts.board;
     const isBehindGap = load(this.#words, this.#control + LogControl.gap) !== 0;
     this.#writer = LogWriter.open(directory, { storeId, nextSequence, segmentBytes, isBehindGap });
-    const longest = Math.min(MAX_RECORD_BYTES, recordBytes(MAX_KEY_BYTES, geometry.maxValueBytes));
-    this.#batch = viewsOf(new SharedArrayBuffer(Math.max(BATCH_BYTES, longest)));
+    this.#batch = LogFeed.allocateBatch(geometry);
     this.#sequence = nextSequence - 1;
     this.#cell = this.#feed.position;
     this.#noteDurable();
@@ -123,7 +119,7 @@ export class LogKeeper {
 
   /** Writes one batch. @returns whether there may be more */
   #append(): boolean {
-    if (this.#held === 0) this.#held = this.#feed.take(this.#batch, this.#batch.buffer.byteLength);
+    if (this.#held === 0) this.#held = this.#feed.take(this.#batch);
     if (this.#held === 0 || this.#writer.state === 'failed') return false;
     try {
       this.#sequence = this.#writer.append(this.#batch, 0, this.#held);

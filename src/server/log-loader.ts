@@ -102,10 +102,10 @@ export class LogLoader implements RecoverySink {
     const { map, data } = store;
     const key = map.keyOffsetOf(found);
     const value = map.valueOffsetOf(found);
+    const valueBytes = map.valueBytesOf(found);
     const copy = createRecordViews(map.bytesOf(found) + 8);
-    copy.bytes.set(data.bytes.subarray(key, value + map.valueBytesOf(found)));
-    const { codec, valueBytes } = { codec: map.codecOf(found), valueBytes: map.valueBytesOf(found) };
-    this.put(copy, 0, keyBytes, value - key, valueBytes, codec, 0, version, expiresAtMs);
+    copy.bytes.set(data.bytes.subarray(key, value + valueBytes));
+    this.put(copy, 0, keyBytes, value - key, valueBytes, map.codecOf(found), 0, version, expiresAtMs);
   }
 
   /**

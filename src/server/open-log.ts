@@ -7,17 +7,16 @@ import { performance } from 'node:perf_hooks';
 
 import { KvsError } from '../errors.js';
 import { type LogDirectory, openLogDirectory } from '../log/directory.js';
-import { recordBytes } from '../log/record.js';
 import { recover } from '../log/recovery.js';
 import { type Repair, repairLog } from '../log/repair.js';
 import type { RecoveryReport } from '../log/sink.js';
 import { LogWriter } from '../log/writer.js';
-import { CtlHeader, DataHeader, EvictionPolicy, type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
+import { CtlHeader, DataHeader, EvictionPolicy, type Geometry } from '../memory/layout.js';
 import { laneSize, LogControl } from '../memory/log-layout.js';
 import { regionIdOf } from '../memory/region-files.js';
 import type { LeftRegion } from '../memory/region-claim.js';
 import type { OwnedRegion } from '../memory/region.js';
-import { type SegmentViews, viewsOf } from '../memory/segment.js';
+import type { SegmentViews } from '../memory/segment.js';
 import { UseMarks } from '../memory/use-marks.js';
 import type { EvictionParts } from '../store/eviction.js';
 import { EvictionState } from '../store/eviction-state.js';
@@ -41,8 +40,6 @@ export interface Loaded extends RecoveryReport {
   readonly entries: number;
   readonly ms: number;
 }
-
-const DRAIN_BYTES = 512 * 1024;
 
 /** Opens the directory; sets it right first if that was asked for. @throws KvsError as openLogDirectory() and repairLog() */
 export function openDirectory({ dir, repair }: LogOptions, onRepair: (repairs: Repair[]) => void): LogDirectory {
@@ -100,12 +97,10 @@ export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirect
   if (!feed.isEmpty) {
     const isBehindGap = hasGap({ data, geometry });
     const writer = LogWriter.open(directory, { storeId, nextSequence: sequence + 1, isBehindGap });
-    const longest = recordBytes(MAX_KEY_BYTES, geometry.maxValueBytes);
-    const batch = viewsOf(new SharedArrayBuffer(Math.max(DRAIN_BYTES, longest)));
-    for (let bytes = feed.take(batch, batch.buffer.byteLength); bytes > 0;) {
+    const batch = LogFeed.allocateBatch(geometry);
+    for (let bytes = feed.take(batch); bytes > 0; bytes = feed.take(batch)) {
       sequence = writer.append(batch, 0, bytes);
       feed.release(sequence);
-      bytes = feed.take(batch, batch.buffer.byteLength);
     }
     writer.close();
     sequence = writer.nextSequence - 1;

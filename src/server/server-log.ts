@@ -102,7 +102,7 @@ export class ServerLog {
 
   #wake(): void {
     const { data, geometry } = this.#region;
-    wakeLog(data.words, geometry.logControlOffset / 4);
+    wakeLog(data.words, geometry);
   }
 
   /**

@@ -10,9 +10,8 @@ import type { LogDirectory } from '../log/directory.js';
 import { type SnapshotResult, SnapshotWriter } from '../log/snapshot-writer.js';
 import { wallMsOfHost } from '../memory/clock.js';
 import { copyBytes, pad4 } from '../memory/copy.js';
-import { BUCKET_ENTRIES, type Geometry, MAX_KEY_BYTES, Stripe } from '../memory/layout.js';
-import type { SegmentViews } from '../memory/segment.js';
-import { viewsOf } from '../memory/segment.js';
+import { BUCKET_ENTRIES, type Geometry, MAX_KEY_BYTES, Stripe, stripeBase } from '../memory/layout.js';
+import { type SegmentViews, viewsOf } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import { native } from '../native.js';
 import { wakeLog } from '../store/log-lane.js';
@@ -102,8 +101,7 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
 function highestVersion({ data, geometry }: WalkParts): number {
   let highest = 0;
   for (let stripe = 0; stripe < geometry.stripes; stripe++) {
-    const at = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 8 + Stripe.version;
-    highest = Math.max(highest, data.floats[at]);
+    highest = Math.max(highest, data.floats[stripeBase(geometry, stripe) / 2 + Stripe.version]);
   }
   return highest;
 }
@@ -114,7 +112,7 @@ function syncLog({ data, geometry, board }: SnapshotParts): number {
   const giveUpAt = performance.now() + SYNC_TIMEOUT_MS;
   // Who has committed and not yet logged still holds its stripe.
   for (let stripe = 0; stripe < geometry.stripes; stripe++) {
-    const lock = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4 + Stripe.lock;
+    const lock = stripeBase(geometry, stripe) + Stripe.lock;
     while (load(words, lock) !== 0) {
       if (performance.now() >= giveUpAt) {
         throw new KvsError('ERR_KVS_LOG_FAILED', `stripe ${stripe} stayed locked: the snapshot does not count`);
@@ -123,7 +121,7 @@ function syncLog({ data, geometry, board }: SnapshotParts): number {
     }
   }
   board.askForSync(new LogOrder(words, geometry).end());
-  wakeLog(words, geometry.logControlOffset / 4);
+  wakeLog(words, geometry);
   if (!board.waitForSync(giveUpAt - performance.now())) {
     throw new KvsError('ERR_KVS_LOG_FAILED', 'the log did not become durable: the snapshot does not count');
   }

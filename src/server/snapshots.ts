@@ -94,7 +94,7 @@ export class Snapshots {
       if (message.made === undefined) return;
       // The thread that writes the log may have waited for it.
       const { data, geometry } = this.#region;
-      wakeLog(data.words, geometry.logControlOffset / 4);
+      wakeLog(data.words, geometry);
       this.#onEvent({ type: 'snapshot', ...message.made });
     });
     thread.on('error', (cause) => (error = String(cause)));

@@ -4,17 +4,18 @@
  * server that died. Which records are in the files is one word, `LogControl.written`; if the reader dies before the lanes
  * know, the next one finds records there that are older than the cells, and passes over them.
  */
-import { RecordField } from '../log/record.js';
-import type { Geometry } from '../memory/layout.js';
+import { recordBytes, RecordField } from '../log/record.js';
+import { type Geometry, MAX_KEY_BYTES } from '../memory/layout.js';
 import { CELL_COUNT_BITS, laneSize, LogControl, LogLane as Lane } from '../memory/log-layout.js';
 import { copyBytes } from '../memory/copy.js';
-import type { SegmentViews } from '../memory/segment.js';
+import { type SegmentViews, viewsOf } from '../memory/segment.js';
 import { add, load, store } from '../memory/words.js';
 import { native } from '../native.js';
 import { laneBase, laneViews } from './log-lane.js';
 import { countAhead, LogOrder, workerOfCell } from './log-order.js';
 
 const EVERYBODY = 2 ** 31 - 1;
+const BATCH_BYTES = 512 * 1024;
 /**
  * Of one batch. After a death in release() a lane's head lags by that many records: a cell has too few bits of their count
  * to tell older from newer beyond half of its range.
@@ -70,12 +71,18 @@ export class LogFeed {
     return this.#order.end();
   }
 
+  /** Memory for a batch: one write, unless a single record is longer. */
+  static allocateBatch({ maxValueBytes }: Geometry): SegmentViews {
+    return viewsOf(new SharedArrayBuffer(Math.max(BATCH_BYTES, recordBytes(MAX_KEY_BYTES, maxValueBytes))));
+  }
+
   /**
-   * Copies records to a batch, in order; 8192 at most.
-   * @param capacity bytes of the batch, at least those of the longest record
+   * Copies as many records to a batch as it has room for, in order; 8192 at most.
+   * @param batch has room for the longest record
    * @returns how many bytes were copied; 0: there was nothing, or nothing that counted
    */
-  take(batch: SegmentViews, capacity: number): number {
+  take(batch: SegmentViews): number {
+    const capacity = batch.buffer.byteLength;
     let used = 0;
     let records = 0;
     if (this.#laneCount === 0) return used;

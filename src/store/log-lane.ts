@@ -89,7 +89,7 @@ export class LogLane {
     this.#firstByte = worker * this.#sizeBytes;
   }
 
-  /** Whether records of these many key and value bytes fit now. */
+  /** Whether a record of so many bytes fits now. */
   hasRoom(bytes: number): boolean {
     return this.#place(bytes) !== NO_ROOM;
   }
@@ -153,7 +153,7 @@ export class LogLane {
 
   /** Position of the last cell that anybody has published. */
   lastOfAll(): number {
-    return (this.#order.end() - 1) | 0;
+    return this.#order.last();
   }
 
   /** Wakes the thread that writes the files, if it waits for what was published. With no lock held. */
@@ -167,7 +167,7 @@ export class LogLane {
 
   /** Wakes it in any case. SYNC: after what it is to see; pairs with its last look. */
   wake(): void {
-    wakeLog(this.#words, this.#control);
+    ring(this.#words, this.#control);
   }
 
   /** As Store.admit(). @param isUntouched whether nothing of the request is done yet: then it may go back to the queue */
@@ -207,7 +207,10 @@ export class LogLane {
   }
 }
 
-export function wakeLog(words: Int32Array, control: number): void {
+/** Wakes the thread that writes the log, whatever it waits for. */
+export const wakeLog = (words: Int32Array, geometry: Geometry): void => ring(words, geometry.logControlOffset / 4);
+
+function ring(words: Int32Array, control: number): void {
   const asleep = load(words, control + LogControl.asleep);
   if (asleep === LogSleep.awake || !cas(words, control + LogControl.asleep, asleep, LogSleep.awake)) return;
   add(words, control + LogControl.bell, 1);

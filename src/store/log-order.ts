@@ -72,9 +72,14 @@ export class LogOrder {
     return end;
   }
 
+  /** Position of the last cell. */
+  last(): number {
+    return (this.end() - 1) | 0;
+  }
+
   /** Whether the record with this count is the last, of those between two positions, that a cell names for the worker. */
   isLast(worker: number, count: number, from: number): boolean | undefined {
-    for (let at = (this.end() - 1) | 0; ((at - from) | 0) >= 0; at = (at - 1) | 0) {
+    for (let at = this.last(); ((at - from) | 0) >= 0; at = (at - 1) | 0) {
       const cell = this.read(at);
       if (cell >= 0 && workerOfCell(cell) === worker) return countAhead(count, cell) === 0;
     }

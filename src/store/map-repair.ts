@@ -8,8 +8,9 @@ import {
   Entry,
   type Geometry,
   Stripe,
-  WorkerRecord,
+  stripeBase,
   workerBase,
+  WorkerRecord,
 } from '../memory/layout.js';
 import { holderOf, unlock } from '../memory/lock.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -22,7 +23,7 @@ export function repairMap(data: SegmentViews, geometry: Geometry, worker: number
   const record = workerBase(geometry, worker);
   resolveIntent(words, geometry, worker);
   for (let stripe = 0; stripe < geometry.stripes; stripe++) {
-    const base = (geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4;
+    const base = stripeBase(geometry, stripe);
     if (holderOf(words, base + Stripe.lock) !== worker) continue;
     words[base + Stripe.entryCount] = recount(words, geometry, stripe, record);
     unlock(words, base + Stripe.lock);

@@ -4,7 +4,15 @@
  * The workers' intents must have been resolved. Nobody else may write; direct readers go on: what they see changes only
  * by entries that are dropped. A death in the middle loses nothing, the next server begins again.
  */
-import { BUCKET_ENTRIES, BUCKET_WORDS, Entry, type Geometry, MAX_KEY_BYTES, Stripe } from '../memory/layout.js';
+import {
+  BUCKET_ENTRIES,
+  BUCKET_WORDS,
+  Entry,
+  type Geometry,
+  MAX_KEY_BYTES,
+  Stripe,
+  stripeBase,
+} from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { HashMap } from './hash-map.js';
@@ -147,7 +155,7 @@ class StoreRebuild {
 
   /** Versions go on rising, whatever the stripe says. */
   #settle(stripe: number): void {
-    const base = (this.#geometry.stripesOffset + stripe * Stripe.sizeBytes) / 4;
+    const base = stripeBase(this.#geometry, stripe);
     const version = this.#floats[base / 2 + Stripe.version];
     const isSound =
       version >= this.#versions[stripe] && version < MAX_VERSION && version % this.#geometry.stripes === stripe;

@@ -29,7 +29,7 @@ class Replay {
   take(data: SegmentViews): this {
     const feed = new LogFeed(data, geometry);
     const batch = viewsOf(new SharedArrayBuffer(geometry.logBytes));
-    const bytes = feed.take(batch, geometry.logBytes);
+    const bytes = feed.take(batch);
     for (let at = 0; at < bytes; at += batch.words[at / 4 + RecordField.bytes]) this.#apply(batch, at);
     feed.release(this.records);
     return this;
