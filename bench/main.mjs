@@ -15,15 +15,18 @@ import { chartOf } from './report/chart.mjs';
 import { markdownOf } from './report/markdown.mjs';
 import { judge } from './report/targets.mjs';
 import { churn } from './sections/churn.mjs';
+import { durability } from './sections/durability.mjs';
 import { eviction } from './sections/eviction.mjs';
 import { idle } from './sections/idle.mjs';
 import { limits } from './sections/limits.mjs';
+import { logLoading } from './sections/log-loading.mjs';
 import { lookup } from './sections/lookup.mjs';
 import { memory } from './sections/memory.mjs';
 import { mixes } from './sections/mixes.mjs';
 import { reliability } from './sections/reliability.mjs';
 import { restart } from './sections/restart.mjs';
 import { scaling } from './sections/scaling.mjs';
+import { snapshot } from './sections/snapshot.mjs';
 import { start } from './sections/start.mjs';
 import { ttl } from './sections/ttl.mjs';
 import { valueSections } from './sections/values.mjs';
@@ -43,6 +46,9 @@ const sections = [
   start,
   restart,
   ttl,
+  durability,
+  logLoading,
+  snapshot,
   reliability,
   churn,
   eviction,

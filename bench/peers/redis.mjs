@@ -23,24 +23,31 @@ export function redisVersion() {
   return /v=(\S+)/.exec(firstLineOf('redis-server', ['--version'], 'apt-get install redis-server'))?.[1] ?? 'unknown';
 }
 
+/** Nothing is written to files. */
+const IN_MEMORY = ['--save', '', '--appendonly', 'no'];
+
 /**
  * @param {string} address path of the socket
  * @param {string} folder
+ * @param {string[]} persistence
  */
-export async function startRedis(address, folder) {
+export async function startRedis(address, folder, persistence = IN_MEMORY) {
   const options = ['--port', '0', '--unixsocket', address, '--dir', folder];
-  return startListener('redis-server', [...options, '--save', '', '--appendonly', 'no'], address);
+  return startListener('redis-server', [...options, ...persistence], address);
 }
 
 /**
  * @param {string} folder
  * @param {'ioredis' | 'redis'} client
+ * @param {string[]} [persistence]
  * @returns {Promise<Started>}
  */
-async function start(folder, client) {
-  const version = `${versionOf(client)}, Redis ${redisVersion()}`;
+export async function startRedisFor(folder, client, persistence) {
+  const redis = redisVersion();
+  await ensurePackage(client);
+  const version = `${versionOf(client)}, Redis ${redis}`;
   const address = join(folder, `${client}.sock`);
-  const child = await startRedis(address, folder);
+  const child = await startRedis(address, folder, persistence);
   return { address, pids: [child.pid ?? 0], version, stop: async () => stopProcess(child) };
 }
 
@@ -50,11 +57,7 @@ export const ioredis = {
   note: 'on a Unix socket, no persistence; auto-pipelining where 64 calls are in flight',
   isShared: true,
 
-  async start(folder) {
-    redisVersion();
-    await ensurePackage('ioredis');
-    return start(folder, 'ioredis');
-  },
+  start: async (folder) => startRedisFor(folder, 'ioredis'),
 
   async connect(address, kind) {
     const { Redis } = /** @type {IoredisPackage} */ (loadPackage('ioredis'));
@@ -104,11 +107,7 @@ export const nodeRedis = {
   note: 'on a Unix socket, no persistence',
   isShared: true,
 
-  async start(folder) {
-    redisVersion();
-    await ensurePackage('redis');
-    return start(folder, 'redis');
-  },
+  start: async (folder) => startRedisFor(folder, 'redis'),
 
   async connect(address, kind) {
     const redis = /** @type {NodeRedisPackage} */ (loadPackage('redis'));

@@ -3,7 +3,8 @@ import { KvsClient, VERSION } from 'shm-kvs';
 
 import { startOwnServer, stopProcess } from './processes.mjs';
 
-/** @import { Kind, Load, Peer, Store, Value, View } from './peer.mjs' */
+/** @import { KvsServerOptions } from 'shm-kvs' */
+/** @import { Kind, Load, Peer, Started, Store, Value, View } from './peer.mjs' */
 
 const MIB = 2 ** 20;
 let lastNumber = 0;
@@ -14,18 +15,21 @@ export const shmKvs = {
   note: 'this package; default options but for memory; blocking calls are getSync and setSync',
   isShared: true,
 
-  async start(_folder, load) {
-    const name = `bench-${process.pid}-${++lastNumber}`;
-    const options = { name, maxMemory: load.memoryBytes ?? memoryFor(load), workers: load.workers };
-    const child = await startOwnServer(['shm-kvs', JSON.stringify(options)]);
-    return { address: name, pids: [child.pid ?? 0], version: VERSION, stop: async () => stopProcess(child) };
-  },
+  start: async (_folder, load) => startShmKvs(load),
 
   async connect(address, kind) {
     const client = await KvsClient.connect({ name: address, timeoutMs: 60_000, codec: codecOf(kind) });
     return storeOf(client);
   },
 };
+
+/** @param {Load} load @param {Partial<KvsServerOptions>} [more] @returns {Promise<Started>} */
+export async function startShmKvs(load, more) {
+  const name = `bench-${process.pid}-${++lastNumber}`;
+  const options = { name, maxMemory: load.memoryBytes ?? memoryFor(load), workers: load.workers, ...more };
+  const child = await startOwnServer(['shm-kvs', JSON.stringify(options)]);
+  return { address: name, pids: [child.pid ?? 0], version: VERSION, stop: async () => stopProcess(child) };
+}
 
 /** The type parameter follows from the caller's values. @param {Kind} kind */
 const codecOf = (kind) => (/** @type {'utf8'} */ (kind === 'string' ? 'utf8' : 'buffer'));

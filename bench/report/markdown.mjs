@@ -104,6 +104,7 @@ function peerTable({ peers, skipped }) {
 
 /** @param {string} section */
 function titleOf(section) {
+  if (section === 'durability') return 'One client, values of 64 B, on a disk';
   if (section === 'mixes') return 'Four client processes, 64 B values, zipfian keys';
   const keys = section === '256 KiB' ? '1,000 keys, values are bytes' : '100,000 keys, values are text';
   return `One client, values of ${section} (${keys})`;

@@ -1,4 +1,5 @@
 /** The targets of the project, each computed from the results of this run: both sides, their ratio, reached or not. */
+import { BARE } from '../machine/disk.mjs';
 import { REDIS_BENCHMARK } from '../peers/redis-benchmark.mjs';
 
 /** @import { Cell, Results } from '../sections/context.mjs' */
@@ -66,10 +67,12 @@ class Judge {
    * @param {number} factor
    */
   times(target, ours, theirs, factor) {
-    const required = factor < 1 ? `≤ ${1 / factor}× the time` : `≥ ${factor}×`;
+    // Half the rate is twice the time; less is said of rates.
+    const isTime = factor === 1 / 2;
+    const required = isTime ? `≤ ${1 / factor}× the time` : `≥ ${factor}×`;
     if (ours === undefined || theirs === undefined) return this.#unmeasured(target, required);
     const ratio = ours.opsPerS / theirs.opsPerS;
-    const measured = factor < 1 ? `${figure(1 / ratio)}× the time` : `${figure(ratio)}×`;
+    const measured = isTime ? `${figure(1 / ratio)}× the time` : `${figure(ratio)}×`;
     const label = theirs.peer === US ? theirs.work : theirs.peer;
     const sides = { ours: `${count(ours.opsPerS)}/s`, theirs: `${label}: ${count(theirs.opsPerS)}/s` };
     return this.#add({ target, ...sides, required, measured }, ratio / factor);
@@ -131,6 +134,7 @@ export function judge(results) {
   judgeMixes(judged);
   judgeLargeValues(judged);
   judgeLimits(judged);
+  judgeLog(judged);
   judgeFigures(judged);
   return judged.verdicts;
 }
@@ -220,6 +224,33 @@ function judgeLimits(to) {
   const redis = numbers['memory.Redis.overheadBytes'];
   const beside = redis === undefined ? '' : `Redis: ${figure(redis)} B`;
   to.atMost('memory per entry beyond key and value', numbers['memory.shm-kvs.overheadBytes'], 48, 'B', beside);
+}
+
+/** @param {Judge} to */
+function judgeLog(to) {
+  const one = (/** @type {string} */ work, /** @type {string} */ peer) =>
+    to.best('durability', [work], (cell) => cell.peer === peer);
+  for (const work of ['set, in flight', 'set, one at a time']) {
+    const target = `${work}, with a log (everysec), beside none`;
+    to.times(target, one(work, `${US}, everysec`), one(work, `${US}, no log`), 0.8);
+  }
+  const always = (/** @type {Cell} */ cell) => isRedis(cell) && cell.peer.endsWith('always');
+  const redis = to.best('durability', ['set, in flight'], always);
+  to.times('64 SETs in flight, always, beside Redis', one('set, in flight', `${US}, always`), redis, 1.5);
+  const durable = 'set, one at a time, durable';
+  const bare = one(durable, BARE)?.p50Us ?? NaN;
+  const own = one(durable, `${US}, always`)?.p50Us;
+  to.atMost('a durable SET, one at a time, p50', own, 1.3 * bare, 'µs', `1.3 × ${BARE}: ${figure(bare)} µs`);
+  const { numbers } = to.results;
+  to.atLeast('loading from the log, records', numbers['loading.logPerS'], 500_000, '/s');
+  to.atLeast('loading from a snapshot, entries', numbers['loading.snapshotPerS'], 1_000_000, '/s');
+  for (const [id, call] of [
+    ['get-direct', 'direct GET'],
+    ['get-server', 'GET by the server'],
+    ['set', 'SET'],
+  ]) {
+    to.atMost(`${call} while a snapshot is made, p99`, numbers[`snapshot.${id}.p99Ratio`], 2, '×');
+  }
 }
 
 /** @param {Judge} to */

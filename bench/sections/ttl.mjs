@@ -3,7 +3,6 @@
  * many keys expire at once.
  */
 import { spawn } from 'node:child_process';
-import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +11,7 @@ import { KvsClient } from 'shm-kvs';
 import { stopProcess } from '../peers/processes.mjs';
 import { randomFrom, uniform } from '../workload/random.mjs';
 import { median } from './context.mjs';
+import { latencies } from './latencies.mjs';
 
 /** @import { Context, Section } from './context.mjs' */
 
@@ -20,8 +20,6 @@ const VALUE = 'v'.repeat(64);
 const BATCH = 1000;
 const DAY_MS = 86_400_000;
 const CONNECT_MS = 60_000;
-/** Calls between two looks at a clock or at the statistics. */
-const CALLS = 200;
 
 /** @param {Context} context */
 async function run(context) {
@@ -133,10 +131,10 @@ async function tail(context, name) {
     'get, server': (key) => client.getSync(key),
     set: (key) => client.setSync(key, VALUE),
   };
-  const quiet = await measured(calls, number, () => performance.now() > goneAt - 50);
+  const quiet = await latencies(calls, number, () => performance.now() > goneAt - 50);
   // From before the moment on until all of them are gone.
   const startedAt = performance.now();
-  const stormy = await measured(calls, number, () => client.statsSync().expired - before >= count);
+  const stormy = await latencies(calls, number, () => client.statsSync().expired - before >= count);
   const tookMs = performance.now() - Math.max(goneAt, startedAt);
   results.numbers['ttl.removedPerS'] = count / (tookMs / 1000);
   const lines = ['| blocking call of another client, µs | p50 | p99 | p99.9 | max |', '|---|---:|---:|---:|---:|'];
@@ -165,28 +163,6 @@ async function tail(context, name) {
     title: `Calls while ${count.toLocaleString('en')} keys expire at once`,
     text: lines.join('\n'),
   });
-}
-
-/**
- * Latencies in nanoseconds of each call, in turn, until it is over.
- * @param {Record<string, (key: string) => unknown>} calls
- * @param {() => number} number
- * @param {() => boolean} isOver
- */
-async function measured(calls, number, isOver) {
-  const histograms = Object.fromEntries(Object.keys(calls).map((what) => [what, createHistogram({ figures: 3 })]));
-  do {
-    for (let i = 0; i < CALLS; i++) {
-      for (const [what, call] of Object.entries(calls)) {
-        const key = `live:${number()}`;
-        const startedAt = performance.now();
-        call(key);
-        histograms[what].record(Math.max(1, Math.round((performance.now() - startedAt) * 1e6)));
-      }
-    }
-    await delay(0);
-  } while (!isOver());
-  return histograms;
 }
 
 /** @type {Section} */
