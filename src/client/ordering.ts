@@ -22,6 +22,8 @@ export class Ordering {
   readonly #holding = new Set<number>();
   /** The last operation on the whole store. */
   #barrier = NONE;
+  /** A call that nothing was pending beside, and whose class nobody has had to know yet. */
+  #lone: Call | undefined;
 
   constructor(table: SlotTable) {
     this.#table = table;
@@ -34,6 +36,7 @@ export class Ordering {
 
   /** @returns the use that the call must come after, -1: none, BLOCKED: it must not be submitted yet */
   predecessorOf(call: Call, inFlight: number): number {
+    this.#noteLone();
     if (this.#abandoned.length > 0) this.#abandoned = this.#abandoned.filter((use) => this.#table.isPending(use));
     const { scope } = call.operation;
     if (scope === 'all') return this.isIdle(inFlight) ? NONE : BLOCKED;
@@ -60,24 +63,42 @@ export class Ordering {
 
   /** Whether something of this client on the key is still pending, so that a read must come after it. */
   isPending(key: string | Uint8Array): boolean {
+    this.#noteLone();
     return this.#isClassPending(classOf(key)) || this.#table.isPending(this.#barrier);
   }
 
-  /** Remembers a submitted call as the last one of its keys. */
-  note(call: Call): void {
+  /**
+   * Remembers a submitted call as the last one of its keys.
+   * @param isAlone nothing else is pending: as a rule the call is answered before anybody asks for its key
+   */
+  note(call: Call, isAlone: boolean): void {
+    call.isOrdered = true;
     const { scope } = call.operation;
+    // Bytes may change until somebody asks.
+    if (isAlone && scope === 'key' && call.next === undefined && typeof call.key === 'string') {
+      this.#lone = call;
+      return;
+    }
+    this.#lone = undefined;
     if (scope === 'all') this.#barrier = call.use;
     else if (scope === 'batch') for (const index of classesOf(call)) this.#lastUse[index] = call.use;
     else if (call.key.length > 0) this.#lastUse[classOfCall(call)] = call.use;
     if (call.next !== undefined) this.#holding.add(call.use);
-    call.isOrdered = true;
+  }
+
+  #noteLone(): void {
+    const call = this.#lone;
+    if (call === undefined) return;
+    this.#lone = undefined;
+    if (call.key.length > 0) this.#lastUse[classOfCall(call)] = call.use;
   }
 
   /** The call is settled. `isPending`: it may be executed all the same. */
   forget(call: Call, isPending: boolean): void {
     if (isPending) {
       // A blocking call that nothing was in flight beside was not noted.
-      if (!call.isOrdered) this.note(call);
+      if (!call.isOrdered) this.note(call, false);
+      this.#noteLone();
       this.#abandoned.push(call.use);
     }
     if (call.next !== undefined) this.#holding.delete(call.use);

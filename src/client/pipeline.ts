@@ -1,16 +1,16 @@
 /**
  * The asynchronous calls of a client: those in flight, and those that wait for a slot in the order in which they were
- * issued. Completions are looked for from setImmediate for some microseconds, then the event loop sleeps until the
- * doorbell rings. A timer, unref'd, looks after deadlines and a server that died; an idle client has none of these.
+ * issued. When their answers are looked for is up to lookout.ts. A timer, unref'd, looks after deadlines and a server that
+ * died; an idle client has none of these.
  */
 import { performance } from 'node:perf_hooks';
 
 import type { Executed, KvsError } from '../errors.js';
-import { USUAL_SPIN_MS } from '../exchange/spin-budget.js';
 import { Alarm } from './alarm.js';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
 import { lost, timedOut } from './failures.js';
+import { Lookout } from './lookout.js';
 import type { Session } from './session.js';
 
 /** Bounds how late a dead server is noticed, and how long a lost ring delays an answer. */
@@ -27,11 +27,15 @@ export class Pipeline {
   /** Not yet submitted, oldest first; from #firstQueued on. */
   #queued: Call[] = [];
   #firstQueued = 0;
-  #isPolling = false;
-  #isArmed = false;
+  readonly #lookout = new Lookout({
+    glance: (looks) => this.#glance(looks),
+    advance: () => this.advance(),
+    rest: () => this.#rest(),
+    isIdle: () => this.isIdle,
+    arm: (onRing) => this.#arm(onRing),
+  });
   /** false: no doorbell could be opened, the timer keeps the process alive. */
   #hasBell = true;
-  #pollUntil = 0;
   readonly #alarm = new Alarm(TICK_MS, () => this.#onTick());
   #onIdle: (() => void) | undefined;
 
@@ -63,7 +67,7 @@ export class Pipeline {
     if (this.queuedCount === 0 && session.start(call, this.#inFlight.length) === 'started') this.#inFlight.push(call);
     else this.#enqueue(call);
     this.#watchOver(call);
-    if (!this.#isPolling && !this.#isArmed) this.#poll(performance.now() + USUAL_SPIN_MS);
+    this.#lookout.begin();
   }
 
   /** A session that takes new calls; calls on an old one are ended. @throws KvsError ERR_KVS_SERVER_GONE */
@@ -172,44 +176,29 @@ export class Pipeline {
     this.#firstQueued = 0;
   }
 
-  #poll(until: number): void {
-    this.#isPolling = true;
-    this.#pollUntil = until;
-    setImmediate(this.#onPoll);
+  /** Looks at the oldest call until it is answered, so many times at most. */
+  #glance(looks: number): void {
+    const { oldest } = this;
+    const { session } = this.#connection;
+    if (oldest !== undefined) for (let left = looks; left > 0 && !session.isDone(oldest); left--);
   }
 
-  readonly #onPoll = (): void => {
-    this.#isPolling = false;
-    const moved = this.advance();
-    if (this.isIdle) return this.#rest();
-    const now = performance.now();
-    if (moved) return this.#poll(now + USUAL_SPIN_MS);
-    if (now < this.#pollUntil) return this.#poll(this.#pollUntil);
-    this.#arm();
-    // SYNC: the last look after arming; pairs with the worker's look at `armed` after DONE.
-    if (this.advance()) this.#poll(now + USUAL_SPIN_MS);
-  };
-
-  #arm(): void {
+  /** @returns whether the doorbell will ring; else the alarm goes off soon */
+  #arm(onRing: () => void): boolean {
     try {
-      this.#connection.session.arm(this.#onRing);
-      this.#isArmed = true;
+      this.#connection.session.arm(onRing);
       this.#hasBell = true;
     } catch {
       this.#hasBell = false;
       this.#alarm.setBy(performance.now() + NO_BELL_TICK_MS, true);
     }
+    return this.#hasBell;
   }
-
-  readonly #onRing = (): void => {
-    this.#isArmed = false;
-    if (!this.#isPolling) this.#onPoll();
-  };
 
   /** Nothing is in flight: nothing keeps the process alive. */
   #rest(): void {
     this.#connection.session.disarm();
-    this.#isArmed = false;
+    this.#lookout.disarm();
     this.#alarm.unref();
     this.#onIdle?.();
   }
@@ -228,7 +217,7 @@ export class Pipeline {
     this.expire();
     if (this.isIdle) return this.#rest();
     this.#alarm.setBy(this.#earliestDeadline(), !this.#hasBell);
-    if (!this.#isPolling) this.#onPoll();
+    this.#lookout.look();
   }
 
   /** Ends the calls whose deadline has passed. */
@@ -283,7 +272,7 @@ export class Pipeline {
     for (const call of this.#queued.slice(this.#firstQueued)) this.#end(call, errorOf);
     this.#queued = [];
     this.#firstQueued = 0;
-    this.#isArmed = false;
+    this.#lookout.disarm();
   };
 
   /** The server was found dead by a blocking call. */

@@ -122,7 +122,7 @@ export class Session {
   start(call: Call, inFlight: number): StartResult {
     this.tidy();
     let after = -1;
-    const isAlone = !call.isAsync && this.#ordering.isIdle(inFlight);
+    const isAlone = this.#ordering.isIdle(inFlight);
     if (!isAlone) {
       after = this.#ordering.predecessorOf(call, inFlight);
       if (after === BLOCKED) return 'blocked';
@@ -141,7 +141,8 @@ export class Session {
     this.table.submit(slot, call.word);
     call.word = withState(call.word, SlotState.submitted);
     call.state = 'submitted';
-    if (!isAlone) this.#ordering.note(call);
+    // Nobody issues anything while a blocking call is the only one.
+    if (!isAlone || call.isAsync) this.#ordering.note(call, isAlone);
     // If the ring is damaged or full, the server's sweeper finds the request.
     this.#queue.enqueue(slot);
     this.#workerBells.announce();

@@ -1,0 +1,77 @@
+/**
+ * When answers are looked for, with calls that are always answered at once. Seen to fail when microtasks go on looking
+ * without a turn of the event loop, and when the first look is not from a microtask.
+ */
+import { expect, test } from 'vitest';
+
+import { Lookout } from '../../src/client/lookout.js';
+
+/** A lookout for one call at a time, which is answered when it is looked at the `looks`-th time. */
+function lookoutFor(looks: number) {
+  let left = 0;
+  let onAnswer = (): void => {};
+  const events: string[] = [];
+  const look = (): boolean => {
+    if (left === 0 || --left > 0) return false;
+    onAnswer();
+    return true;
+  };
+  const lookout = new Lookout({
+    glance: () => events.push('glance'),
+    advance: look,
+    isIdle: () => left === 0,
+    rest: () => events.push('rest'),
+    arm: () => {
+      events.push('arm');
+      return true;
+    },
+  });
+  return {
+    events,
+    call: async () =>
+      new Promise<void>((resolve) => {
+        left = looks;
+        onAnswer = resolve;
+        lookout.begin();
+      }),
+    look: () => lookout.look(),
+  };
+}
+
+test('a call that is answered at once needs no turn of the event loop', async () => {
+  const { call, events } = lookoutFor(1);
+  let hasTurned = false;
+  setImmediate(() => (hasTurned = true));
+  await call();
+  expect(events).toEqual(['glance', 'rest']);
+  expect(hasTurned).toBe(false);
+});
+
+test('calls that are answered at once, one after the other, leave the event loop its turns', async () => {
+  const { call } = lookoutFor(1);
+  const turns: number[] = [];
+  let calls = 0;
+  const turn = (): void => {
+    turns.push(calls);
+    if (turns.length < 5) setImmediate(turn);
+  };
+  setImmediate(turn);
+  while (turns.length < 5 && calls < 10_000) {
+    await call();
+    calls++;
+  }
+  const gaps = turns.slice(1).map((at, index) => at - turns[index]);
+  expect(Math.max(turns[0], ...gaps)).toBeLessThanOrEqual(65);
+  expect(turns).toHaveLength(5);
+});
+
+test('a call that takes long is looked for from the event loop, and then rung for', async () => {
+  const { call, events, look } = lookoutFor(Infinity);
+  void call();
+  while (!events.includes('arm')) await new Promise(setImmediate);
+  expect(events).toEqual(['glance', 'arm']);
+  // A ring that comes late is no harm.
+  look();
+  while (events.length < 3) await new Promise(setImmediate);
+  expect(events).toEqual(['glance', 'arm', 'arm']);
+});
