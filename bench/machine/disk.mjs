@@ -46,7 +46,13 @@ export function bareAppends(folder, { bytes, ms }) {
       const ops = times.length;
       const { user, system } = process.cpuUsage(cpu);
       const timesMs = [Float32Array.from(times)];
-      return { opsPerS: (ops / (now - startedAt)) * 1000, ops, cpuMicrosPerOp: (user + system) / ops, wrong: 0, timesMs };
+      return {
+        opsPerS: (ops / (now - startedAt)) * 1000,
+        ops,
+        cpuMicrosPerOp: (user + system) / ops,
+        wrong: 0,
+        timesMs,
+      };
     },
     close: () => closeSync(fd),
   };

@@ -26,4 +26,3 @@ export async function latencies(calls, number, isOver) {
   } while (!isOver());
   return histograms;
 }
-

@@ -22,7 +22,12 @@ async function run(context) {
   const rounds = isQuick ? 2 : 9;
   const folder = diskFolder();
   const load = { valueBytes: VALUE.length, keyCount: count };
-  const options = { dir: `${folder.path}/log`, snapshotIntervalMs: 0, snapshotLogBytes: MANY_BYTES, maxMemory: 2 ** 29 };
+  const options = {
+    dir: `${folder.path}/log`,
+    snapshotIntervalMs: 0,
+    snapshotLogBytes: MANY_BYTES,
+    maxMemory: 2 ** 29,
+  };
   const server = await startShmKvs(load, options);
   try {
     const [client, direct, asking] = await Promise.all([
@@ -79,7 +84,10 @@ async function run(context) {
     const seconds = (median(took) / 1000).toFixed(2);
     results.numbers['snapshot.tookMs'] = median(took);
     context.say(`  a snapshot took ${seconds} s`);
-    lines.push('', `Medians of ${rounds} rounds. A snapshot of ${count.toLocaleString('en')} entries took ${seconds} s meanwhile.`);
+    lines.push(
+      '',
+      `Medians of ${rounds} rounds. A snapshot of ${count.toLocaleString('en')} entries took ${seconds} s meanwhile.`,
+    );
     results.tables.push({ title: 'Calls while a snapshot is made', text: lines.join('\n') });
     await Promise.all([client.close(), direct.close(), asking.close()]);
   } finally {
