@@ -49,9 +49,11 @@ function parsed(bytes: Buffer): unknown {
 function numberIn(bytes: Buffer, tag: number): number | string | undefined {
   try {
     const number = numberCodec(tag).decode(bytes, 0, bytes.length, tag);
-    if (!bytes.equals(numberCodec(tag).encode(number) as Buffer)) return undefined;
     if (Object.is(number, -0)) return '-0';
-    return Number.isFinite(number) ? number : String(number);
+    if (Number.isFinite(number)) return number;
+    // Not the number itself: a NaN of V8's may have kept what else was in it.
+    const word = String(number);
+    return bytes.equals(numberCodec(tag).encode(Number(word)) as Buffer) ? word : undefined;
   } catch {
     return undefined;
   }
@@ -79,7 +81,7 @@ function tagOf(codec: unknown): number {
 }
 
 function bytesOfNumber(value: unknown, tag: number): Buffer {
-  const number = SPECIAL_NUMBERS.includes(value) ? Number(value) : value;
+  const number = tag === CodecTag.float64 && SPECIAL_NUMBERS.includes(value) ? Number(value) : value;
   try {
     return numberCodec(tag).encode(number as number) as Buffer;
   } catch (cause) {

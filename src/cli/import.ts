@@ -5,7 +5,7 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 
 import { KvsError } from '../errors.js';
-import type { Session } from './command.js';
+import type { Session, StoredValueClient } from './command.js';
 import { NotExactJson } from './exact-json.js';
 import { CommandFailure, describeError, EXIT, exitCodeOf } from './exit-codes.js';
 import { type ExportedEntry, ExportReader } from './export-format.js';
@@ -42,6 +42,8 @@ class Writes {
   readonly #session: Session;
   readonly #isInsertOnly: boolean;
   readonly #counts: ImportCounts;
+  /** By tag. */
+  readonly #clients = new Map<number, StoredValueClient>();
   readonly #keys = new Set<string>();
   #bytes = 0;
   #onSettled: (() => void) | undefined;
@@ -59,18 +61,26 @@ class Writes {
     const key = entry.key.toString('latin1');
     const bytes = key.length + entry.value.bytes.length;
     while (!this.#hasRoom(key, bytes)) await this.#settled();
+    const client = await this.#clientOf(entry.value.tag);
     if (this.failure !== undefined) return;
     this.#keys.add(key);
     this.#bytes += bytes;
-    void this.#write(entry)
-      .catch((error: unknown) => {
+    const settle = (): void => {
+      this.#keys.delete(key);
+      this.#bytes -= bytes;
+      this.#onSettled?.();
+    };
+    this.#write(client, entry).then(
+      (isWritten) => {
+        if (isWritten) this.#counts.written++;
+        else this.#counts.existing++;
+        settle();
+      },
+      (error: unknown) => {
         if (this.failure === undefined || line < this.failure.line) this.failure = { line, error };
-      })
-      .finally(() => {
-        this.#keys.delete(key);
-        this.#bytes -= bytes;
-        this.#onSettled?.();
-      });
+        settle();
+      },
+    );
   }
 
   /** Until nothing is on its way. */
@@ -89,14 +99,20 @@ class Writes {
     });
   }
 
-  async #write({ key, value, expiresAt }: ExportedEntry): Promise<void> {
-    const client = await this.#session.client(value.tag);
+  /** @returns a promise only where the client is to be connected */
+  #clientOf(tag: number): StoredValueClient | Promise<StoredValueClient> {
+    return this.#clients.get(tag) ?? this.#connect(tag);
+  }
+
+  async #connect(tag: number): Promise<StoredValueClient> {
+    const client = await this.#session.client(tag);
+    this.#clients.set(tag, client);
+    return client;
+  }
+
+  #write(client: StoredValueClient, { key, value, expiresAt }: ExportedEntry): Promise<boolean> {
     const options = expiresAt === undefined ? undefined : { expiresAt };
-    const isWritten = this.#isInsertOnly
-      ? await client.post(key, value, options)
-      : await client.set(key, value, options);
-    if (isWritten) this.#counts.written++;
-    else this.#counts.existing++;
+    return this.#isInsertOnly ? client.post(key, value, options) : client.set(key, value, options);
   }
 }
 
@@ -153,8 +169,11 @@ function failureOf(
   const isInterrupted = signal?.aborted === true && !isOurs(error);
   const where = line === 0 ? name : `${name}: line ${line}`;
   const what = isInterrupted ? 'interrupted' : describeError(error);
-  const advice = written === 0 ? '' : '; they stay, and to import again from the start does no harm';
-  const far = ` (${formatCount(written)} ${written === 1 ? 'entry was' : 'entries were'} written${advice})`;
+  const far =
+    written === 0
+      ? ' (nothing was written)'
+      : ` (${formatCount(written)} ${written === 1 ? 'entry was' : 'entries were'} written and ` +
+        `${written === 1 ? 'stays' : 'stay'}; to import again from the start does no harm)`;
   return new CommandFailure(
     `${where}: ${what}${mode === 'none' ? '' : far}`,
     isInterrupted ? EXIT.interrupted : error instanceof KvsError ? exitCodeOf(error) : EXIT.failure,
