@@ -95,7 +95,9 @@ function bytesOfNumber(value: unknown, tag: number): Buffer {
 export function bytesOfJson(json: unknown, what: string): Buffer {
   if (typeof json === 'string') {
     if (json.isWellFormed()) return Buffer.from(json);
-    throw new NotExactJson(`${what} has a lone surrogate, which no text in UTF-8 can have: give its bytes as {"base64": …}`);
+    throw new NotExactJson(
+      `${what} has a lone surrogate, which no text in UTF-8 can have: give its bytes as {"base64": …}`,
+    );
   }
   if (typeof json === 'object' && json !== null && 'base64' in json && Object.keys(json).length === 1) {
     const { base64 } = json;

@@ -11,13 +11,14 @@
 import { isUtf8 } from 'node:buffer';
 
 import type { StoredValue } from '../codec/codec.js';
-import { MAX_KEY_BYTES } from '../memory/layout.js';
-import type { VersionedValue } from '../operation/get.js';
+import type { VersionedValue } from '../index.js';
 import { bytesOfJson, exactJsonOf, momentOf, NotExactJson, shown, storedValueOf, wallMsOf } from './exact-json.js';
 import { jsonOfBytes } from './values.js';
 
 const FORMAT = 'shm-kvs export';
 const FORMAT_VERSION = 1;
+/** What servers take. */
+const MAX_KEY_BYTES = 1024;
 const ENTRY_FIELDS: readonly string[] = ['key', 'value', 'bytes', 'codec', 'expiresAt'];
 const FIRST_LINE = `the first line of an export, {"format":"${FORMAT}",…}`;
 

@@ -16,8 +16,11 @@ function begun(): ExportReader {
   return reader;
 }
 
-const stored = (tag: number, bytes: string | Uint8Array): StoredValue => ({ tag, bytes: Buffer.from(bytes as string) });
-const double = (value: number) => stored(CodecTag.float64, resolveCodec('float64').encode(value) as Buffer);
+const stored = (tag: number, bytes: string | Uint8Array | readonly number[]): StoredValue => ({
+  tag,
+  bytes: Buffer.from(bytes as string),
+});
+const double = (value: number) => stored(CodecTag.float64, resolveCodec('float64').encode(value));
 
 /** What the line comes to when it is read. */
 function roundTrip(key: Buffer, value: StoredValue, expiresAt?: number): ExportedEntry | undefined {
@@ -39,7 +42,11 @@ test('any key, value, tag and moment reads back to the same bytes', () => {
   const moment = fc.option(fc.integer({ min: 0, max: 8.64e15 * 2 }), { nil: undefined });
   fc.assert(
     fc.property(key, content, fc.nat(15), moment, (keyBytes, bytes, tag, expiresAt) => {
-      expect(roundTrip(keyBytes, { bytes, tag }, expiresAt)).toEqual({ key: keyBytes, value: { bytes, tag }, expiresAt });
+      expect(roundTrip(keyBytes, { bytes, tag }, expiresAt)).toEqual({
+        key: keyBytes,
+        value: { bytes, tag },
+        expiresAt,
+      });
     }),
     { numRuns: 2000 },
   );
@@ -106,13 +113,22 @@ describe('refused is', () => {
     ['{"key":"k","value":1,"codec":"utf8"}', '"value" of codec utf8 must be text or {"base64": …}, got number 1'],
     ['{"key":"k","value":1.5,"codec":"int32"}', '"value" of codec int32 must be such a number, got number 1.5'],
     ['{"key":"k","value":"-0","codec":"int32"}', 'got string "-0"'],
-    ['{"key":"k","value":"1","codec":"float64"}', 'such a number or "NaN", "Infinity", "-Infinity", "-0", got string "1"'],
-    ['{"key":"k","value":{"base64":"!"},"codec":"buffer"}', 'must be Base64 with its padding (RFC 4648), got string "!"'],
+    [
+      '{"key":"k","value":"1","codec":"float64"}',
+      'such a number or "NaN", "Infinity", "-Infinity", "-0", got string "1"',
+    ],
+    [
+      '{"key":"k","value":{"base64":"!"},"codec":"buffer"}',
+      'must be Base64 with its padding (RFC 4648), got string "!"',
+    ],
     ['{"key":{"base64":"YQ"},"value":"v","codec":"utf8"}', '"base64" in "key" must be Base64 with its padding'],
     [String.raw`{"key":"\ud800","value":"v","codec":"utf8"}`, '"key" has a lone surrogate'],
     ['{"key":"k","value":"v","codec":"utf8","expiresAt":"soon"}', '"expiresAt" must be a date such as'],
     ['{"key":"k","value":"v","codec":"utf8","expiresAt":-1}', 'got number -1'],
-    ['{"key":"k","value":"v","codec":"utf8","ttl":5}', 'an entry may have key, value, bytes, codec, expiresAt, got "ttl"'],
+    [
+      '{"key":"k","value":"v","codec":"utf8","ttl":5}',
+      'an entry may have key, value, bytes, codec, expiresAt, got "ttl"',
+    ],
     ['{"end":true,"entries":2}', 'the last line counts 2 entries, but 0 were there'],
   ])('%j', (line, message) => {
     expect(() => begun().read(Buffer.from(line))).toThrow(message);
@@ -127,7 +143,10 @@ describe('refused is', () => {
     ['#!/bin/sh', 'expected the first line of an export, {"format":"shm-kvs export",…}, got something else'],
     ['{"format":"other"}', 'got "format" string "other": it is no export'],
     ['{"operation":"put","key":"a"}', 'it seems to be of `log dump`'],
-    ['{"format":"shm-kvs export","version":2}', 'this kvs-client reads version 1 of the format, got number 2: import it with'],
+    [
+      '{"format":"shm-kvs export","version":2}',
+      'this kvs-client reads version 1 of the format, got number 2: import it with',
+    ],
     ['{"format":"shm-kvs export"}', 'got nothing'],
   ])('a file that begins with %j', (line, message) => {
     expect(() => new ExportReader().read(Buffer.from(line))).toThrow(message);

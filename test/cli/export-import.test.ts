@@ -26,11 +26,11 @@ interface Entry {
 }
 
 const clientOf = async (name: string, tag: number): Promise<Stored> =>
-  closing(
-    await KvsClient.connect<StoredValue>({ name, codec: new StoredValueCodec(tag), keyEncoding: 'buffer' }),
-  );
+  closing(await KvsClient.connect<StoredValue>({ name, codec: new StoredValueCodec(tag), keyEncoding: 'buffer' }));
 
-const entry = (key: string | Uint8Array, tag: number, bytes: string | Uint8Array, expiresAt?: number): Entry => ({
+type Bytes = string | Uint8Array | readonly number[];
+
+const entry = (key: Bytes, tag: number, bytes: Bytes, expiresAt?: number): Entry => ({
   key: Buffer.from(key as string),
   value: { bytes: Buffer.from(bytes as string), tag },
   ...(expiresAt === undefined ? {} : { expiresAt }),
@@ -134,7 +134,9 @@ describe('round trip', () => {
     const { name } = await startServer(LARGE);
     const { name: other } = await startServer(LARGE);
     const client = closing(await KvsClient.connect({ name }));
-    await client.mset(Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, `value ${i} `.padEnd(i % 200, 'ü')] as const));
+    await client.mset(
+      Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, `value ${i} `.padEnd(i % 200, 'ü')] as const),
+    );
     const { bytes, code } = await runClient(['--name', name, 'export']);
     expect(code).toBe(0);
     const first = await runClient(['--name', other, 'import'], { input: bytes });
@@ -162,7 +164,9 @@ describe('round trip', () => {
     const { name } = await startServer();
     const empty = await runClient(['--name', name, 'export']);
     expect(parsedLines(empty.stdout)).toMatchObject([{ server: name }, { end: true, entries: 0 }]);
-    expect((await runClient(['--name', name, 'import'], { input: empty.bytes })).stdout).toBe('0 entries read: 0 written\n');
+    expect((await runClient(['--name', name, 'import'], { input: empty.bytes })).stdout).toBe(
+      '0 entries read: 0 written\n',
+    );
     await runClient(['--name', name, 'mset', 'user:1', 'a', 'user:2', 'b', 'other', 'c']);
     const { stdout } = await runClient(['--name', name, 'export', '--prefix', 'user:']);
     const [header, ...rest] = parsedLines(stdout);
@@ -182,7 +186,12 @@ test('keys that are there are replaced, or stay with --insert-only; what has exp
   const { name } = await startServer();
   const run = (...args: string[]) => runClient(['--name', name, ...args], { input });
   const expired = { expiresAt: '2001-01-01T00:00:00.000Z' };
-  const input = exportOf({ value: 'new' }, { value: 'new' }, { value: 'new', ...expired }, { value: 'new', expiresAt: LATER });
+  const input = exportOf(
+    { value: 'new' },
+    { value: 'new' },
+    { value: 'new', ...expired },
+    { value: 'new', expiresAt: LATER },
+  );
   await run('mset', 'key 1', 'old', 'key 3', 'old');
   expect((await run('import', '--insert-only')).stdout).toBe(
     '4 entries read: 2 written, 1 passed over: expired, 1 passed over: there already\n',
@@ -209,16 +218,46 @@ describe('refused is', () => {
   const lines = linesOf(whole);
 
   test.each<[string, string, string, number]>([
-    ['an export without its last line', `${lines.slice(0, -1).join('\n')}\n`, 'line 5: expected the last line of an export', 3],
+    [
+      'an export without its last line',
+      `${lines.slice(0, -1).join('\n')}\n`,
+      'line 5: expected the last line of an export',
+      3,
+    ],
     ['one that is cut off in an entry', whole.slice(0, whole.indexOf('key 3')), 'line 4: expected an entry as JSON', 2],
     ['one that is cut off in its last line', whole.slice(0, -4), 'line 5: expected an entry as JSON', 3],
-    ['one that lacks a line', lines.filter((_, i) => i !== 2).join('\n'), 'line 4: the last line counts 3 entries, but 2 were', 2],
+    [
+      'one that lacks a line',
+      lines.filter((_, i) => i !== 2).join('\n'),
+      'line 4: the last line counts 3 entries, but 2 were',
+      2,
+    ],
     ['two in one', whole + whole, 'line 6: expected nothing behind the last line of an export', 3],
-    ['a line that says something else', whole.replace('"value":"v"', '"value":5'), 'line 2: "value" of codec utf8 must be text', 0],
-    ['nothing', '', 'line 1: expected the first line of an export, {"format":"shm-kvs export",…}, got an empty file', 0],
+    [
+      'a line that says something else',
+      whole.replace('"value":"v"', '"value":5'),
+      'line 2: "value" of codec utf8 must be text',
+      0,
+    ],
+    [
+      'nothing',
+      '',
+      'line 1: expected the first line of an export, {"format":"shm-kvs export",…}, got an empty file',
+      0,
+    ],
     ['another format', '{"a":1}\n', 'line 1: expected the first line of an export', 0],
-    ['a newer version', whole.replace('"version":1', '"version":2'), 'line 1: this kvs-client reads version 1 of the format', 0],
-    ['a first line without an end', 'x'.repeat(100_000), 'line 1: expected a line of at most 65536 bytes, got a longer one', 0],
+    [
+      'a newer version',
+      whole.replace('"version":1', '"version":2'),
+      'line 1: this kvs-client reads version 1 of the format',
+      0,
+    ],
+    [
+      'a first line without an end',
+      'x'.repeat(100_000),
+      'line 1: expected a line of at most 65536 bytes, got a longer one',
+      0,
+    ],
   ])('%s, with the line and what was written', async (_, input, message, written) => {
     const file = join(temporaryDirectory(), 'bad.jsonl');
     writeFileSync(file, input);
@@ -243,7 +282,9 @@ describe('refused is', () => {
     const { name } = await startServer([...SMALL, '--max-value', '1k']);
     const input = exportOf({ value: 'x'.repeat(1024) }, { value: 'x'.repeat(1025) }, {});
     const { code, stderr } = await runClient(['--name', name, 'import'], { input });
-    expect(stderr).toMatch(/stdin: line 3: the value has 1025 bytes, this server takes up to 1024: start it .*ERR_KVS_TOO_LARGE/);
+    expect(stderr).toMatch(
+      /stdin: line 3: the value has 1025 bytes, this server takes up to 1024: start it .*ERR_KVS_TOO_LARGE/,
+    );
     expect(code).toBe(5);
   });
 
@@ -261,7 +302,9 @@ describe('refused is', () => {
 
   test('a moment that no server takes', async () => {
     const { code, stderr } = await runClient(['--name', name, 'import'], { input: exportOf({ expiresAt: 8e15 }) });
-    expect(stderr).toContain('stdin: line 2: expiresAt must be a Date or milliseconds since 1970, at most 100 years from now');
+    expect(stderr).toContain(
+      'stdin: line 2: expiresAt must be a Date or milliseconds since 1970, at most 100 years from now',
+    );
     expect(code).toBe(5);
   });
 

@@ -8,7 +8,15 @@ import { KvsClient } from '#dist/index.js';
 
 import { Peer } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
-import { closing, connect, failureOf, freeze, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
+import {
+  closing,
+  connect,
+  failureOf,
+  freeze,
+  startServer,
+  startServerProcess,
+  statsUntil,
+} from '../fixtures/service.js';
 
 const MIB = 2 ** 20;
 
