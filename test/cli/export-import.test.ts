@@ -1,4 +1,9 @@
-/** `kvs-client export` and `import`, as users run them: a store comes back byte for byte, and what is cut off is noticed. */
+/**
+ * `kvs-client export` and `import`, as users run them: a store comes back byte for byte, and what is cut off is noticed.
+ * Seen to fail when: minus zero is a number, bytes that are no UTF-8 are text, the expiry is left out (by either side), the
+ * last line is not asked for or its count not looked at, a newer version or a second export in the file is taken, what has
+ * expired is written, --insert-only replaces, an import does not wait for what is on its way.
+ */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -205,11 +210,17 @@ test('keys that are there are replaced, or stay with --insert-only; what has exp
 
 test('lines of one key are written in their order, whatever their codecs', async () => {
   const { name } = await startServer();
-  const lines = Array.from({ length: 200 }, (_, i) =>
-    i % 2 === 0 ? { key: 'k', value: String(i) } : { key: 'k', value: i, codec: 'int32' },
-  );
-  await runClient(['--name', name, 'import'], { input: exportOf(...lines) });
-  expect(JSON.parse((await runClient(['--name', name, '--json', 'get', 'k'])).stdout)).toMatchObject({ value: 199 });
+  // The client of the first codec has more to do than fits its slots; that of the second has not.
+  const keys = Array.from({ length: 120 }, (_, i) => `twice ${i}`);
+  const lines = [
+    ...keys.map((key) => ({ key, value: 'x'.repeat(8000) })),
+    ...keys.map((key) => ({ key, value: 1, codec: 'int32' })),
+  ];
+  const { stdout } = await runClient(['--name', name, 'import'], { input: exportOf(...lines) });
+  expect(stdout).toBe('240 entries read: 240 written\n');
+  const client = await clientOf(name, CodecTag.buffer);
+  const values = await client.mget(keys);
+  expect(values.filter((value) => value?.tag !== CodecTag.int32)).toEqual([]);
 });
 
 describe('refused is', () => {
