@@ -1,6 +1,6 @@
 /**
  * Walks in the store itself beside writers in other processes, while entries move, and without a server.
- * Seen to fail when: the server is asked. (What only rare events bring about is for test/client/direct-scan.test.ts.)
+ * Seen to fail when: the server is asked, another store is walked on in. (What only rare events bring about is for test/client/direct-scan.test.ts.)
  */
 import { expect, test } from 'vitest';
 
