@@ -251,7 +251,7 @@ function run(each: Case) {
 const one = { position: 0, earlier: 0, sync: 'always', mortals: [], deaths: 0 } as const;
 
 const CASES: Case[] = [
-  { ...one, what: 'one key', programs: [[PUT_A], [PUT_A]] },
+  { ...one, what: 'two keys', programs: [[PUT_A], [PUT_B]] },
   { ...one, what: 'a thread that gathers', programs: [[PUT_A, DEL_A], []], sync: 'no' },
   // The lane is full, and the order at the end of its positions.
   { ...one, what: 'no room', programs: [[PUT_A, PUT_B], []], earlier: 3, position: -8 },
@@ -262,6 +262,7 @@ const CASES: Case[] = [
 
 /** Those of `npm run test:explorations`. */
 const LARGE_CASES: Case[] = [
+  { ...one, what: 'one key', programs: [[PUT_A], [PUT_A]] },
   { ...one, what: 'a removal between', programs: [[PUT_A, DEL_A], [PUT_A]] },
   // The last round that a cell can tell from others, too.
   { ...one, what: 'ends of lanes', programs: [[PUT_A, PUT_B], [PUT_B]], earlier: 3, position: 32_760 },
@@ -274,7 +275,7 @@ const LARGE_CASES: Case[] = [
 const isLong = process.env['KVS_EXPLORED'] !== undefined;
 
 test.each(isLong ? [...CASES, ...LARGE_CASES] : CASES)(
-  '$what, $programs.0.length and $programs.1.length changes: no record is lost, written twice, or left behind',
+  '$what: no record is lost, written twice, or left behind by who sleeps ($programs, mortal: $mortals)',
   (each) => {
     const { states, atRest } = run(each);
     expect(states).toBeGreaterThan(1000);
