@@ -19,7 +19,7 @@ process.once('exit', () => rmSync(folder, { recursive: true }));
 const file = path.join(folder, 'explored.jsonl');
 const vitest = path.join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs');
 const { status } = spawnSync(process.execPath, [vitest, 'run', import.meta.dirname], {
-  env: { ...process.env, KVS_EXPLORED: file },
+  env: { ...process.env, KVS_EXPLORED: file, KVS_THOROUGH: '1' },
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(1);
