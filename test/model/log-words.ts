@@ -130,7 +130,7 @@ export class LogWords {
     const isOurs = (given: unknown[]) => given[0] === buffer;
     const handlerOf = (viewFrom: (first: number) => object): ProxyHandler<object> => ({
       construct: (target, given) =>
-        isOurs(given) ? viewFrom(Number(given[1]) / 4) : Reflect.construct(target as typeof Words, given),
+        isOurs(given) ? viewFrom(Number(given[1]) / 4) : (Reflect.construct(target as typeof Words, given) as object),
     });
     Object.assign(globalThis, {
       Int32Array: new Proxy(
