@@ -310,8 +310,8 @@ export class LogWords {
     const key = `${effects.join()} ${this.#stateKey()}`;
     if (this.#restarted.has(key)) return;
     this.#restarted.add(key);
-    this.#next ??= new LogWords();
-    this.#next.#restart(this.words, effects);
+    const next = (this.#next ??= new LogWords());
+    next.#restart(this.words, effects);
   }
 
   /** All but the bytes of lanes that are free. */
