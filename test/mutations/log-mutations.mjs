@@ -2,7 +2,6 @@
 
 const LANE = { file: 'store/log-lane.ts', model: 'log-lanes' };
 const ORDER = { file: 'store/log-order.ts', model: 'log-lanes' };
-const FEED = { file: 'store/log-feed.ts', model: 'log-lanes' };
 const MAP = { file: 'store/hash-map.ts', model: 'log-lanes' };
 
 /** @type {readonly import('./mutations.mjs').Mutation[]} */
@@ -82,24 +81,6 @@ export const LOG_MUTATIONS = [
   },
   {
     ...LANE,
-    name: 'log: a record as long as the free room fills the lane',
-    from: 'if (tail < head) return tail + bytes < head ? tail : NO_ROOM;',
-    to: 'if (tail < head) return tail + bytes <= head ? tail : NO_ROOM;',
-  },
-  {
-    ...LANE,
-    name: 'log: a record at the start over what is there',
-    from: 'return bytes < head ? 0 : NO_ROOM;',
-    to: 'return 0;',
-  },
-  {
-    ...LANE,
-    name: 'log: no word says that the rest of the lane is empty',
-    from: 'if (at !== tail) this.#views.words[(this.#firstByte + tail) / 4 + RecordField.bytes] = 0;',
-    to: '',
-  },
-  {
-    ...LANE,
     name: 'log: what a dead worker has committed is not published',
     from: '  publish(words, base, order, worker);\n}',
     to: '}',
@@ -115,12 +96,6 @@ export const LOG_MUTATIONS = [
     name: 'log: a record that no cell names is taken for written',
     from: 'if (isNamed ?? load(words, base + Lane.head) === words[base + Lane.tail]) return;',
     to: 'return;',
-  },
-  {
-    ...LANE,
-    name: 'log: the count of a lane is left behind by a death',
-    from: 'words[base + Lane.count] = words[base + Lane.nextCount];\n',
-    to: '',
   },
   {
     ...LANE,
@@ -154,93 +129,5 @@ export const LOG_MUTATIONS = [
     to:
       'exchange(words, control + LogControl.asleep, depth);\n  if (!isThereWork())\n' +
       'native.futexWait(words, control + LogControl.bell, load(words, control + LogControl.bell), timeoutMs);',
-  },
-  {
-    ...LANE,
-    name: 'log: it stays announced',
-    from: 'store(words, control + LogControl.asleep, LogSleep.awake);\n',
-    to: '',
-  },
-  {
-    ...LANE,
-    name: 'log: a ring that does not wake',
-    from: 'native.futexWake(words, control + LogControl.bell, 1);',
-    to: '',
-  },
-  {
-    ...LANE,
-    name: 'log: a ring that does not count',
-    from: 'add(words, control + LogControl.bell, 1);',
-    to: '',
-  },
-  {
-    ...LANE,
-    name: 'log: nobody is rung',
-    from: 'if (asleep === LogSleep.awake) return;',
-    to: 'return;',
-  },
-  {
-    ...LANE,
-    name: 'log: who waits for room looks before it reads what it waits for',
-    from:
-      'const batches = load(this.#words, this.#control + LogControl.batches);\n' +
-      '      if (this.hasRoom(bytes)) return true;\n',
-    to:
-      'if (this.hasRoom(bytes)) return true;\n' +
-      'const batches = load(this.#words, this.#control + LogControl.batches);\n',
-  },
-  {
-    ...LANE,
-    name: 'log: who waits for room does not say so',
-    from: 'add(this.#words, this.#control + LogControl.waiters, 1);',
-    to: '',
-  },
-  {
-    ...FEED,
-    name: 'log: what is in the files is not said',
-    from: 'store(words, this.#control + LogControl.written, next);\n',
-    to: '',
-  },
-  {
-    ...FEED,
-    name: 'log: what is in the files is said in the words that count',
-    from: 'const next = 1 - this.#written;',
-    to: 'const next = this.#written;',
-  },
-  {
-    ...FEED,
-    name: 'log: room is not given back',
-    from: 'store(words, laneBase(this.#geometry, lane) + Lane.head, this.#heads[lane]);',
-    to: '',
-  },
-  {
-    ...FEED,
-    name: 'log: who waits for room is not waked',
-    from: 'if (load(words, this.#control + LogControl.waiters) > 0) {',
-    to: '{ if (load(words, this.#control + LogControl.waiters) > 99)',
-  },
-  {
-    ...FEED,
-    name: 'log: a batch is not counted',
-    from: 'add(words, this.#control + LogControl.batches, 1);',
-    to: '',
-  },
-  {
-    ...FEED,
-    name: 'log: the next one does not pass over what is in the files',
-    from: 'this.#advance(workerOfCell(cell), this.#lanes.words[at / 4 + RecordField.bytes]);\n      return true;',
-    to: 'this.position = (this.position - 1) | 0;\n return true;',
-  },
-  {
-    ...FEED,
-    name: 'log: a record that is older than its cell is taken for it',
-    from: 'if (ahead === 0) return first + head;',
-    to: 'if (ahead <= 0) return first + head;',
-  },
-  {
-    ...FEED,
-    name: 'log: a record that is newer than its cell is taken for it',
-    from: 'if (ahead > 0) return -1;',
-    to: 'if (ahead > 0) return first + head;',
   },
 ];
