@@ -13,9 +13,9 @@ import { LogWriter } from '../log/writer.js';
 import type { Geometry } from '../memory/layout.js';
 import { LogControl, LogSleep, LogTrouble } from '../memory/log-layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { exchange, load, store } from '../memory/words.js';
-import { native } from '../native.js';
+import { load, store } from '../memory/words.js';
 import { LogFeed } from '../store/log-feed.js';
+import { sleepOnLogBell } from '../store/log-lane.js';
 import { LogBoard } from './log-board.js';
 import type { SyncMode } from './options.js';
 
@@ -246,14 +246,8 @@ export class LogKeeper {
     this.#sleep(LogSleep.idle, isWaiting ? Math.max(1, untilSync) : SLEEP_MS);
   }
 
-  /** SYNC: announces itself before the last look; pairs with LogLane.announce() and wake(). */
   #sleep(depth: number, timeoutMs: number): void {
-    const words = this.#words;
-    const bell = this.#control + LogControl.bell;
-    const rings = load(words, bell);
-    exchange(words, this.#control + LogControl.asleep, depth);
-    if (!this.#isThereWork(depth)) native.futexWait(words, bell, rings, timeoutMs);
-    store(words, this.#control + LogControl.asleep, LogSleep.awake);
+    sleepOnLogBell(this.#words, this.#parts.geometry, depth, timeoutMs, () => this.#isThereWork(depth));
   }
 
   #isThereWork(depth: number): boolean {

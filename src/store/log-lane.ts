@@ -31,7 +31,7 @@ import {
 } from '../memory/layout.js';
 import { laneSize, LogControl, LogLane as Lane, LogSleep } from '../memory/log-layout.js';
 import type { SegmentViews } from '../memory/segment.js';
-import { add, cas, load, store } from '../memory/words.js';
+import { add, cas, exchange, load, store } from '../memory/words.js';
 import { native } from '../native.js';
 import { LogOrder } from './log-order.js';
 
@@ -105,7 +105,12 @@ export class LogLane {
   }
 
   #awaitRoom(bytes: number, tries: number): boolean {
-    for (let i = 0; i < tries && this.trouble === 0 && !this.hasRoom(bytes); i++) this.waitForRoom(ROOM_SLICE_MS);
+    for (let i = 0; i < tries && this.trouble === 0; i++) {
+      // SYNC: before the look, or a batch that is written in between wakes nobody.
+      const batches = load(this.#words, this.#control + LogControl.batches);
+      if (this.hasRoom(bytes)) return true;
+      this.#waitForBatch(batches, ROOM_SLICE_MS);
+    }
     return this.hasRoom(bytes);
   }
 
@@ -181,13 +186,11 @@ export class LogLane {
     return Status.ok;
   }
 
-  /** Waits until a batch was written, at most `timeoutMs`. With no lock held. */
-  waitForRoom(timeoutMs: number): void {
-    const batches = this.#control + LogControl.batches;
-    const seen = load(this.#words, batches);
+  /** Waits until more than so many batches have been written, at most `timeoutMs`. With no lock held. */
+  #waitForBatch(batches: number, timeoutMs: number): void {
     add(this.#words, this.#control + LogControl.waiters, 1);
     this.wake();
-    native.futexWait(this.#words, batches, seen, timeoutMs);
+    native.futexWait(this.#words, this.#control + LogControl.batches, batches, timeoutMs);
     add(this.#words, this.#control + LogControl.waiters, -1);
   }
 
@@ -209,6 +212,26 @@ export class LogLane {
 
 /** Wakes the thread that writes the log, whatever it waits for. */
 export const wakeLog = (words: Int32Array, geometry: Geometry): void => ring(words, geometry.logControlOffset / 4);
+
+/**
+ * How the thread that writes the log sleeps: until it is rung, or for `timeoutMs`.
+ * SYNC: announces itself before the last look; pairs with LogLane.announce() and wake().
+ * @param depth of LogSleep: who rings it
+ * @param isThereWork the last look
+ */
+export function sleepOnLogBell(
+  words: Int32Array,
+  { logControlOffset }: Geometry,
+  depth: number,
+  timeoutMs: number,
+  isThereWork: () => boolean,
+): void {
+  const control = logControlOffset / 4;
+  const rings = load(words, control + LogControl.bell);
+  exchange(words, control + LogControl.asleep, depth);
+  if (!isThereWork()) native.futexWait(words, control + LogControl.bell, rings, timeoutMs);
+  store(words, control + LogControl.asleep, LogSleep.awake);
+}
 
 function ring(words: Int32Array, control: number): void {
   const asleep = load(words, control + LogControl.asleep);
@@ -234,12 +257,13 @@ export function settleLane(words: Int32Array, geometry: Geometry, worker: number
   if (words[record + WorkerRecord.logged] === 0 || load(words, control + LogControl.lanes) === 0) return;
   const base = laneBase(geometry, worker);
   const order = new LogOrder(words, geometry);
-  const written = words[control + LogControl.writtenCell + load(words, control + LogControl.written)];
   const isPublished = load(words, base + Lane.tail) === words[base + Lane.nextTail];
   if (isPublished) {
     words[base + Lane.count] = words[base + Lane.nextCount];
-    const isNamed = order.isLast(worker, words[base + Lane.nextCount], written);
-    // No cell names the worker: all that is in its lane was written, or this is the only one there.
+    // Not only of the cells that are not in the files yet: who wrote them may have died before it moved the lane's head, and
+    // whoever comes next would take the record once more.
+    const isNamed = order.isLast(worker, words[base + Lane.nextCount]);
+    // No cell names the worker any more: all that is in its lane was written, or this is the first one there.
     if (isNamed ?? load(words, base + Lane.head) === words[base + Lane.tail]) return;
   }
   publish(words, base, order, worker);

@@ -77,10 +77,14 @@ export class LogOrder {
     return (this.end() - 1) | 0;
   }
 
-  /** Whether the record with this count is the last, of those between two positions, that a cell names for the worker. */
-  isLast(worker: number, count: number, from: number): boolean | undefined {
-    for (let at = this.last(); ((at - from) | 0) >= 0; at = (at - 1) | 0) {
-      const cell = this.read(at);
+  /**
+   * Whether the last cell that names the worker, of all that are still there, names its record with this count. Also of
+   * those that were read long ago. @returns undefined: none names it
+   */
+  isLast(worker: number, count: number): boolean | undefined {
+    const last = this.last();
+    for (let back = 0; back < this.#cells; back++) {
+      const cell = this.read((last - back) | 0);
       if (cell >= 0 && workerOfCell(cell) === worker) return countAhead(count, cell) === 0;
     }
     return undefined;

@@ -57,9 +57,10 @@ export interface Model<Ghost> {
   /**
    * Whether an access is no step, because nobody else may look at that word just now: one made under the lock that guards
    * it. It happens together with the step before it, but death may come in front of it. To throw when the lock is not held.
-   * `made`: how many accesses the operation has made before.
+   * `made`: how many accesses the operation has made before. 'unseen': whoever comes after a death does not look at that
+   * word either, so that death in front of it is none of its own.
    */
-  isHidden?(kind: Access['kind'], index: number, actor: string, made: number): boolean;
+  isHidden?(kind: Access['kind'], index: number, actor: string, made: number): boolean | 'unseen';
   /** Whether an access has to wait until another actor has changed something. */
   isBlocked?(kind: Access['kind'], index: number): boolean;
   /** Sees every access of every actor, a buffered store when it reaches the words. Throws when it must not be. */
@@ -260,9 +261,10 @@ class Explorer<Ghost> {
       if (end !== undefined) throw end;
       if (this.#model.isConstant?.(at) === true) return perform();
       if (replayed < results.length) return results[replayed++];
-      if (this.#model.isHidden?.(kind, at, name, results.length) === true) {
+      const hidden = this.#model.isHidden?.(kind, at, name, results.length) ?? false;
+      if (hidden !== false) {
         this.#touch(at);
-        if (kind !== 'load') instants.push(this.#memory());
+        if (kind !== 'load' && hidden === true) instants.push(this.#memory());
         replayed = results.push(perform());
         return results[replayed - 1];
       }

@@ -1,5 +1,5 @@
 /**
- * Runs all explorations, and says how many states and steps they have: `npm run test:explorations [-- --report]`.
+ * Runs all explorations, also those that are too long for `npm test`, and says how many states and steps they have: `npm run test:explorations [-- --report]`.
  * With --report the sums are written for `npm run bench -- --only reliability`.
  */
 import { spawnSync } from 'node:child_process';
@@ -18,8 +18,9 @@ const folder = mkdtempSync(path.join(tmpdir(), 'kvs-explored-'));
 process.once('exit', () => rmSync(folder, { recursive: true }));
 const file = path.join(folder, 'explored.jsonl');
 const vitest = path.join(import.meta.dirname, '../../node_modules/vitest/vitest.mjs');
-const { status } = spawnSync(process.execPath, [vitest, 'run', import.meta.dirname], {
-  env: { ...process.env, KVS_EXPLORED: file },
+const folders = [import.meta.dirname, 'test/log/power-loss.test.ts'];
+const { status } = spawnSync(process.execPath, [vitest, 'run', ...folders], {
+  env: { ...process.env, KVS_EXPLORED: file, KVS_THOROUGH: '1' },
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(1);

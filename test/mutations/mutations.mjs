@@ -1,6 +1,7 @@
 /** Faults put into the shipped protocols on purpose, one at a time, and the scenario that must notice each. */
 import { GUARD_MUTATIONS } from './guard-mutations.mjs';
 import { HEAP_MUTATIONS } from './heap-mutations.mjs';
+import { LOG_MUTATIONS } from './log-mutations.mjs';
 
 /**
  * @typedef {object} Mutation
@@ -263,5 +264,6 @@ export const MUTATIONS = [
     to: '',
   },
   ...HEAP_MUTATIONS,
+  ...LOG_MUTATIONS,
   ...GUARD_MUTATIONS,
 ];

@@ -20,7 +20,7 @@ import { Mortal } from '../fixtures/store/mortal.js';
 const geometry = geometryOf(shapeOf({ maxMemoryBytes: 2 ** 20 }));
 const { sceneOf, serve, replaceThread, recover, contents, takeAnswer, writeLater } = createWorld(geometry);
 
-test.each(REQUESTS)('$operation $key is executed once, whatever write its server dies after', (request) => {
+test.each(REQUESTS)('$what is executed once, whatever write its server dies after', (request) => {
   const scene = sceneOf(request);
   const { ctl, data } = scene;
   const before = contents(data);
@@ -46,7 +46,7 @@ test.each(REQUESTS)('$operation $key is executed once, whatever write its server
   expect(outcomes).toMatch(/^\.*r+a*\.*$/);
 });
 
-test.each(REQUESTS)('$operation $key is executed once, whatever write its worker thread dies after', (request) => {
+test.each(REQUESTS)('$what is executed once, whatever write its worker thread dies after', (request) => {
   const scene = sceneOf(request);
   const { ctl, data } = scene;
   const before = contents(data);
@@ -66,7 +66,7 @@ test.each(REQUESTS)('$operation $key is executed once, whatever write its worker
   }
 });
 
-test.each(REQUESTS)('$operation $key: a death in the recovery, too, changes nothing', (request) => {
+test.each(REQUESTS)('$what: a death in the recovery, too, changes nothing', (request) => {
   const scene = sceneOf(request);
   const { ctl, data } = scene;
   serve(ctl, data);

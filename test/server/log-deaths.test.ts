@@ -65,7 +65,7 @@ describe.each([false, true])('answers that wait for the log: %s', (isDurable) =>
     });
   }
 
-  test.each(REQUESTS)('$operation $key is logged once, whatever write its server dies after', (request) => {
+  test.each(REQUESTS)('$what is logged once, whatever write its server dies after', (request) => {
     const scene = world.sceneOf(request);
     const { ctl, data } = scene;
     world.serve(ctl, data);
@@ -89,7 +89,7 @@ describe.each([false, true])('answers that wait for the log: %s', (isDurable) =>
     }
   });
 
-  test.each(REQUESTS)('$operation $key is logged once, whatever write its thread dies after', (request) => {
+  test.each(REQUESTS)('$what is logged once, whatever write its thread dies after', (request) => {
     const scene = world.sceneOf(request);
     const { ctl, data } = scene;
     world.serve(ctl, data);
