@@ -7,6 +7,7 @@ import { compare, runnersOf, startCrews, stopCrews } from './measure.mjs';
 /** @import { Mode } from '../workload/plan.mjs' */
 /** @import { Crew } from '../workload/crew.mjs' */
 /** @import { Context, Section } from './context.mjs' */
+/** @import { Runner } from './measure.mjs' */
 
 const ROUNDS = 9;
 const KEY_BYTES = 16;
@@ -36,6 +37,7 @@ async function run(context) {
       { work: 'set, one at a time, durable', modeOf: oneByOne, some: crews.filter(isAlways), more: [bare] },
     ];
     for (const { work, modeOf, some, more } of works) {
+      /** @type {Runner[]} */
       const runners = [...more];
       for (const crew of some) {
         const workload = { writeShare: 1, keys: /** @type {const} */ ('uniform'), kind: crew.kind, ...load };

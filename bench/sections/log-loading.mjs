@@ -79,7 +79,8 @@ async function writeOwn(folder, count) {
       const keys = Array.from({ length: BATCH }, (_, j) => keyOf(i + j));
       await client.mset(keys.map((key, j) => /** @type {[string, string]} */ ([key, String(values.make(key, i + j))])));
     }
-    if (what === 'snapshot') await client.snapshot();
+    const asked = what === 'snapshot' ? await client.snapshot() : 0;
+    while (((await client.stats()).log?.snapshotsServed ?? 0) < asked) await delay(LOOK_MS);
     while (((await client.stats()).log?.durableSequence ?? 0) < count) await delay(LOOK_MS);
     await client.close();
     // A stop would make a snapshot.

@@ -12,7 +12,7 @@ import { median } from './context.mjs';
 /** @import { ChildProcess } from 'node:child_process' */
 /** @import { Context, Section } from './context.mjs' */
 
-const binary = fileURLToPath(new URL('../../dist/cli/kvs-server.js', import.meta.url));
+const binary = fileURLToPath(new URL('../../bin/kvs-server.js', import.meta.url));
 const VALUE = 'v'.repeat(64);
 const BATCH = 1000;
 const PATIENCE_MS = 60_000;

@@ -15,7 +15,7 @@ import { latencies } from './latencies.mjs';
 
 /** @import { Context, Section } from './context.mjs' */
 
-const binary = fileURLToPath(new URL('../../dist/cli/kvs-server.js', import.meta.url));
+const binary = fileURLToPath(new URL('../../bin/kvs-server.js', import.meta.url));
 const VALUE = 'v'.repeat(64);
 const BATCH = 1000;
 const DAY_MS = 86_400_000;

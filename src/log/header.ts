@@ -3,8 +3,9 @@
  *
  *  0                8        12       16                24               32               40               48       52
  *  +----------------+--------+--------+----------------+----------------+----------------+----------------+--------+- - -+
- *  | magic          | crc32c | format | store id       | sequence (f64) | created (f64)  | durable (f64)  | salt   |  0  |
+ *  | magic          | crc32c | format | store id       | sequence (f64) | created (f64)  | durable (f64)  | salt   |     |
  *  +----------------+--------+--------+----------------+----------------+----------------+----------------+--------+- - -+
+ *  52: flags (u32; 1: zeros may follow the records of a segment). 56: hash seed of a snapshot, else 0 (8 bytes)
  *
  * The CRC covers bytes 12 to 64. The salt is random, and the seed of all other CRCs in the file: blocks of an older file
  * that the disk shows after a crash, or a value that looks like a record, are not taken for records of this one.
@@ -30,6 +31,9 @@ const SEQUENCE_FLOAT = 3;
 const CREATED_FLOAT = 4;
 const DURABLE_FLOAT = 5;
 const SALT_WORD = 12;
+const FLAGS_WORD = 13;
+const SEED_WORD = 14;
+const HAS_ROOM = 1;
 const CRC_START = 12;
 
 export interface Header {
@@ -42,7 +46,13 @@ export interface Header {
   /** Of a segment: up to where the log before it was known to be durable when it began; less than `sequence` - 1 behind a gap. */
   readonly durableSequence: number;
   readonly salt: number;
+  /** Of a segment: zeros behind its records are room for more, and no torn tail. */
+  readonly hasRoom?: boolean;
+  /** Of a snapshot: its entries are in the order of the buckets that keys have with this seed. undefined: in any order. */
+  readonly hashSeed?: HashSeed | undefined;
 }
+
+export type HashSeed = readonly [number, number];
 
 export const randomSalt = (): number => randomBytes(4).readUInt32LE();
 export const randomStoreId = (): string => randomBytes(8).toString('hex');
@@ -57,6 +67,8 @@ export function encodeHeader(kind: FileKind, header: Header): Uint8Array {
   floats[CREATED_FLOAT] = header.createdMs;
   floats[DURABLE_FLOAT] = header.durableSequence;
   words[SALT_WORD] = header.salt;
+  words[FLAGS_WORD] = header.hasRoom === true ? HAS_ROOM : 0;
+  if (header.hashSeed !== undefined) words.set(header.hashSeed, SEED_WORD);
   words[CRC_WORD] = native.crc32c(bytes, CRC_START, HEADER_BYTES - CRC_START);
   return bytes;
 }
@@ -79,6 +91,7 @@ export function decodeHeader(kind: FileKind, path: string, bytes: Uint8Array): H
     if (isOurs || isForeign(magic, MAGIC[kind])) throw foreign(path, kind);
     return undefined;
   }
+  const hashSeed: HashSeed = [views.words[SEED_WORD], views.words[SEED_WORD + 1]];
   const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
   return {
     storeId: hex(views.words[STORE_WORD]) + hex(views.words[STORE_WORD + 1]),
@@ -86,6 +99,8 @@ export function decodeHeader(kind: FileKind, path: string, bytes: Uint8Array): H
     createdMs: views.floats[CREATED_FLOAT],
     durableSequence: views.floats[DURABLE_FLOAT],
     salt: views.words[SALT_WORD] >>> 0,
+    hasRoom: (views.words[FLAGS_WORD] & HAS_ROOM) !== 0,
+    hashSeed: hashSeed.every((word) => word === 0) ? undefined : hashSeed,
   };
 }
 

@@ -26,6 +26,8 @@ export function recover(directory: LogDirectory, sink: RecoverySink, options: Re
   const torn = cutTail(plan, directory);
   makeDurable(plan, directory, buffer);
   const { snapshot } = plan;
+  const seed = snapshot?.header?.hashSeed;
+  if (seed !== undefined) sink.orderedBy?.(seed);
   if (snapshot !== undefined) readSnapshot(layer, snapshot, buffer, sink);
   const totals = { records: 0, highestVersion: snapshot?.footer?.highestVersion ?? 0 };
   for (const segment of plan.segments) replaySegment(layer, segment, buffer, plan.base, sink, totals);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { native } from '../native.js';
 import type { LogDirectory } from './directory.js';
+import { isNoSpace } from './failure.js';
 import { type FileLayer, writeAll } from './file-layer.js';
 import { encodeHeader, HEADER_BYTES, randomSalt } from './header.js';
 import { segmentName, unfinishedSegmentName } from './names.js';
@@ -16,20 +17,32 @@ export class SegmentFile {
   readonly #layer: FileLayer;
   readonly #fd: number;
   readonly #salt = randomSalt();
+  #roomBytes: number;
+  /** Up to here the file has zeros. */
+  #roomEnd = 0;
 
   /**
    * Creates it. It gets its name when its header is durable, so a segment without a sound header can only be damage; and
    * its name is durable when this returns. One of the same number has no records: this takes its place.
    * @param durableSequence up to where the log before it is known to be durable
+   * @param roomBytes zeros are written ahead in steps of so many; 0: none are
    */
-  constructor({ path, layer }: LogDirectory, storeId: string, first: number, durableSequence: number) {
+  constructor(
+    { path, layer }: LogDirectory,
+    storeId: string,
+    first: number,
+    durableSequence: number,
+    roomBytes: number,
+  ) {
+    this.#roomBytes = roomBytes;
     this.path = join(path, segmentName(first));
     this.#layer = layer;
     const unfinished = join(path, unfinishedSegmentName(first));
     this.#fd = layer.open(unfinished, 'open');
     try {
       layer.truncate(this.#fd, 0);
-      const header = { storeId, sequence: first, createdMs: Date.now(), durableSequence, salt: this.#salt };
+      const hasRoom = roomBytes > 0;
+      const header = { storeId, sequence: first, createdMs: Date.now(), durableSequence, salt: this.#salt, hasRoom };
       writeAll(layer, this.#fd, encodeHeader('segment', header), 0, HEADER_BYTES, 0);
       layer.fdatasync(this.#fd);
       layer.rename(unfinished, this.path);
@@ -45,11 +58,25 @@ export class SegmentFile {
     native.sealFrames(source, offset, bytes, this.#salt);
     writeAll(this.#layer, this.#fd, source, offset, bytes, this.bytes);
     this.bytes += bytes;
+    if (this.#roomBytes > 0 && this.bytes > this.#roomEnd) this.#makeRoom();
+  }
+
+  /** What is written over zeros changes neither the file's length nor where its blocks are: a sync has no more to write. */
+  #makeRoom(): void {
+    try {
+      writeAll(this.#layer, this.#fd, new Uint8Array(this.#roomBytes), 0, this.#roomBytes, this.bytes);
+      this.#roomEnd = this.bytes + this.#roomBytes;
+    } catch (error) {
+      // The records are there, and others may fit.
+      if (!isNoSpace(error)) throw error;
+      this.#roomBytes = 0;
+    }
   }
 
   /** Cuts off what a failed append() has left, durably: nobody finds records later that were refused. */
   takeBack(): void {
     this.#layer.truncate(this.#fd, this.bytes);
+    this.#roomEnd = this.bytes;
     this.#layer.fdatasync(this.#fd);
   }
 
@@ -57,8 +84,15 @@ export class SegmentFile {
     this.#layer.fdatasync(this.#fd);
   }
 
+  /** Whoever closes a log for good leaves no room in it. */
   close(): void {
-    this.#layer.close(this.#fd);
+    try {
+      if (this.#roomEnd > this.bytes) this.#layer.truncate(this.#fd, this.bytes);
+    } catch {
+      // A recovery knows it for what it is.
+    } finally {
+      this.#layer.close(this.#fd);
+    }
   }
 
   #remove(unfinished: string): void {

@@ -24,6 +24,7 @@ export interface SegmentSurvey extends NumberedFile {
   /** The last record of the sound part, the one before the first if there is none. */
   readonly lastSequence: number;
   readonly soundBytes: number;
+  /** Without room that was made ahead: more than `soundBytes` says that the segment ends early. */
   readonly fileBytes: number;
   /** The highest sequence that a header or record of this file proves to have been durable. */
   readonly durableSequence: number;
@@ -71,9 +72,16 @@ function survey(layer: FileLayer, file: NumberedFile, fd: number, buffer: Record
     if (at < end) break;
   }
   const soundBytes = reader.offset;
-  if (soundBytes < fileBytes) durable = Math.max(durable, searchProof(layer, fd, soundBytes, fileBytes, header, last));
-  return { ...file, header, lastSequence: last, soundBytes, fileBytes, durableSequence: durable };
+  const sound = { ...file, header, lastSequence: last, soundBytes };
+  if (soundBytes === fileBytes) return { ...sound, fileBytes, durableSequence: durable };
+  const rest = readRest(layer, fd, soundBytes, fileBytes);
+  if (header.hasRoom === true && isZero(rest) && soundBytes + rest.bytes.length >= fileBytes) {
+    return { ...sound, fileBytes: soundBytes, durableSequence: durable };
+  }
+  return { ...sound, fileBytes, durableSequence: Math.max(durable, searchProof(rest, header, last)) };
 }
+
+const isZero = ({ words }: RecordViews): boolean => words.every((word) => word === 0);
 
 function readHeader(layer: FileLayer, file: NumberedFile, fd: number, fileBytes: number): Header | undefined {
   const bytes = new Uint8Array(Math.min(HEADER_BYTES, fileBytes));
@@ -90,15 +98,7 @@ const durableBy = ({ words }: RecordViews, at: number, sequence: number): number
   return unsynced === UNKNOWN_UNSYNCED ? 0 : sequence - 1 - unsynced;
 };
 
-/** Looks for sound records behind the place where they end. @returns the highest sequence that one proves durable */
-function searchProof(
-  layer: FileLayer,
-  fd: number,
-  offset: number,
-  fileBytes: number,
-  header: Header,
-  last: number,
-): number {
+function readRest(layer: FileLayer, fd: number, offset: number, fileBytes: number): RecordViews {
   const length = Math.min(fileBytes - offset, MAX_SEARCHED_BYTES);
   const views = createRecordViews(length);
   for (let done = 0; done < length;) {
@@ -106,6 +106,12 @@ function searchProof(
     if (read === 0) break;
     done += read;
   }
+  return views;
+}
+
+/** Looks for sound records behind the place where they end. @returns the highest sequence that one proves durable */
+function searchProof(views: RecordViews, header: Header, last: number): number {
+  const { length } = views.bytes;
   let durable = 0;
   for (let at = 0; at + RECORD_HEADER_BYTES <= length;) {
     const bytes = views.words[(at >> 2) + RecordField.bytes];

@@ -1,4 +1,5 @@
 /** Who takes what a recovery finds, and what it reports. Offsets are into buffers that are used again after the call. */
+import type { HashSeed } from './header.js';
 import type { RecordViews } from './record.js';
 
 /**
@@ -7,6 +8,8 @@ import type { RecordViews } from './record.js';
  * same. If recover() throws, what the sink was given is worth nothing.
  */
 export interface RecoverySink {
+  /** Before all: entries of a snapshot follow, in the order of the buckets that their keys have with this seed. */
+  orderedBy?(hashSeed: HashSeed): void;
   /** Key at byte `keyOffset` (a multiple of 8 in the log and of 4 in snapshots), value at `valueOffset` (a multiple of 4). */
   put(
     source: RecordViews,

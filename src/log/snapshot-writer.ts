@@ -9,7 +9,7 @@ import { native } from '../native.js';
 import type { LogDirectory } from './directory.js';
 import { logError } from './failure.js';
 import { type FileLayer, writeAll } from './file-layer.js';
-import { encodeHeader, HEADER_BYTES, randomSalt } from './header.js';
+import { encodeHeader, type HashSeed, HEADER_BYTES, randomSalt } from './header.js';
 import { snapshotName, unfinishedSnapshotName } from './names.js';
 import { pruneLog } from './prune.js';
 import { createRecordViews, type RecordViews } from './record.js';
@@ -31,6 +31,8 @@ export interface SnapshotWriterOptions {
    * the log writer, with all records of finished operations in the log, or a lower one) before the walk begins.
    */
   readonly sequence: number;
+  /** Entries are added in the order of the buckets that their keys have with this seed. Default: in any order. */
+  readonly hashSeed?: HashSeed | undefined;
   /** Entries are gathered to blocks of about this size, each under a CRC. Default 256 KiB. */
   readonly blockBytes?: number | undefined;
 }
@@ -86,8 +88,8 @@ export class SnapshotWriter {
       writer.#fd = fd;
       writer.#layer.truncate(fd, 0);
     });
-    const { storeId, sequence } = options;
-    const header = { storeId, sequence, createdMs: Date.now(), durableSequence: 0, salt: writer.#salt };
+    const { storeId, sequence, hashSeed } = options;
+    const header = { storeId, sequence, hashSeed, createdMs: Date.now(), durableSequence: 0, salt: writer.#salt };
     writer.#write(encodeHeader('snapshot', header), HEADER_BYTES);
     return writer;
   }

@@ -22,6 +22,8 @@ import type { SyncMode } from './options.js';
 /** Unless every write waits for the disk, records are gathered for so long. */
 const GATHER_MS = 20;
 const SYNC_MS = 1000;
+/** Where each write waits for the disk: some hundred syncs in one go. */
+const ROOM_BYTES = 256 * 1024;
 const RETRY_MS = 500;
 /** Bounds a sleep whose wake-up was lost. */
 const SLEEP_MS = 1000;
@@ -75,7 +77,8 @@ export class LogKeeper {
     this.#feed = new LogFeed(data, geometry);
     this.#board = parts.board;
     const isBehindGap = load(this.#words, this.#control + LogControl.gap) !== 0;
-    this.#writer = LogWriter.open(directory, { storeId, nextSequence, segmentBytes, isBehindGap });
+    const roomBytes = parts.sync === 'always' ? ROOM_BYTES : 0;
+    this.#writer = LogWriter.open(directory, { storeId, nextSequence, segmentBytes, roomBytes, isBehindGap });
     this.#batch = LogFeed.allocateBatch(geometry);
     this.#sequence = nextSequence - 1;
     this.#cell = this.#feed.position;

@@ -1,6 +1,7 @@
 /** Fills an empty store with what a log and its snapshots hold. Nobody else is at work. */
 import { hashWords } from '../codec/hash.js';
 import { KvsError } from '../errors.js';
+import type { HashSeed } from '../log/header.js';
 import { createRecordViews, type RecordViews } from '../log/record.js';
 import type { RecoverySink } from '../log/sink.js';
 import { hasPassed, hostMsOfWall } from '../memory/clock.js';
@@ -17,18 +18,30 @@ export class LogLoader implements RecoverySink {
   #refused = 0;
   readonly #store: Store;
   readonly #geometry: Geometry;
-  readonly #seed0: number;
-  readonly #seed1: number;
+  readonly #data: SegmentViews;
+  #seed0: number;
+  #seed1: number;
   #source: RecordViews | undefined;
   #views: SegmentViews | undefined;
 
   /** @param eviction with these, what finds no room takes the place of others, which are missing then */
   constructor(data: SegmentViews, geometry: Geometry, eviction?: EvictionParts) {
     this.#store = new Store(data, geometry, 0, NO_PINS, { eviction });
+    this.#data = data;
     this.#mayDrop = eviction !== undefined;
     this.#geometry = geometry;
     this.#seed0 = data.words[DataHeader.hashSeed];
     this.#seed1 = data.words[DataHeader.hashSeed + 1];
+  }
+
+  /**
+   * The new store takes the seed of the old one: entries then come in the order of its buckets, not one of which has to be
+   * fetched from memory twice. Nobody has hashed a key yet.
+   */
+  orderedBy([seed0, seed1]: HashSeed): void {
+    this.#seed0 = seed0;
+    this.#seed1 = seed1;
+    this.#data.words.set([seed0, seed1], DataHeader.hashSeed);
   }
 
   /** How many entries were given up for others, or found no room themselves. */

@@ -7,10 +7,11 @@ import { performance } from 'node:perf_hooks';
 
 import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
+import type { HashSeed } from '../log/header.js';
 import { type SnapshotResult, SnapshotWriter } from '../log/snapshot-writer.js';
 import { wallMsOfHost } from '../memory/clock.js';
 import { copyBytes, pad4 } from '../memory/copy.js';
-import { BUCKET_ENTRIES, type Geometry, MAX_KEY_BYTES, Stripe, stripeBase } from '../memory/layout.js';
+import { BUCKET_ENTRIES, DataHeader, type Geometry, MAX_KEY_BYTES, Stripe, stripeBase } from '../memory/layout.js';
 import { type SegmentViews, viewsOf } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import { native } from '../native.js';
@@ -38,6 +39,7 @@ export interface SnapshotParts {
   readonly isThrottled: boolean;
 }
 
+type StoreParts = WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>;
 type WalkParts = Pick<SnapshotParts, 'data' | 'geometry'> & Partial<Pick<SnapshotParts, 'isThrottled'>>;
 
 export interface SnapshotMade extends SnapshotResult {
@@ -51,11 +53,8 @@ const { Figure } = LogBoard;
  * Makes one of a store that nobody is at work on, and whose log is durable, and ends, at `sequence`; it takes the place of
  * another of that sequence. @throws KvsError as SnapshotWriter
  */
-export function snapshotAtRest(
-  parts: WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>,
-  sequence: number,
-): void {
-  const writer = SnapshotWriter.begin(parts.directory, { storeId: parts.storeId, sequence });
+export function snapshotAtRest(parts: StoreParts, sequence: number): void {
+  const writer = begin(parts, sequence);
   try {
     new Walk(parts, writer).run();
     writer.raiseVersion(highestVersion(parts));
@@ -68,12 +67,12 @@ export function snapshotAtRest(
 
 /** @throws KvsError as SnapshotWriter; ERR_KVS_LOG_FAILED when the log does not become durable */
 export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
-  const { board, directory, storeId } = parts;
+  const { board } = parts;
   const startedAt = performance.now();
   const asked = board.snapshotsAsked;
   const { gaps } = board;
   const sequence = board.get(Figure.sequence);
-  const writer = SnapshotWriter.begin(directory, { storeId, sequence });
+  const writer = begin(parts, sequence);
   try {
     new Walk(parts, writer).run();
     writer.raiseVersion(highestVersion(parts));
@@ -95,6 +94,11 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
     writer.abort();
     throw error;
   }
+}
+
+function begin({ data: { words }, directory, storeId }: StoreParts, sequence: number): SnapshotWriter {
+  const hashSeed: HashSeed = [words[DataHeader.hashSeed], words[DataHeader.hashSeed + 1]];
+  return SnapshotWriter.begin(directory, { storeId, sequence, hashSeed });
 }
 
 /** Also of entries that are gone: versions are never given out twice. */

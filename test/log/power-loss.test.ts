@@ -16,6 +16,8 @@ import { type DiskContent, MemoryDisk } from '../fixtures/log/memory-disk.js';
 import { type ModelState, recoverState } from '../fixtures/log/model-store.js';
 
 const SEGMENT_BYTES = 900;
+/** Less than a batch may have, more than most. */
+const ROOM_BYTES = 1024;
 const SEED = Number(process.env['KVS_SEED'] ?? Date.now() % 2 ** 31);
 
 const put = (key: string, value: string) => ({ type: 'put', key, value }) as const;
@@ -52,14 +54,14 @@ interface Verdict {
 }
 
 /** Runs the script, then again on top, and tries every crash. */
-function explore(random: Random, randomStates: number, nestEvery: number): Verdict {
+function explore(roomBytes: number, random: Random, randomStates: number, nestEvery: number): Verdict {
   const total: Verdict = { states: 0, violations: [] };
   let content: DiskContent | undefined;
   let history: readonly ModelState[] | undefined;
   for (let run = 0; run < 2; run++) {
     const disk = new MemoryDisk(content);
     const promised = history === undefined ? 0 : history.length - 1;
-    const store = new LoggedStore(disk, SEGMENT_BYTES, history);
+    const store = new LoggedStore(disk, SEGMENT_BYTES, history, roomBytes);
     script(store);
     for (let count = 0; count <= disk.journal.length && total.violations.length < 5; count++) {
       tryCrashes(store, count, promised, random, randomStates, nestEvery, total);
@@ -141,18 +143,24 @@ function isSame(state: ModelState, expected: ModelState): boolean {
   return true;
 }
 
-test('behind every operation, every crash leaves what was promised', () => {
-  const { states, violations } = explore(randomOf(SEED), 6, 23);
-  expect(violations, `seed ${SEED}`).toEqual([]);
-  expect(states).toBeGreaterThan(2000);
-});
+test.each([
+  ['as long as its records', 0, 6, 23],
+  ['with room ahead', ROOM_BYTES, 3, 47],
+])(
+  'behind every operation, every crash leaves what was promised: a log %s',
+  (_, roomBytes, randomStates, nestEvery) => {
+    const { states, violations } = explore(roomBytes, randomOf(SEED), randomStates, nestEvery);
+    expect(violations, `seed ${SEED}`).toEqual([]);
+    expect(states).toBeGreaterThan(2000);
+  },
+);
 
-test('each sync that is left out is noticed', () => {
+test.each([0, ROOM_BYTES])('each sync that is left out is noticed, with %i bytes of room ahead', (roomBytes) => {
   const unnoticed: string[] = [];
   for (let sync = 0; ; sync++) {
     const disk = new MemoryDisk();
     disk.leftOutSync = sync;
-    const store = new LoggedStore(disk, SEGMENT_BYTES);
+    const store = new LoggedStore(disk, SEGMENT_BYTES, undefined, roomBytes);
     script(store);
     if (disk.leftOutAt === undefined) break;
     const total: Verdict = { states: 0, violations: [] };
