@@ -6,7 +6,8 @@
  * finds all that was acknowledged, in whole, and nothing that was not asked for; what one has found the next one finds,
  * too. `KVS_FILE_DEATHS=all` (`npm run test:file-deaths`) goes through all of them; here, one of each kind.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { expect, test } from 'vitest';
 
@@ -90,7 +91,7 @@ async function work(client: KvsClient, ledger: Ledger): Promise<void> {
 /** Others go on from what a life has left. */
 async function checkSurvivors(scene: Scene, { ledger, durable }: Life, sync: Sync, what: string): Promise<void> {
   const mayLose = sync !== 'always';
-  const [files, synced] = [scene.copyFiles(), scene.copyFiles(durable)];
+  const [files, synced] = [scene.copyFiles(), scene.copyDurable(durable)];
   const before = ledger.copy();
   await scene.recover(scene.dir, true, async (client) => {
     before.check(await contentsOf(client), `${what}, with its region`);
@@ -100,13 +101,15 @@ async function checkSurvivors(scene: Scene, { ledger, durable }: Life, sync: Syn
   const { shown, version } = contentsOfFiles(synced);
   ledger.copy().check(shown, `${what}, with what was synced`, mayLose);
   if (!mayLose) expect(version, what).toBeGreaterThanOrEqual(ledger.version);
+  const after = ledger.copy();
   // A server takes longer than a look.
-  if (checked++ % 4 !== 0) return ledger.copy().check(contentsOfFiles(files).shown, `${what}, with its files`, mayLose);
-  await scene.recover(files, false, async (client) => {
-    const after = ledger.copy();
-    after.check(await contentsOf(client), `${what}, a server with its files`, mayLose);
-    if (!mayLose) await after.checkVersions(client, what);
-  });
+  if (checked++ % 4 === 0) {
+    await scene.recover(files, false, async (client) => {
+      after.check(await contentsOf(client), `${what}, a server with its files`, mayLose);
+      if (!mayLose) await after.checkVersions(client, what);
+    });
+  } else after.check(contentsOfFiles(files).shown, `${what}, with its files`, mayLose);
+  for (const copy of [files, synced]) rmSync(dirname(copy), { recursive: true });
 }
 
 let checked = 0;
