@@ -1,6 +1,7 @@
 /** Faults put into the shipped protocols on purpose, one at a time, and the scenario that must notice each. */
 import { GUARD_MUTATIONS } from './guard-mutations.mjs';
 import { HEAP_MUTATIONS } from './heap-mutations.mjs';
+import { LOG_MUTATIONS } from './log-mutations.mjs';
 
 /**
  * @typedef {object} Mutation
@@ -264,4 +265,5 @@ export const MUTATIONS = [
   },
   ...HEAP_MUTATIONS,
   ...GUARD_MUTATIONS,
+  ...LOG_MUTATIONS,
 ];
