@@ -21,7 +21,6 @@ export const LOG_MUTATIONS = [
   {
     ...WRITER,
     name: 'log: a gap in the sequence',
-    test: 'log/power-loss',
     from: 'this.#next += count;\n    this.writtenBytes',
     to: 'this.#next += count + 1;\n    this.writtenBytes',
   },
@@ -133,6 +132,13 @@ export const LOG_MUTATIONS = [
     test: 'store/log-feed',
     from: 'store(words, this.#control + LogControl.written, next);',
     to: '',
+  },
+  {
+    name: 'lane: room is given back before what was in it is noted as written',
+    file: 'store/log-feed.ts',
+    test: 'store/log-feed-deaths',
+    from: 'const next = 1 - this.#written;',
+    to: 'const next = 1 - this.#written;\n    for (let lane = 0; lane < this.#laneCount; lane++) {\n      store(words, laneBase(this.#geometry, lane) + Lane.head, this.#heads[lane]);\n    }',
   },
   {
     name: 'snapshot: versions of what is gone are given out again',

@@ -43,7 +43,9 @@ function run(directory, mutation) {
   // What the scenario says: a build that does not run at all says something else.
   const plain = stripVTControlCharacters(`${stdout}\n${stderr}`);
   const pattern =
-    mutation.test === undefined ? /^Error: (.*)\nafter \d+ steps:|^FAILED: (.*)$/m : /^AssertionError: (.*)$/m;
+    mutation.test === undefined
+      ? /^Error: (.*)\nafter \d+ steps:|^FAILED: (.*)$/m
+      : /^(?:AssertionError|KvsError): (.*)$/m;
   const said = pattern.exec(plain)?.slice(1).join('');
   return { isFound: status === 1 && said !== undefined, said };
 }
