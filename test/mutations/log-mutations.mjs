@@ -65,7 +65,7 @@ export const LOG_MUTATIONS = [
   {
     ...SEGMENT,
     name: 'log: no checksum',
-    test: 'log/format',
+    test: 'log/writer',
     from: 'native.sealFrames(source, offset, bytes, this.#salt);',
     to: '',
   },
