@@ -105,6 +105,7 @@ export const LOG_MUTATIONS = [
   {
     ...RECOVERY,
     name: 'recovery of a log: what it relies on is not durable',
+    test: 'log/writer',
     from: 'rewriteBehind(layer, fd, segment, provenSequence, buffer);\n        layer.fdatasync(fd);',
     to: 'rewriteBehind(layer, fd, segment, provenSequence, buffer);',
   },
