@@ -15,6 +15,8 @@ export interface Answer {
   readonly line?: string | Uint8Array;
   /** Printed byte for byte; undefined: the key is missing. */
   readonly value?: ShownValue | undefined;
+  /** Lines with their ends, written as they are in every style. */
+  readonly text?: string;
   /** One value of several: always on a line of its own. */
   readonly isListed?: boolean;
   /** The answer is "no": exit code 1. */

@@ -29,6 +29,7 @@ Examples:
   $ kvs-client set logo < logo.png && kvs-client get logo > copy.png
   $ kvs-client --codec int32 incr visits
   $ kvs-client --json entries user: | jq .value
+  $ kvs-client export --output backup.jsonl && kvs-client --name other import backup.jsonl
   $ kvs-client bench --clients 4 --value-bytes 1k
   $ kvs-client                                        the shell
 `;

@@ -1,10 +1,10 @@
 /** Commands on files of a log, which need no server: log check, log dump. */
-import { codecNameOf, type StoredValue } from '../codec/codec.js';
+import { withoutFlags } from '../codec/codec.js';
 import { type Command, UsageError } from './command.js';
-import { jsonOfBytes, jsonOfValue } from './values.js';
+import { exactJsonOf, momentOf } from './exact-json.js';
+import { jsonOfBytes } from './values.js';
 
 const ACTIONS = ['check', 'dump'];
-const MAX_DATE_MS = 8.64e15;
 
 export const LOG_COMMANDS: readonly Command[] = [
   {
@@ -30,7 +30,7 @@ export const LOG_COMMANDS: readonly Command[] = [
           ...facts,
           at: wallTimeMs === undefined ? undefined : momentOf(wallTimeMs),
           key: jsonOfBytes(key),
-          ...(value === undefined ? {} : jsonOfStored({ bytes: value, tag: codec })),
+          ...(value === undefined ? {} : exactJsonOf({ bytes: value, tag: withoutFlags(codec) })),
           expiresAt: expiresAtMs === 0 ? undefined : momentOf(expiresAtMs),
         };
         yield { json, line: JSON.stringify(json) };
@@ -38,17 +38,3 @@ export const LOG_COMMANDS: readonly Command[] = [
     },
   },
 ];
-
-/** A moment as ISO 8601, or as the number that it is where no calendar has it. */
-function momentOf(ms: number): string | number {
-  return Math.abs(ms) <= MAX_DATE_MS ? new Date(ms).toISOString() : ms;
-}
-
-/** As commands that read print it; whatever its codec says, there is something to print. */
-function jsonOfStored(stored: StoredValue): object {
-  try {
-    return jsonOfValue(stored, undefined);
-  } catch {
-    return { value: jsonOfBytes(stored.bytes), codec: codecNameOf(stored.tag) ?? 'unknown' };
-  }
-}

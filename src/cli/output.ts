@@ -22,6 +22,10 @@ export class Output {
 
   /** Resolves when there is room for more. */
   async write(answer: Answer): Promise<void> {
+    if (answer.text !== undefined) {
+      await this.#put(answer.text);
+      return;
+    }
     if (this.style === 'json') {
       await this.#put(`${JSON.stringify(answer.json)}\n`);
       return;

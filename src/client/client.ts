@@ -5,11 +5,19 @@
  */
 import type { Codec, CodecName, CodecTypes, CustomCodec } from '../codec/codec.js';
 import { kindOf } from '../errors.js';
+import type { VersionedValue } from '../operation/get.js';
 import type { KvsStatistics } from '../operation/stats.js';
 import { type Key, Calls } from './calls.js';
 import { Connection } from './connection.js';
 import type { ExpiryOptions, PostOptions, WriteOptions } from './expiry.js';
-import { iterateEntries, iterateEntriesSync, iterateKeys, iterateKeysSync, type Walk } from './iteration.js';
+import {
+  iterateEntries,
+  iterateEntriesSync,
+  iterateKeys,
+  iterateKeysSync,
+  iterateVersioned,
+  type Walk,
+} from './iteration.js';
 import {
   type CallOptions,
   type KvsClientOptions,
@@ -173,6 +181,14 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
   }
   entriesSync(prefix: Key = '', options?: CallOptions): Generator<[K, V], void, undefined> {
     return iterateEntriesSync(this.#walk(prefix, options));
+  }
+
+  /**
+   * @internal Like entries(), with version and expiry, for exports: no key of another store that takes the first one's
+   * place meanwhile is among them. @throws KvsError ERR_KVS_SERVER_GONE then
+   */
+  versionedEntries(prefix: Key = '', options?: CallOptions): AsyncGenerator<[K, VersionedValue<V>], void, undefined> {
+    return iterateVersioned(this.#walk(prefix, options));
   }
 
   /** @returns how many keys the store holds; one that has expired counts until its memory is taken back, soon after */

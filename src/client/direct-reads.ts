@@ -133,17 +133,33 @@ export class DirectReads<V> {
    * @param hasValues else the values are not looked at, and undefined
    */
   scan(prefix: Buffer, cursor: number, hasValues: boolean): DirectPage<V | undefined> | NotRead {
+    const codec = this.#codec;
+    if (!hasValues) return this.#scan(prefix, cursor, () => undefined);
+    if (!this.#isForeign) return this.#scan(prefix, cursor, (reader) => valueOf(reader, codec));
+    return withValues(this.#scan(prefix, cursor, storedOf), (stored) => decoded(stored, codec));
+  }
+
+  /** The same, with version and expiry of each value. */
+  scanVersioned(prefix: Buffer, cursor: number): DirectPage<VersionedValue<V>> | NotRead {
+    const codec = this.#codec;
+    if (!this.#isForeign) return this.#scan(prefix, cursor, (reader) => entryOf(reader, codec));
+    return withValues(this.#scan(prefix, cursor, storedOf), (stored) =>
+      versioned(decoded(stored, codec), stored.version, stored.expiresAt),
+    );
+  }
+
+  /** Which store was read last; a server that takes over has the same, one that begins anew another. */
+  get regionId(): string | undefined {
+    return this.#session?.region.regionId;
+  }
+
+  #scan<T>(prefix: Buffer, cursor: number, make: (reader: Reader) => T): DirectPage<T> | NotRead {
     const session = this.#pipeline.sessionForReading();
     if (session !== this.#session) this.#attach(session);
     if (!this.#isOn || !this.#pipeline.isIdle || !session.mayRead(undefined, 0)) return NOT_READ;
-    if (!hasValues) return pageOf(new DirectScan(this.#reader, prefix, () => undefined), cursor);
-    const codec = this.#codec;
-    if (!this.#isForeign)
-      return pageOf(new DirectScan<V>(this.#reader, prefix, (reader) => valueOf(reader, codec)), cursor);
-    const page = pageOf(new DirectScan(this.#reader, prefix, storedOf), cursor);
-    if (page === NOT_READ) return page;
-    const values = page.values.map(({ value, bytes, tag }) => codec.decode(value, 0, bytes, tag));
-    return { ...page, values };
+    const page = new DirectScan(this.#reader, prefix, make).read(cursor);
+    // The first bucket changes too fast.
+    return page.cursor === cursor ? NOT_READ : page;
   }
 
   releaseViews(): void {
@@ -204,11 +220,11 @@ export class DirectReads<V> {
   }
 }
 
-/** @returns NOT_READ: the first bucket changes too fast */
-function pageOf<T>(scan: DirectScan<T>, cursor: number): DirectPage<T> | NotRead {
-  const page = scan.read(cursor);
-  return page.cursor === cursor ? NOT_READ : page;
-}
+/** The page with other values in place of its own. */
+const withValues = <T, U>(page: DirectPage<T> | NotRead, make: (value: T) => U): DirectPage<U> | NotRead =>
+  page === NOT_READ ? page : { ...page, values: page.values.map(make) };
+
+const decoded = <V>({ value, bytes, tag }: StoredBytes, codec: Codec<V>): V => codec.decode(value, 0, bytes, tag);
 
 function valueOf<V>(reader: Reader, codec: Codec<V>): V {
   return codec.decode(reader.bytes, reader.start, reader.end, reader.codec);
@@ -229,7 +245,9 @@ function freeze(value: unknown): void {
 const valueIn = <V>(found: CachedValue<V> | undefined | NotRead): V | undefined | NotRead =>
   found === undefined || found === NOT_READ ? found : found.value;
 
-function storedOf(reader: Reader): CachedValue<Buffer> & { readonly tag: number } {
+type StoredBytes = CachedValue<Buffer> & { readonly tag: number };
+
+function storedOf(reader: Reader): StoredBytes {
   const { bucketWord, entryWord, version, expiresAt, start, end, codec: tag } = reader;
   return {
     bucketWord,

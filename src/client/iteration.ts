@@ -9,6 +9,7 @@ import { KvsError } from '../errors.js';
 import { type Calls, checkedPrefix, type Key } from './calls.js';
 import { type DirectReads, NOT_READ, type NotRead } from './direct-reads.js';
 import { END } from './direct-scan.js';
+import type { VersionedValue } from '../operation/get.js';
 import type { CallOptions } from './options.js';
 import type { Runner } from './runner.js';
 
@@ -36,6 +37,12 @@ export interface Walk<V> {
   readonly options: CallOptions | undefined;
 }
 
+/** A copy: the caller's may change during the walk. */
+function bytesOf(prefix: Key): Buffer {
+  const checked = checkedPrefix(prefix);
+  return typeof checked === 'string' ? Buffer.from(checked) : Buffer.from(checked);
+}
+
 interface Page<V> {
   readonly keys: readonly Buffer[];
   readonly values: readonly (V | undefined)[];
@@ -51,8 +58,7 @@ class Pages<V> {
 
   constructor(walk: Walk<V>, hasValues: boolean) {
     this.#walk = walk;
-    const prefix = checkedPrefix(walk.prefix);
-    this.#prefix = typeof prefix === 'string' ? Buffer.from(prefix) : Buffer.from(prefix);
+    this.#prefix = bytesOf(walk.prefix);
     this.#hasValues = hasValues;
   }
 
@@ -118,3 +124,42 @@ export function* iterateEntriesSync<K, V>(walk: Walk<V>): Generator<[K, V], void
   const pages = new Pages(walk, true);
   while (!pages.isAtEnd) yield* pairsOf<K, V>(pages.nextSync(), walk.encoding);
 }
+
+/** Values that a walk holds at once while the server has to be asked for them one by one. */
+const GROUP = 16;
+
+/**
+ * Like iterateEntries(), with version and expiry, each of one publication of its entry; all of one store.
+ * @throws KvsError ERR_KVS_SERVER_GONE when another store has taken the place of that in which the walk began
+ */
+export async function* iterateVersioned<K, V>(walk: Walk<V>): AsyncGenerator<[K, VersionedValue<V>], void, undefined> {
+  const { calls, runner, reads, encoding, options } = walk;
+  const prefix = bytesOf(walk.prefix);
+  let regionId: string | undefined;
+  for (let cursor = 0; cursor !== END; await nextTurn()) {
+    runner.checkRead(options);
+    const direct = reads.scanVersioned(prefix, cursor);
+    regionId ??= reads.regionId;
+    if (regionId !== reads.regionId) throw storeReplaced();
+    if (direct !== NOT_READ) {
+      cursor = direct.cursor;
+      yield* pairsOf<K, VersionedValue<V>>(direct, encoding);
+      continue;
+    }
+    const start = cursor;
+    const page = await runner.async(() => calls.scan(prefix, start, options), options);
+    cursor = page.cursor;
+    for (let at = 0; at < page.keys.length; at += GROUP) {
+      const keys = page.keys.slice(at, at + GROUP);
+      const asked = keys.map((key) => runner.async(() => calls.getEntry(key, options), options));
+      yield* pairsOf<K, VersionedValue<V>>({ keys, values: await Promise.all(asked), cursor }, encoding);
+    }
+  }
+}
+
+const storeReplaced = (): KvsError =>
+  new KvsError(
+    'ERR_KVS_SERVER_GONE',
+    'the server stopped and another began with a new store during the walk, which is therefore not of one store: begin again',
+    { executed: 'no' },
+  );

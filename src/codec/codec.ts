@@ -2,6 +2,8 @@
  * Value codecs: how a client's values become bytes. Every stored value carries the tag of the codec that wrote it, so
  * that another codec gives a clear error or the bytes, never garbage.
  */
+import { isAscii } from 'node:buffer';
+
 import { kindOf, KvsError } from '../errors.js';
 import { ASCII_FLAG, checkText, readText } from './text.js';
 
@@ -168,9 +170,10 @@ export class StoredValueCodec implements Codec<StoredValue>, CustomCodec<StoredV
     this.tag = tag;
   }
 
-  /** The bytes must be what the codec of the tag would have written. */
-  encode(value: StoredValue): Uint8Array {
-    return value.bytes;
+  /** The bytes must be what the codec of the tag would have written. ASCII is handed over as text, and marked as such. */
+  encode({ bytes }: StoredValue): Uint8Array | string {
+    const isText = this.tag === CodecTag.utf8 || this.tag === CodecTag.json;
+    return isText && isAscii(bytes) ? bytes.latin1Slice() : bytes;
   }
 
   decode(source: Buffer, start = 0, end = source.length, tag: number = CodecTag.buffer): StoredValue {

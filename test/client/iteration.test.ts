@@ -107,6 +107,40 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
     await Promise.all(changes);
   });
 
+  test('entries with version and expiry, beside a writer: each as it was at one moment', async () => {
+    const client = await setUp(reads);
+    const other = closing(await KvsClient.connect({ name }));
+    const keys = Array.from({ length: 1000 }, (_, i) => `key ${i}`);
+    const expiresAt = Date.now() + 3_600_000;
+    await client.mset(keys.map((key): [string, string] => [key, 'stays']));
+    const over = new AbortController();
+    const change = async (): Promise<void> => {
+      for (let round = 0; !over.signal.aborted; round++) {
+        const expires = round % 2 === 0;
+        await other.mset(
+          keys.map((key): [string, string] => [key, expires ? 'expires'.repeat(20) : 'stays']),
+          expires ? { expiresAt } : {},
+        );
+      }
+    };
+    const changes = change();
+    const known = new Map<string, number>();
+    const kinds = new Set<string>();
+    for (let round = 0; round < 15 || kinds.size < 2; round++) {
+      const found = await collect(client.versionedEntries('key '));
+      expect(found.map(([key]) => key).toSorted()).toEqual(keys.toSorted());
+      for (const [key, entry] of found) {
+        kinds.add(entry.value.slice(0, 5));
+        expect(entry.version).toBeGreaterThanOrEqual(known.get(key) ?? 1);
+        known.set(key, entry.version);
+        expect(entry.expiresAt === undefined ? 'stays' : 'expires'.repeat(20)).toBe(entry.value);
+        if (entry.expiresAt !== undefined) expect(Math.abs(entry.expiresAt - expiresAt)).toBeLessThanOrEqual(2);
+      }
+    }
+    over.abort();
+    await changes;
+  });
+
   test('an iteration can be left early and others begun beside it', async () => {
     const client = await setUp(reads);
     await client.mset(Array.from({ length: 1000 }, (_, i): [string, string] => [`${i}`, '']));

@@ -1,8 +1,11 @@
 /**
  * When answers are looked for, with calls that are always answered at once. Seen to fail when microtasks go on looking
- * without a turn of the event loop, and when the first look is not from a microtask.
+ * without a turn of the event loop, when the first look is not from a microtask, when a long turn changes nothing, and when
+ * it changes things for ever.
  */
-import { expect, test } from 'vitest';
+import { performance } from 'node:perf_hooks';
+
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { Lookout } from '../../src/client/lookout.js';
 
@@ -11,7 +14,9 @@ function lookoutFor(looks: number) {
   let left = 0;
   let onAnswer = (): void => {};
   const events: string[] = [];
+  const counts = { looks: 0 };
   const look = (): boolean => {
+    counts.looks++;
     if (left === 0 || --left > 0) return false;
     onAnswer();
     return true;
@@ -28,6 +33,7 @@ function lookoutFor(looks: number) {
   });
   return {
     events,
+    counts,
     call: async () =>
       new Promise<void>((resolve) => {
         left = looks;
@@ -35,6 +41,12 @@ function lookoutFor(looks: number) {
         lookout.begin();
       }),
     look: () => lookout.look(),
+    /** Looks for a call anew. */
+    begin: () => {
+      left = looks;
+      lookout.disarm();
+      lookout.begin();
+    },
   };
 }
 
@@ -74,4 +86,30 @@ test('a call that takes long is looked for from the event loop, and then rung fo
   look();
   while (events.length < 3) await new Promise(setImmediate);
   expect(events).toEqual(['glance', 'arm', 'arm']);
+});
+
+test('after a turn of the event loop that took long, a look in vain is the last, until many have been short', async () => {
+  const clock = { now: 1000, stepMs: 0.001 };
+  vi.spyOn(performance, 'now').mockImplementation(() => (clock.now += clock.stepMs));
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+  });
+  const { begin, counts, events } = lookoutFor(Infinity);
+  /** How often is looked for one call until the bell is armed. */
+  const looksUntilArmed = async (): Promise<number> => {
+    const before = counts.looks;
+    events.length = 0;
+    begin();
+    for (let turns = 0; turns < 1000 && !events.includes('arm'); turns++) await new Promise(setImmediate);
+    return counts.looks - before;
+  };
+  expect(await looksUntilArmed()).toBeGreaterThan(20);
+  clock.stepMs = 1;
+  await looksUntilArmed();
+  clock.stepMs = 0.001;
+  const looks: number[] = [];
+  for (let i = 0; i < 80; i++) looks.push(await looksUntilArmed());
+  // From the microtask, from the event loop, and the last one after arming.
+  expect(looks.slice(0, 60)).toEqual(looks.slice(0, 60).map(() => 3));
+  expect(Math.min(...looks.slice(64))).toBeGreaterThan(20);
 });

@@ -1,6 +1,6 @@
 /**
  * Walks in the store itself beside writers in other processes, while entries move, and without a server.
- * Seen to fail when: the server is asked. (What only rare events bring about is for test/client/direct-scan.test.ts.)
+ * Seen to fail when: the server is asked, another store is walked on in. (What only rare events bring about is for test/client/direct-scan.test.ts.)
  */
 import { expect, test } from 'vitest';
 
@@ -8,7 +8,15 @@ import { KvsClient } from '#dist/index.js';
 
 import { Peer } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
-import { closing, connect, freeze, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
+import {
+  closing,
+  connect,
+  failureOf,
+  freeze,
+  startServer,
+  startServerProcess,
+  statsUntil,
+} from '../fixtures/service.js';
 
 const MIB = 2 ** 20;
 
@@ -60,4 +68,39 @@ test.each(Object.keys(ENDINGS))('walks go on while the server is %s', async (how
   expect(new Map(client.entriesSync())).toEqual(expected);
   expect(new Set(client.keysSync())).toEqual(new Set(expected.keys()));
   expect([...client.keysSync('key 77')].length).toBe(111);
+});
+
+test('a walk with versions goes on in the store of a server that takes over, and ends before another store', async () => {
+  const name = regionName();
+  const shape = { maxMemory: 4 * MIB, stripes: 4 };
+  const first = await startServerProcess(shape, name);
+  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const expected = new Map(Array.from({ length: 10_000 }, (_, i) => [`key ${i}`, `value ${i}`]));
+  await client.mset(expected);
+  const walk = client.versionedEntries();
+  const found = new Map<string, string>();
+  const take = async (count: number): Promise<void> => {
+    for (let taken = 0; taken < count; taken++) {
+      const { done, value } = await walk.next();
+      if (done === true) return;
+      found.set(value[0], value[1].value);
+    }
+  };
+  await take(1000);
+  await first.kill();
+  const second = await startServerProcess(shape, name);
+  await take(Infinity);
+  expect(found).toEqual(expected);
+  const another = client.versionedEntries();
+  await another.next();
+  await second.tell('stop');
+  const third = await startServerProcess(shape, name);
+  const collect = async (): Promise<void> => {
+    for await (const [key] of another) expect(expected.has(key)).toBe(true);
+  };
+  expect(await failureOf(collect())).toMatchObject({
+    code: 'ERR_KVS_SERVER_GONE',
+    message: expect.stringContaining('another began with a new store') as string,
+  });
+  await third.tell('stop');
 });
