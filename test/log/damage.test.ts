@@ -60,9 +60,13 @@ describe('a log', () => {
     const { content, states, bytes } = smallLog(false);
     const seen = new Set<number | string>();
     for (let length = 0; length < bytes; length++) {
-      const found = recovered(MemoryDisk.with(content, FIRST_SEGMENT, (old) => old.slice(0, length)));
+      const disk = MemoryDisk.with(content, FIRST_SEGMENT, (old) => old.slice(0, length));
+      const found = recovered(disk);
       if (typeof found === 'string') expect([found, length < 64]).toEqual(['ERR_KVS_LOG_DAMAGED', true]);
-      else expect(found.state).toEqual(states[found.last]);
+      else {
+        expect(found.state).toEqual(states[found.last]);
+        expect(recovered(disk), 'what was torn is gone').toEqual({ ...found, isTorn: false });
+      }
       seen.add(typeof found === 'string' ? found : found.last);
     }
     expect([...seen].filter((last) => typeof last === 'number')).toEqual([0, 1, 2, 3, 4]);

@@ -1,133 +1,172 @@
-/** Faults of the log's lanes, their order, the feed and the bell. */
+/** Faults of the log, its snapshots and its lanes, which tests near them must notice. */
 
-const LANE = { file: 'store/log-lane.ts', model: 'log-lanes' };
-const ORDER = { file: 'store/log-order.ts', model: 'log-lanes' };
-const MAP = { file: 'store/hash-map.ts', model: 'log-lanes' };
+/** @import { Mutation } from './mutations.mjs' */
 
-/** @type {readonly import('./mutations.mjs').Mutation[]} */
+const WRITER = { file: 'log/writer.ts', test: 'log/writer' };
+const SEGMENT = { file: 'log/segment-file.ts', test: 'log/power-loss' };
+const SNAPSHOT = { file: 'log/snapshot-writer.ts', test: 'log/power-loss' };
+const RECOVERY = { file: 'log/recovery.ts', test: 'log/power-loss' };
+const LANE = { file: 'store/log-lane.ts', test: 'server/log-deaths' };
+const SERVED = { test: 'durability/file-deaths' };
+
+/** @type {readonly Mutation[]} */
 export const LOG_MUTATIONS = [
   {
-    ...ORDER,
-    name: 'log: a cell without compare-and-swap',
-    from: 'if (cas(words, index, cell, next)) {',
-    to: 'store(words, index, next);\n {',
-  },
-  {
-    ...ORDER,
-    name: 'log: nobody helps a tail that was left behind',
-    from: '// Written already, its tail not yet moved: help.\n        cas(words, this.#tail, tail, (tail + 1) | 0);',
+    ...WRITER,
+    name: 'log: what was appended counts as durable',
+    test: 'log/power-loss',
+    from: 'this.#segment!.sync();',
     to: '',
   },
   {
-    ...ORDER,
-    name: 'log: the help moves the tail by two',
-    from: 'help.\n        cas(words, this.#tail, tail, (tail + 1) | 0);',
-    to: 'help.\n        cas(words, this.#tail, tail, (tail + 2) | 0);',
+    ...WRITER,
+    name: 'log: a gap in the sequence',
+    from: 'this.#next += count;\n    this.writtenBytes',
+    to: 'this.#next += count + 1;\n    this.writtenBytes',
   },
   {
-    ...ORDER,
-    name: 'log: the tail moves before its cell is written',
-    from: 'if (cas(words, index, cell, next)) {\n',
-    to: 'cas(words, this.#tail, tail, (tail + 1) | 0);\n if (cas(words, index, cell, next)) {\n',
+    ...WRITER,
+    name: 'log: a segment begins before the one in front of it is durable',
+    test: 'log/power-loss',
+    from: 'this.sync();\n    this.#begin();\n    segment.close();',
+    to: 'this.#begin();\n    segment.close();',
   },
   {
-    ...ORDER,
-    name: 'log: a tail that was left behind is the end',
-    from: 'while (this.read(end) >= 0) end = (end + 1) | 0;',
+    ...WRITER,
+    name: 'log: a failed sync counts',
+    from: "this.#fail(error, 'make durable');",
     to: '',
   },
   {
-    ...ORDER,
-    name: 'log: a cell of any round is read',
-    from: 'return cell >>> CYCLE_SHIFT === this.#cycleOf(position) ?',
-    to: 'return cell !== 0 ?',
+    ...WRITER,
+    name: 'log: behind a gap what was synced may be acknowledged',
+    from: 'if (this.#gapEnd === undefined) this.#durable = this.#synced;',
+    to: 'this.#durable = this.#synced;',
   },
   {
-    ...ORDER,
-    name: 'log: only cells that are not in the files are looked at',
-    from: 'for (let back = 0; back < this.#cells; back++) {',
-    to:
-      'const control = this.#tail - LogControl.orderTail;\n' +
-      'const written = this.#words[control + LogControl.writtenCell + this.#words[control + LogControl.written]];\n' +
-      'for (let back = 0; ((last - back - written) | 0) >= 0; back++) {',
+    ...SEGMENT,
+    name: 'log: a segment has its name before its header is durable',
+    from: 'layer.fdatasync(this.#fd);\n      layer.rename(unfinished',
+    to: 'layer.rename(unfinished',
+  },
+  {
+    ...SEGMENT,
+    name: "log: a segment's name is not made durable",
+    from: 'layer.syncDirectory(path);',
+    to: '',
+  },
+  {
+    ...SEGMENT,
+    name: 'log: what was refused stays in the file',
+    test: 'log/writer',
+    from: 'this.#layer.truncate(this.#fd, this.bytes);\n    this.#roomEnd',
+    to: 'this.#roomEnd',
+  },
+  {
+    ...SEGMENT,
+    name: 'log: no checksum',
+    test: 'log/writer',
+    from: 'native.sealFrames(source, offset, bytes, this.#salt);',
+    to: '',
+  },
+  {
+    ...SNAPSHOT,
+    name: 'snapshot: it has its name before it is durable',
+    from: 'this.#layer.fdatasync(this.#fd!);\n      this.#close();\n      this.#layer.rename(this.#path, file);',
+    to: 'this.#layer.rename(this.#path, file);\n      this.#layer.fdatasync(this.#fd!);\n      this.#close();',
+  },
+  {
+    ...SNAPSHOT,
+    name: 'snapshot: what it takes the place of goes before it is there',
+    from: 'this.#flush();\n    this.#writeFooter(lastSequence);',
+    to: 'this.#flush();\n    this.#prune(keep - 1);\n    this.#writeFooter(lastSequence);',
+  },
+  {
+    name: 'snapshot: segments that it needs are removed',
+    file: 'log/prune.ts',
+    test: 'log/writer',
+    from: 'if (segments[i + 1].sequence > oldest.sequence + 1) break;',
+    to: '',
+  },
+  {
+    ...RECOVERY,
+    name: 'recovery of a log: a torn tail is not cut',
+    test: 'log/damage',
+    from: 'layer.truncate(fd, cut.soundBytes);',
+    to: '',
+  },
+  {
+    ...RECOVERY,
+    name: 'recovery of a log: what a failed sync may have lost is not written again',
+    test: 'log/writer',
+    from: 'if (reader.start < end) writeAll(layer, fd, bytes, reader.start, end - reader.start, reader.offset);',
+    to: '',
+  },
+  {
+    ...RECOVERY,
+    name: 'recovery of a log: what it relies on is not durable',
+    test: 'log/writer',
+    from: 'rewriteBehind(layer, fd, segment, provenSequence, buffer);\n        layer.fdatasync(fd);',
+    to: 'rewriteBehind(layer, fd, segment, provenSequence, buffer);',
   },
   {
     ...LANE,
-    name: 'log: a cell before its record',
-    from:
-      'store(words, base + Lane.tail, words[base + Lane.nextTail]);\n' +
-      '  words[base + Lane.count] = count;\n  return order.add(worker, count);',
-    to:
-      'const cell = order.add(worker, count);\nstore(words, base + Lane.tail, words[base + Lane.nextTail]);\n' +
-      'words[base + Lane.count] = count;\nreturn cell;',
-  },
-  {
-    ...MAP,
-    name: 'log: published before the commit',
-    from: 'store(words, at, next);\n    log?.publish();',
-    to: 'log?.publish();\n    store(words, at, next);',
-  },
-  {
-    ...MAP,
-    name: 'log: published with no lock held, and no intent',
-    from: 'words[record + WorkerRecord.logged] = log === undefined ? 0 : 1;',
-    to: 'words[record + WorkerRecord.logged] = 0;',
-  },
-  {
-    ...MAP,
-    name: 'log: staged after the commit',
-    from: 'this.#log?.stage(RecordOperation.put, granule);\n',
-    to: '',
+    name: 'lane: a record is named before it is published',
+    from: 'store(words, base + Lane.tail, words[base + Lane.nextTail]);\n  words[base + Lane.count] = count;\n  return order.add(worker, count);',
+    to: 'const cell = order.add(worker, count);\n  store(words, base + Lane.tail, words[base + Lane.nextTail]);\n  words[base + Lane.count] = count;\n  return cell;',
   },
   {
     ...LANE,
-    name: 'log: what a dead worker has committed is not published',
+    name: "lane: a dead worker's record is not published",
     from: '  publish(words, base, order, worker);\n}',
     to: '}',
   },
   {
     ...LANE,
-    name: 'log: what a dead worker has published is published again',
+    name: "lane: a dead worker's record is published twice",
     from: 'if (isNamed ?? load(words, base + Lane.head) === words[base + Lane.tail]) return;',
     to: '',
   },
   {
-    ...LANE,
-    name: 'log: a record that no cell names is taken for written',
-    from: 'if (isNamed ?? load(words, base + Lane.head) === words[base + Lane.tail]) return;',
-    to: 'return;',
+    name: 'lane: what was released is not noted as written',
+    file: 'store/log-feed.ts',
+    test: 'store/log-feed',
+    from: 'store(words, this.#control + LogControl.written, next);',
+    to: '',
   },
   {
-    ...LANE,
-    name: 'log: it looks before it announces its sleep',
-    from:
-      'exchange(words, control + LogControl.asleep, depth);\n' +
-      '  if (!isThereWork()) native.futexWait(words, control + LogControl.bell, rings, timeoutMs);',
-    to:
-      'const isAnyThere = isThereWork();\n  exchange(words, control + LogControl.asleep, depth);\n' +
-      '  if (!isAnyThere) native.futexWait(words, control + LogControl.bell, rings, timeoutMs);',
+    name: 'lane: room is given back before what was in it is noted as written',
+    file: 'store/log-feed.ts',
+    test: 'store/log-feed-deaths',
+    from: 'const next = 1 - this.#written;',
+    to: 'const next = 1 - this.#written;\n    for (let lane = 0; lane < this.#laneCount; lane++) {\n      store(words, laneBase(this.#geometry, lane) + Lane.head, this.#heads[lane]);\n    }',
   },
   {
-    ...LANE,
-    name: 'log: it does not look again before it sleeps',
-    from: 'if (!isThereWork()) native.futexWait(',
-    to: 'native.futexWait(',
+    name: 'snapshot: versions of what is gone are given out again',
+    file: 'server/snapshot.ts',
+    test: 'durability/restart',
+    from: 'writer.raiseVersion(highestVersion(parts));\n    const lastSequence',
+    to: 'const lastSequence',
   },
   {
-    ...LANE,
-    name: 'log: it announces its sleep by a plain store',
-    from: 'exchange(words, control + LogControl.asleep, depth);',
-    to: 'store(words, control + LogControl.asleep, depth);',
+    ...SERVED,
+    name: 'keeper: what was appended is durable before its sync',
+    file: 'server/log-keeper.ts',
+    from: 'if (this.#isDirty || load(',
+    to: 'if (load(',
   },
   {
-    ...LANE,
-    name: 'log: it reads its bell after the look',
-    from:
-      'const rings = load(words, control + LogControl.bell);\n' +
-      '  exchange(words, control + LogControl.asleep, depth);\n' +
-      '  if (!isThereWork()) native.futexWait(words, control + LogControl.bell, rings, timeoutMs);',
-    to:
-      'exchange(words, control + LogControl.asleep, depth);\n  if (!isThereWork())\n' +
-      'native.futexWait(words, control + LogControl.bell, load(words, control + LogControl.bell), timeoutMs);',
+    ...SERVED,
+    name: 'keeper: records are released before they are in the files',
+    file: 'server/log-keeper.ts',
+    from: 'try {\n      this.#sequence = this.#writer.append(',
+    to: 'try {\n      this.#feed.release(this.#sequence + 1);\n      this.#sequence = this.#writer.append(',
+  },
+  {
+    ...SERVED,
+    name: 'warm restart: what only the region holds is not written',
+    file: 'server/open-log.ts',
+    from: 'if (!feed.isEmpty) {',
+    to: 'if (!feed.isEmpty && lastSequence < 0) {',
   },
 ];

@@ -4,7 +4,7 @@
  * `npm run bench -- --only reliability`).
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
@@ -43,7 +43,9 @@ function run(directory, mutation) {
   // What the scenario says: a build that does not run at all says something else.
   const plain = stripVTControlCharacters(`${stdout}\n${stderr}`);
   const pattern =
-    mutation.test === undefined ? /^Error: (.*)\nafter \d+ steps:|^FAILED: (.*)$/m : /^AssertionError: (.*)$/m;
+    mutation.test === undefined
+      ? /^Error: (.*)\nafter \d+ steps:|^FAILED: (.*)$/m
+      : /^(?:AssertionError|KvsError): (.*)$/m;
   const said = pattern.exec(plain)?.slice(1).join('');
   return { isFound: status === 1 && said !== undefined, said };
 }
@@ -57,6 +59,8 @@ try {
     directory,
     chosen.some(({ crash }) => crash !== undefined),
   );
+  // Processes of tests run the build that they are in.
+  cpSync(path.join(ROOT, 'test/fixtures'), path.join(directory, 'test/fixtures'), { recursive: true });
   // The explorations are tests of their own.
   const sound = new Map(chosen.map((mutation) => [mutation.crash, mutation]));
   sound.delete(undefined);

@@ -1,6 +1,7 @@
 /** Faults put into the shipped protocols on purpose, one at a time, and the scenario that must notice each. */
 import { GUARD_MUTATIONS } from './guard-mutations.mjs';
 import { HEAP_MUTATIONS } from './heap-mutations.mjs';
+import { LANE_MUTATIONS } from './lane-mutations.mjs';
 import { LOG_MUTATIONS } from './log-mutations.mjs';
 
 /**
@@ -157,8 +158,8 @@ export const MUTATIONS = [
     name: 'writer: an entry is readable only after it is published',
     file: 'store/hash-map.ts',
     model: 'reader',
-    from: 'store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));\n    const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;\n    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1);',
-    to: 'const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;\n    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1);\n    store(this.#words, (granule << 2) + Entry.incarnation, incarnationOf(version));',
+    from: 'store(this.words, (granule << 2) + Entry.incarnation, incarnationOf(version));\n    const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;\n    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1, this.#log);',
+    to: 'const at = this.#foundWord !== 0 ? this.#foundWord : this.#emptyWord;\n    const old = this.#commit(at, (hash & ~this.#granuleMask) | granule, done, 1, this.#log);\n    store(this.words, (granule << 2) + Entry.incarnation, incarnationOf(version));',
   },
   {
     ...PINS,
@@ -204,8 +205,8 @@ export const MUTATIONS = [
     name: 'expiry: a removal without intent',
     file: 'store/hash-map.ts',
     crash: 'worker thread, removal of what has expired',
-    from: 'return this.#take(hash, words[this.#record + WorkerRecord.done], 0);',
-    to: 'this.words[at] = 0;\n return word & this.#granuleMask;',
+    from: 'return this.#take(at, hash, words[this.#record + WorkerRecord.done], 0, log);',
+    to: 'words[at] = 0;\n return word & this.#granuleMask;',
   },
   {
     name: 'worker: says not what it executes',
@@ -264,6 +265,7 @@ export const MUTATIONS = [
     to: '',
   },
   ...HEAP_MUTATIONS,
-  ...LOG_MUTATIONS,
+  ...LANE_MUTATIONS,
   ...GUARD_MUTATIONS,
+  ...LOG_MUTATIONS,
 ];
