@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { KvsClient } from '#dist/index.js';
 
 const SERVER = fileURLToPath(new URL('../fixtures/service/server.mjs', import.meta.url));
-export const MAX_VALUE_BYTES = 100_000;
+const MAX_VALUE_BYTES = 2 ** 17;
 
 export class Ours {
   #name = `t-differential-${process.pid}`;

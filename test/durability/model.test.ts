@@ -20,10 +20,12 @@ import { regionName } from '../fixtures/region.js';
 import { randomness, type ServerShape } from '../fixtures/service.js';
 
 const SECONDS = Number(process.env['KVS_MODEL_S'] ?? 0);
-const RESTARTS = 6;
+const RESTARTS = 8;
 const STEPS_BETWEEN = 120;
 const STEPS_BETWEEN_LOOKS = 30;
 const KEYS = ['ключ', 'k'.repeat(1024), ...Array.from({ length: 30 }, (_, index) => `key ${index}`)];
+/** So long calls wait for a server that will not execute them. */
+const PATIENCE_MS = 200;
 const HOURS = [0, 1, 2].map((hours) => hours * 3_600_000);
 
 const KINDS = ['stopped', 'kept', 'killed', 'taken over', 'reshaped', 'lost', 'fresh'] as const;
@@ -38,7 +40,6 @@ class Episode {
   readonly #operations: Operations;
   readonly #kinds: readonly Kind[];
   readonly #trace: string[] = [];
-  #last = performance.now();
   readonly counts: Record<string, number> = {};
 
   constructor(random: Random, clock: WallClock, sync: 'always' | 'everysec' | 'no') {
@@ -67,7 +68,9 @@ class Episode {
       await this.#world.start();
       await this.#world.attach();
       for (let restart = 0; restart < RESTARTS; restart++) {
-        for (let step = 0; step < STEPS_BETWEEN; step++) {
+        // Often hardly anything, so that what one start has made of an entry meets the next.
+        const steps = this.#random(2) === 0 ? this.#random(4) : STEPS_BETWEEN;
+        for (let step = 0; step < steps; step++) {
           await this.#step();
           if (step % STEPS_BETWEEN_LOOKS === 0) await this.#look(false);
         }
@@ -118,11 +121,11 @@ class Episode {
   }
 
   /** Writes that are on their way. */
-  #inFlight(): [Step[], Promise<unknown>[]] {
+  #inFlight(timeoutMs?: number): [Step[], Promise<unknown>[]] {
     const keys = [...new Set(Array.from({ length: this.#random(6) }, () => this.#operations.key()))];
     const steps = keys.map((key) => this.#operations.write(key)).filter((step) => !step.isBlocking);
     for (const step of steps) this.#note('in flight', `in flight: ${step.toString()}`);
-    return [steps, steps.map((step) => step.run(this.#client()))];
+    return [steps, steps.map((step) => step.run(this.#client(), timeoutMs))];
   }
 
   async #restart(): Promise<void> {
@@ -159,15 +162,17 @@ class Episode {
   /** Of what was not answered then, each is done or not, as the files say. */
   async #loseMemory(kind: 'reshaped' | 'lost' | 'fresh'): Promise<void> {
     const world = this.#world;
-    const [steps, answers] = this.#inFlight();
+    const [steps, answers] = this.#inFlight(PATIENCE_MS);
     const outcomes = Promise.allSettled(answers);
     if (kind === 'lost') await world.lose();
     else await world.server.kill();
+    const settled = await outcomes;
+    // No client outlives the machine. The others find the next region by themselves.
+    if (kind === 'lost') await world.leave();
     if (kind === 'reshaped') world.shape = { ...world.shape, ...this.#shape() };
     if (kind === 'lost') await this.#startOverFiles();
     else await world.start(kind === 'fresh' ? { fresh: true } : {});
-    // They find the next region by themselves, and say what has become of their calls.
-    const settled = await outcomes;
+    await world.attach();
     for (const [index, outcome] of settled.entries()) {
       const step = steps[index];
       if (outcome.status === 'fulfilled') step.check(outcome.value);
@@ -218,9 +223,6 @@ class Episode {
 
   #note(kind: string, text: string): void {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
-    const now = performance.now();
-    if (now - this.#last > 1500) console.log('SLOW', now - this.#last, this.#trace.at(-1));
-    this.#last = now;
     this.#trace.push(text);
   }
 }
@@ -231,7 +233,7 @@ test('whatever restarts, the store is what a Map says', { timeout: 240_000 + SEC
   const clock = new WallClock();
   const counts: Record<string, number> = {};
   onTestFinished(() => console.log('counts:', inspect(counts, { breakLength: Infinity })));
-  for (let round = 0; round < 3 || performance.now() < endsAt; round++) {
+  for (let round = 0; round === 0 || performance.now() < endsAt; round++) {
     const random = randomness(seed + round);
     const episode = new Episode(random, clock, (['always', 'everysec', 'always', 'no'] as const)[round % 4]);
     await episode.run();
