@@ -20,7 +20,7 @@ import { Ours } from './ours.mjs';
 import { Redis, redisVersion } from './redis.mjs';
 
 /** @import { Args } from './commands.mjs' */
-/** @import { Answer, Exchange } from './differences.mjs' */
+/** @import { Exchange } from './differences.mjs' */
 
 const RESTART_AFTER = 1500;
 const LOOK_AFTER = 150;

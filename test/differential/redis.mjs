@@ -15,10 +15,11 @@ export function redisVersion() {
 /** What Redis answers to what it refuses. */
 export class RedisError extends Error {}
 
-/** @typedef {null | number | Buffer | RedisError | Reply[]} Reply */
+/** @typedef {null | number | Buffer | RedisError | (null | number | Buffer | RedisError | Buffer[])[]} Reply */
 
 /** Answers in the order of the commands (RESP2). */
 class Connection {
+  /** @type {Buffer} */
   #received = Buffer.alloc(0);
   /** @type {((reply: Reply) => void)[]} */
   #waiting = [];
@@ -74,13 +75,14 @@ class Connection {
 
   /** @param {number} count @param {number} start */
   #parseMany(count, start) {
-    /** @type {Reply[]} */
+    /** @type {(null | number | Buffer | RedisError | Buffer[])[]} */
     const value = [];
     let end = start;
     for (let index = 0; index < count; index++) {
       const reply = this.#parse(end);
       if (reply === undefined) return undefined;
-      value.push(reply.value);
+      // Never deeper than what SCAN answers.
+      value.push(/** @type {Buffer} */ (reply.value));
       end = reply.end;
     }
     return { value, end };
