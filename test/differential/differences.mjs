@@ -3,7 +3,7 @@
  * `cases`: commands that show it; each run begins with them, so that no entry outlives the difference.
  */
 
-/** @typedef {'refused' | null | string | number | boolean | (string | null)[]} Answer */
+/** `refused` stands for every error. @typedef {null | string | number | boolean | (string | null)[]} Answer */
 
 /**
  * One command, what the key it is about held before, and both answers.
@@ -118,8 +118,7 @@ export const DIFFERENCES = [
   },
   {
     name: 'ttl-not-positive',
-    explains: (exchange) =>
-      exchange.name === 'PEXPIRE' && onlyOursRefuses(exchange) && Number(exchange.args[1]) <= 0,
+    explains: (exchange) => exchange.name === 'PEXPIRE' && onlyOursRefuses(exchange) && Number(exchange.args[1]) <= 0,
     cases: [
       ['SET', 'n', 'v'],
       ['PEXPIRE', 'n', 0],

@@ -102,7 +102,8 @@ class Comparison {
   async look() {
     for (const prefix of ['', 'a:']) {
       const [redis, ours] = [await this.#scan(prefix), await this.#keys(prefix)];
-      if (redis.join() !== ours.join()) throw new Error(`keys of ${prefix}: Redis ${redis.join()}, ours ${ours.join()}`);
+      if (redis.join() !== ours.join())
+        throw new Error(`keys of ${prefix}: Redis ${redis.join()}, ours ${ours.join()}`);
     }
     const live = (await this.#keys('')).length;
     const sizes = [Number(await this.#redis.call('DBSIZE')), await this.#ours.client.size()];
@@ -128,6 +129,7 @@ class Comparison {
 
   /** @param {string} prefix */
   async #scan(prefix) {
+    /** @type {Set<string>} */
     const keys = new Set();
     let cursor = '0';
     do {

@@ -19,7 +19,7 @@ export class RedisError extends Error {}
 
 /** Answers in the order of the commands (RESP2). */
 class Connection {
-  /** @type {Buffer} */
+  /** @type {Buffer<ArrayBufferLike>} */
   #received = Buffer.alloc(0);
   /** @type {((reply: Reply) => void)[]} */
   #waiting = [];
@@ -29,7 +29,7 @@ class Connection {
   constructor(socket) {
     this.#socket = socket;
     socket.on('error', () => {});
-    socket.on('data', (bytes) => {
+    socket.on('data', (/** @type {Buffer<ArrayBuffer>} */ bytes) => {
       this.#received = Buffer.concat([this.#received, bytes]);
       for (let reply = this.#parse(0); reply !== undefined; reply = this.#parse(0)) {
         this.#received = this.#received.subarray(reply.end);
@@ -110,10 +110,11 @@ export class Redis {
     for (let tries = 0; this.#connection === undefined; tries++) {
       if (child.exitCode !== null || tries === CONNECT_TRIES) throw new Error('redis-server does not come up');
       const socket = createConnection(address);
+      /** @type {boolean} */
       const isOpen = await new Promise((resolve) => {
         socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
       });
-      if (isOpen === true) this.#connection = new Connection(socket);
+      if (isOpen) this.#connection = new Connection(socket);
       else await new Promise((resolve) => void setTimeout(resolve, 20));
     }
     // While it loads its file it refuses everything.

@@ -42,7 +42,12 @@ class Cache {
 
   constructor(random: Random, clock: WallClock) {
     this.#random = random;
-    const log = { dir: temporaryDirectory(), sync: 'always', segmentBytes: 2 ** 18, snapshotLogBytes: 2 ** 21 } as const;
+    const log = {
+      dir: temporaryDirectory(),
+      sync: 'always',
+      segmentBytes: 2 ** 18,
+      snapshotLogBytes: 2 ** 21,
+    } as const;
     const shape = { workers: 2, stripes: 16, maxMemory: MAX_MEMORY, maxValueBytes: 30_000, logMemory: 2 ** 20 };
     this.#world = new World(regionName(), { ...log, ...shape, eviction: 's3-fifo' }, clock);
   }
