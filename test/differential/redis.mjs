@@ -19,7 +19,6 @@ export class RedisError extends Error {}
 
 /** Answers in the order of the commands (RESP2). */
 class Connection {
-  /** @type {Buffer<ArrayBufferLike>} */
   #received = Buffer.alloc(0);
   /** @type {((reply: Reply) => void)[]} */
   #waiting = [];
@@ -29,7 +28,7 @@ class Connection {
   constructor(socket) {
     this.#socket = socket;
     socket.on('error', () => {});
-    socket.on('data', (/** @type {Buffer<ArrayBuffer>} */ bytes) => {
+    socket.on('data', (/** @type {Buffer} */ bytes) => {
       this.#received = Buffer.concat([this.#received, bytes]);
       for (let reply = this.#parse(0); reply !== undefined; reply = this.#parse(0)) {
         this.#received = this.#received.subarray(reply.end);
