@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const CONNECT_TRIES = 500;
 
@@ -42,10 +43,12 @@ class Connection {
     const parts = [Buffer.from(`*${words.length}\r\n`)];
     for (const word of words) {
       const bytes = Buffer.isBuffer(word) ? word : Buffer.from(String(word));
-      parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'));
+      parts.push(Buffer.from(`$${bytes.length}\r\n`), Buffer.from(bytes), Buffer.from('\r\n'));
     }
     this.#socket.write(Buffer.concat(parts));
-    return new Promise((resolve) => void this.#waiting.push(resolve));
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
   }
 
   end() {
@@ -114,7 +117,7 @@ export class Redis {
         socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
       });
       if (isOpen) this.#connection = new Connection(socket);
-      else await new Promise((resolve) => void setTimeout(resolve, 20));
+      else await delay(20);
     }
     // While it loads its file it refuses everything.
     while ((await this.call('PING')) instanceof RedisError);

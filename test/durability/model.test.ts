@@ -170,7 +170,9 @@ class Episode {
     const settled = await outcomes;
     // No client outlives the machine. The others find the next region by themselves.
     if (kind === 'lost') await world.leave();
-    if (kind === 'reshaped') world.shape = { ...world.shape, ...this.#shape() };
+    // Another number of stripes, or the region would be gone on with.
+    const { stripes } = world.shape;
+    while (kind === 'reshaped' && world.shape.stripes === stripes) world.shape = { ...world.shape, ...this.#shape() };
     if (kind === 'lost') await this.#startOverFiles();
     else await world.start(kind === 'fresh' ? { fresh: true } : {});
     await world.attach();
