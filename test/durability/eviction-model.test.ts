@@ -1,7 +1,8 @@
 /**
  * A cache that keeps a log, beside a Map that cannot know which keys are evicted: each key is what the Map says, or absent;
  * once it was seen to be absent, it stays so until it is written, whatever restarts: killed, kept, stopped, or over the files
- * alone. What went is what `on('evict')` and the statistics say. `KVS_SEED` repeats a run, `KVS_MODEL_S=600` goes on for so
+ * alone. What went is what `on('evict')` and the statistics say.
+ * Seen to fail when: evictions leave no record in the log (keys are back). `KVS_SEED` repeats a run, `KVS_MODEL_S=600` goes on for so
  * many seconds.
  */
 import { inspect } from 'node:util';
