@@ -172,7 +172,9 @@ class Episode {
     if (kind === 'lost') await world.leave();
     // Another number of stripes, or the region would be gone on with.
     const { stripes } = world.shape;
-    while (kind === 'reshaped' && world.shape.stripes === stripes) world.shape = { ...world.shape, ...this.#shape() };
+    if (kind === 'reshaped') {
+      while (world.shape.stripes === stripes) world.shape = { ...world.shape, ...this.#shape() };
+    }
     if (kind === 'lost') await this.#startOverFiles();
     else await world.start(kind === 'fresh' ? { fresh: true } : {});
     await world.attach();
