@@ -33,11 +33,32 @@ export const hostMs = (): number => performance.now() + lagMs;
 /** Whether a moment of the host's clock is past or present. What is no number has passed. */
 export const hasPassed = (moment: number): boolean => !(moment > hostMs());
 
+/** Both clocks are to be read within so long: a thread that is held up in between would move what it converts. */
+const CLOSE_MS = 0.25;
+const READINGS = 16;
+
+/** What the wall clock is ahead of the host's clock now. */
+function wallLeadMs(): number {
+  let leadMs = 0;
+  let closest = Infinity;
+  let before = hostMs();
+  for (let reading = 0; reading < READINGS && closest > CLOSE_MS; reading++) {
+    const wall = Date.now();
+    const after = hostMs();
+    if (after - before < closest) {
+      closest = after - before;
+      leadMs = wall - after;
+    }
+    before = after;
+  }
+  return leadMs;
+}
+
 /** When the wall clock, as it goes now, will show (or has shown) `wallMs`. */
-export const hostMsOfWall = (wallMs: number): number => hostMs() + (wallMs - Date.now());
+export const hostMsOfWall = (wallMs: number): number => wallMs - wallLeadMs();
 
 /** What the wall clock, as it goes now, will show (or has shown) at a moment of the host's clock; whole milliseconds. */
-export const wallMsOfHost = (moment: number): number => Math.round(Date.now() + (moment - hostMs()));
+export const wallMsOfHost = (moment: number): number => Math.round(moment + wallLeadMs());
 
 /** For tests: this thread's clock goes on from a later moment. */
 export function advanceHostClock(ms: number): void {

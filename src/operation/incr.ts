@@ -32,10 +32,12 @@ function readNumber(bytes: Buffer, tag: number): number {
   }
 }
 
-/** Whether the sum can be stored without losing what was added. */
-function isInRange(sum: number, tag: number, isWhole: boolean): boolean {
+/** Whether the sum can be stored without losing what was added, and was made of all digits of the value. */
+function isInRange(sum: number, tag: number, value: number, by: number): boolean {
   if (tag === CodecTag.int32) return (sum | 0) === sum;
-  return isWhole ? Number.isSafeInteger(sum) : Number.isFinite(sum);
+  if (!Number.isInteger(value) || !Number.isInteger(by)) return Number.isFinite(sum);
+  // More digits than a number holds are rounded when they are read: the sum of the rounded value would be in range again.
+  return Number.isSafeInteger(sum) && (tag === CodecTag.float64 || Number.isSafeInteger(value));
 }
 
 /** @returns how many bytes were written */
@@ -72,7 +74,7 @@ export const incr: Operation<number> = {
       const tag = withoutFlags(found === 0 ? request.codec : store.map.codecOf(found));
       const value = found === 0 ? readNumber(zeroOf(tag), tag) : readNumber(store.valueView(found), tag);
       sum = value + by;
-      if (!isInRange(sum, tag, Number.isInteger(value) && Number.isInteger(by))) sum = Number.NaN;
+      if (!isInRange(sum, tag, value, by)) sum = Number.NaN;
       if (!Number.isNaN(sum)) {
         // The answer before the commit: whoever finds the one finds the other.
         response.number(sum);

@@ -156,3 +156,11 @@ test('of many who swap one version, exactly one does', async () => {
     expect(await clients[round % 4].get('k')).toBe(`${round} by ${won.indexOf(true)}`);
   }
 });
+
+// Seen to fail when the digits are rounded to what a number holds (the sum is 9007199254740982).
+test('digits that a number does not hold are no number, though the sum would be one', async () => {
+  const text = await connectAs('utf8');
+  await text.set('n', '9007199254740993');
+  expect((await failureOf(text.incr('n', -10))).code).toBe('ERR_KVS_NOT_A_NUMBER');
+  expect(await text.get('n')).toBe('9007199254740993');
+});

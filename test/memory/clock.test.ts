@@ -1,6 +1,6 @@
 /**
  * The clock that decides what has expired: the same for all threads, and free of what becomes of the wall clock.
- * Seen to fail when: it is Date.now(), or the thread's own performance.now().
+ * Seen to fail when: it is Date.now(), or the thread's own performance.now(); moments are converted by one look at each clock.
  */
 import { Worker } from 'node:worker_threads';
 
@@ -49,6 +49,30 @@ test('moments of the wall clock come and go by the wall clock as it goes at that
   onTestFinished(() => stub.mockRestore());
   expect(Math.abs(wallMsOfHost(soon) - (wall + 5000 + step))).toBeLessThanOrEqual(2);
   expect(hasPassed(soon)).toBe(false);
+});
+
+test.each(['before', 'after'])('a thread that is held up %s it reads the wall clock moves no moment', (when) => {
+  const wall = Date.now() + 5000;
+  const truth = Date.now;
+  let isHeldUp = true;
+  const holdUp = () => {
+    const until = performance.now() + (isHeldUp ? 50 : 0);
+    while (performance.now() < until);
+    isHeldUp = false;
+  };
+  const stub = vi.spyOn(Date, 'now').mockImplementation(() => {
+    if (when === 'before') holdUp();
+    const now = truth();
+    holdUp();
+    return now;
+  });
+  onTestFinished(() => stub.mockRestore());
+  const moment = hostMsOfWall(wall);
+  isHeldUp = true;
+  const shown = wallMsOfHost(moment);
+  stub.mockRestore();
+  expect(Math.abs(wallMsOfHost(moment) - wall)).toBeLessThanOrEqual(2);
+  expect(Math.abs(shown - wall)).toBeLessThanOrEqual(2);
 });
 
 test('a moment has passed from itself on, and what is no moment has', () => {
