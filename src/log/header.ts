@@ -5,7 +5,7 @@
  *  +----------------+--------+--------+----------------+----------------+----------------+----------------+--------+- - -+
  *  | magic          | crc32c | format | store id       | sequence (f64) | created (f64)  | durable (f64)  | salt   |     |
  *  +----------------+--------+--------+----------------+----------------+----------------+----------------+--------+- - -+
- *  52: flags (u32; 1: zeros may follow the records of a segment). 56: hash seed of a snapshot, else 0 (8 bytes)
+ *  52: flags (u32; 1: zeros may follow the records of a segment). 56: of a segment a version (f64), of a snapshot a hash seed
  *
  * The CRC covers bytes 12 to 64. The salt is random, and the seed of all other CRCs in the file: blocks of an older file
  * that the disk shows after a crash, or a value that looks like a record, are not taken for records of this one.
@@ -32,6 +32,7 @@ const CREATED_FLOAT = 4;
 const DURABLE_FLOAT = 5;
 const SALT_WORD = 12;
 const FLAGS_WORD = 13;
+const VERSION_FLOAT = 7;
 const SEED_WORD = 14;
 const HAS_ROOM = 1;
 const CRC_START = 12;
@@ -48,6 +49,8 @@ export interface Header {
   readonly salt: number;
   /** Of a segment: zeros behind its records are room for more, and no torn tail. */
   readonly hasRoom?: boolean;
+  /** Of a segment: no version above this one had been given to an entry when it began, 0: not known. */
+  readonly highestVersion?: number;
   /** Of a snapshot: its entries are in the order of the buckets that keys have with this seed. undefined: in any order. */
   readonly hashSeed?: HashSeed | undefined;
 }
@@ -68,7 +71,8 @@ export function encodeHeader(kind: FileKind, header: Header): Uint8Array {
   floats[DURABLE_FLOAT] = header.durableSequence;
   words[SALT_WORD] = header.salt;
   words[FLAGS_WORD] = header.hasRoom === true ? HAS_ROOM : 0;
-  if (header.hashSeed !== undefined) words.set(header.hashSeed, SEED_WORD);
+  if (kind === 'segment') floats[VERSION_FLOAT] = header.highestVersion ?? 0;
+  else if (header.hashSeed !== undefined) words.set(header.hashSeed, SEED_WORD);
   words[CRC_WORD] = native.crc32c(bytes, CRC_START, HEADER_BYTES - CRC_START);
   return bytes;
 }
@@ -91,6 +95,7 @@ export function decodeHeader(kind: FileKind, path: string, bytes: Uint8Array): H
     if (isOurs || isForeign(magic, MAGIC[kind])) throw foreign(path, kind);
     return undefined;
   }
+  const isSegment = kind === 'segment';
   const hashSeed: HashSeed = [views.words[SEED_WORD], views.words[SEED_WORD + 1]];
   const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0');
   return {
@@ -100,7 +105,8 @@ export function decodeHeader(kind: FileKind, path: string, bytes: Uint8Array): H
     durableSequence: views.floats[DURABLE_FLOAT],
     salt: views.words[SALT_WORD] >>> 0,
     hasRoom: (views.words[FLAGS_WORD] & HAS_ROOM) !== 0,
-    hashSeed: hashSeed.every((word) => word === 0) ? undefined : hashSeed,
+    highestVersion: isSegment ? views.floats[VERSION_FLOAT] : 0,
+    hashSeed: isSegment || hashSeed.every((word) => word === 0) ? undefined : hashSeed,
   };
 }
 

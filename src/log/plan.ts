@@ -27,6 +27,8 @@ export interface RecoveryPlan {
   /** To be read in this order, each up to its `soundBytes`. */
   readonly segments: readonly SegmentSurvey[];
   readonly lastSequence: number;
+  /** That any of the files names, 0: none. */
+  readonly highestVersion: number;
   /** Everything up to here was durable once. */
   readonly provenSequence: number;
   /** Where the log ends before its files do; undefined: it does not. */
@@ -70,6 +72,7 @@ export function planRecovery(
     base,
     segments: chain.used.filter(({ header }) => header !== undefined),
     lastSequence: chain.lastSequence,
+    highestVersion: Math.max(snapshot?.footer?.highestVersion ?? 0, ...surveys.map((survey) => survey.highestVersion)),
     provenSequence: proven,
     end,
     isDamaged: end !== undefined && Math.max(proven, after ?? 0) >= end.missing,

@@ -25,11 +25,10 @@ export function recover(directory: LogDirectory, sink: RecoverySink, options: Re
   if (plan.isDamaged) throw refusal(plan);
   const torn = cutTail(plan, directory);
   makeDurable(plan, directory, buffer);
-  const { snapshot } = plan;
-  const seed = snapshot?.header?.hashSeed;
-  if (seed !== undefined) sink.orderedBy?.(seed);
+  const { highestVersion, snapshot } = plan;
+  sink.begin?.(highestVersion, snapshot?.header?.hashSeed);
   if (snapshot !== undefined) readSnapshot(layer, snapshot, buffer, sink);
-  const totals = { records: 0, highestVersion: snapshot?.footer?.highestVersion ?? 0 };
+  const totals = { records: 0 };
   for (const segment of plan.segments) replaySegment(layer, segment, buffer, plan.base, sink, totals);
   return {
     storeId: plan.storeId,
@@ -39,6 +38,7 @@ export function recover(directory: LogDirectory, sink: RecoverySink, options: Re
       reason: `it is damaged at byte ${survey.soundBytes}`,
     })),
     ...totals,
+    highestVersion,
     lastSequence: plan.lastSequence,
     torn,
   };
@@ -127,7 +127,7 @@ function replaySegment(
   buffer: RecordViews,
   base: number,
   sink: RecoverySink,
-  totals: { records: number; highestVersion: number },
+  totals: { records: number },
 ): void {
   onFile('read', segment.path, () => {
     const fd = layer.open(segment.path, 'read');
@@ -139,8 +139,6 @@ function replaySegment(
         const end = reader.start + whole;
         for (let at = reader.start; at < end; at += words[(at >> 2) + RecordField.bytes]) {
           if (floats[(at >> 3) + RecordField.sequence] <= base) continue;
-          const version = floats[(at >> 3) + RecordField.version];
-          if (version > totals.highestVersion) totals.highestVersion = version;
           replayRecord(views, at, sink);
           totals.records++;
         }

@@ -25,6 +25,7 @@ export class SegmentFile {
    * Creates it. It gets its name when its header is durable, so a segment without a sound header can only be damage; and
    * its name is durable when this returns. One of the same number has no records: this takes its place.
    * @param durableSequence up to where the log before it is known to be durable
+   * @param highestVersion as in the header
    * @param roomBytes zeros are written ahead in steps of so many; 0: none are
    */
   constructor(
@@ -32,6 +33,7 @@ export class SegmentFile {
     storeId: string,
     first: number,
     durableSequence: number,
+    highestVersion: number,
     roomBytes: number,
   ) {
     this.#roomBytes = roomBytes;
@@ -41,8 +43,8 @@ export class SegmentFile {
     this.#fd = layer.open(unfinished, 'open');
     try {
       layer.truncate(this.#fd, 0);
-      const hasRoom = roomBytes > 0;
-      const header = { storeId, sequence: first, createdMs: Date.now(), durableSequence, salt: this.#salt, hasRoom };
+      const parts = { storeId, sequence: first, durableSequence, highestVersion, hasRoom: roomBytes > 0 };
+      const header = { ...parts, createdMs: Date.now(), salt: this.#salt };
       writeAll(layer, this.#fd, encodeHeader('segment', header), 0, HEADER_BYTES, 0);
       layer.fdatasync(this.#fd);
       layer.rename(unfinished, this.path);

@@ -26,6 +26,8 @@ export interface SegmentSurvey extends NumberedFile {
   readonly soundBytes: number;
   /** Without room that was made ahead: more than `soundBytes` says that the segment ends early. */
   readonly fileBytes: number;
+  /** That the header or a record names, 0: none. */
+  readonly highestVersion: number;
   /** The highest sequence that a header or record of this file proves to have been durable. */
   readonly durableSequence: number;
 }
@@ -52,11 +54,13 @@ function survey(layer: FileLayer, file: NumberedFile, fd: number, buffer: Record
   if (header === undefined) {
     // A segment gets its name when its header is durable. What else it held, nobody knows.
     const { sequence } = file;
-    return { ...file, header, lastSequence: sequence - 1, soundBytes: 0, fileBytes, durableSequence: sequence };
+    const nothing = { lastSequence: sequence - 1, soundBytes: 0, highestVersion: 0 };
+    return { ...file, header, ...nothing, fileBytes, durableSequence: sequence };
   }
   const reader = new FrameReader(layer, fd, HEADER_BYTES, fileBytes, buffer);
   let last = file.sequence - 1;
   let durable = header.durableSequence;
+  let highestVersion = header.highestVersion ?? 0;
   for (;;) {
     const sound = reader.sound(header.salt, MAX_RECORD_BYTES);
     if (sound === 0) break;
@@ -65,6 +69,7 @@ function survey(layer: FileLayer, file: NumberedFile, fd: number, buffer: Record
     let at = reader.start;
     while (at < end && isRecordShape(reader.views, at) && floats[(at >> 3) + RecordField.sequence] === last + 1) {
       durable = Math.max(durable, durableBy(reader.views, at, last + 1));
+      highestVersion = Math.max(highestVersion, floats[(at >> 3) + RecordField.version]);
       at += words[(at >> 2) + RecordField.bytes];
       last++;
     }
@@ -72,7 +77,7 @@ function survey(layer: FileLayer, file: NumberedFile, fd: number, buffer: Record
     if (at < end) break;
   }
   const soundBytes = reader.offset;
-  const sound = { ...file, header, lastSequence: last, soundBytes };
+  const sound = { ...file, header, lastSequence: last, soundBytes, highestVersion };
   if (soundBytes === fileBytes) return { ...sound, fileBytes, durableSequence: durable };
   const rest = readRest(layer, fd, soundBytes, fileBytes);
   if (header.hasRoom === true && isZero(rest) && soundBytes + rest.bytes.length >= fileBytes) {

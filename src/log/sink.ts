@@ -8,8 +8,12 @@ import type { RecordViews } from './record.js';
  * same. If recover() throws, what the sink was given is worth nothing.
  */
 export interface RecoverySink {
-  /** Before all: entries of a snapshot follow, in the order of the buckets that their keys have with this seed. */
-  orderedBy?(hashSeed: HashSeed): void;
+  /**
+   * Before all.
+   * @param highestVersion that the files name, 0: none
+   * @param hashSeed entries of a snapshot follow, in the order of the buckets that their keys have with it
+   */
+  begin?(highestVersion: number, hashSeed: HashSeed | undefined): void;
   /** Key at byte `keyOffset` (a multiple of 8 in the log and of 4 in snapshots), value at `valueOffset` (a multiple of 4). */
   put(
     source: RecordViews,

@@ -27,6 +27,8 @@ export interface LogWriterOptions {
   readonly nextSequence: number;
   /** A segment that has reached this many bytes is followed by a new one. Default 64 MiB. */
   readonly segmentBytes?: number | undefined;
+  /** The highest version that the store has given to an entry, also to those that no record speaks of. Default 0. */
+  readonly highestVersion?: number | undefined;
   /**
    * Room is made ahead in a segment in steps of so many bytes, for a log that is synced for each few records: a sync then
    * takes a third less. What is written is written twice. Default 0: none.
@@ -47,6 +49,7 @@ export class LogWriter {
   readonly #storeId: string;
   readonly #segmentBytes: number;
   readonly #roomBytes: number;
+  readonly #highestVersion: number;
   #segment: SegmentFile | undefined;
   /** Of the segment's first record. */
   #first: number;
@@ -61,11 +64,12 @@ export class LogWriter {
   #endsWithMark = true;
 
   private constructor(directory: LogDirectory, options: LogWriterOptions) {
-    const { storeId, nextSequence, segmentBytes, roomBytes = 0, isBehindGap } = options;
+    const { storeId, nextSequence, segmentBytes, highestVersion = 0, roomBytes = 0, isBehindGap } = options;
     this.#directory = directory;
     this.#storeId = storeId;
     this.#segmentBytes = segmentBytes ?? DEFAULT_SEGMENT_BYTES;
     this.#roomBytes = roomBytes;
+    this.#highestVersion = highestVersion;
     this.#next = nextSequence;
     this.#first = nextSequence;
     this.#synced = nextSequence - 1;
@@ -230,7 +234,14 @@ export class LogWriter {
 
   #begin(): void {
     try {
-      this.#segment = new SegmentFile(this.#directory, this.#storeId, this.#next, this.#durable, this.#roomBytes);
+      this.#segment = new SegmentFile(
+        this.#directory,
+        this.#storeId,
+        this.#next,
+        this.#durable,
+        this.#highestVersion,
+        this.#roomBytes,
+      );
     } catch (error) {
       if (this.#segment !== undefined) this.#isFull ||= isNoSpace(error);
       throw logError(error, 'begin a segment in', this.#directory.path);

@@ -15,6 +15,7 @@ import { LogControl, LogSleep, LogTrouble } from '../memory/log-layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { LogFeed } from '../store/log-feed.js';
+import { highestVersion } from '../store/versions.js';
 import { sleepOnLogBell } from '../store/log-lane.js';
 import { LogBoard } from './log-board.js';
 import type { SyncMode } from './options.js';
@@ -78,7 +79,15 @@ export class LogKeeper {
     this.#board = parts.board;
     const isBehindGap = load(this.#words, this.#control + LogControl.gap) !== 0;
     const roomBytes = parts.sync === 'always' ? ROOM_BYTES : 0;
-    this.#writer = LogWriter.open(directory, { storeId, nextSequence, segmentBytes, roomBytes, isBehindGap });
+    this.#writer = LogWriter.open(directory, {
+      storeId,
+      nextSequence,
+      segmentBytes,
+      // Entries that were loaded have versions that no record names.
+      highestVersion: highestVersion(data, geometry),
+      roomBytes,
+      isBehindGap,
+    });
     this.#batch = LogFeed.allocateBatch(geometry);
     this.#sequence = nextSequence - 1;
     this.#cell = this.#feed.position;

@@ -35,10 +35,14 @@ export class LogLoader implements RecoverySink {
   }
 
   /**
-   * The new store takes the seed of the old one: entries then come in the order of its buckets, not one of which has to be
-   * fetched from memory twice. Nobody has hashed a key yet.
+   * The versions that entries get now are above all that were ever given. And the new store takes the seed of the old one:
+   * entries then come in the order of its buckets, not one of which has to be fetched from memory twice. Nobody has hashed
+   * a key yet.
    */
-  orderedBy([seed0, seed1]: HashSeed): void {
+  begin(highestVersion: number, seed: HashSeed | undefined): void {
+    this.#raiseVersions(highestVersion);
+    if (seed === undefined) return;
+    const [seed0, seed1] = seed;
     this.#seed0 = seed0;
     this.#seed1 = seed1;
     this.#data.words.set([seed0, seed1], DataHeader.hashSeed);
@@ -125,10 +129,14 @@ export class LogLoader implements RecoverySink {
    * All is loaded: versions go on above the highest that there ever was. @returns how many entries there are
    */
   end(highestVersion: number): number {
-    for (let stripe = 0; stripe < this.#geometry.stripes; stripe++)
-      this.#store.map.raiseVersion(stripe, highestVersion);
+    this.#raiseVersions(highestVersion);
     this.#store.rest();
     return this.#store.size();
+  }
+
+  #raiseVersions(highestVersion: number): void {
+    const { map } = this.#store;
+    for (let stripe = 0; stripe < this.#geometry.stripes; stripe++) map.raiseVersion(stripe, highestVersion);
   }
 
   #hashOf({ words }: RecordViews, keyOffset: number, keyBytes: number): number {

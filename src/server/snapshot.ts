@@ -18,6 +18,7 @@ import { native } from '../native.js';
 import { wakeLog } from '../store/log-lane.js';
 import { LogOrder } from '../store/log-order.js';
 import { Found, Reader } from '../store/reader.js';
+import { highestVersion } from '../store/versions.js';
 import { LogBoard } from './log-board.js';
 
 /** So long it works at a stretch. */
@@ -57,7 +58,7 @@ export function snapshotAtRest(parts: StoreParts, sequence: number): void {
   const writer = begin(parts, sequence);
   try {
     new Walk(parts, writer).run();
-    writer.raiseVersion(highestVersion(parts));
+    writer.raiseVersion(highestVersion(parts.data, parts.geometry));
     writer.finish(sequence);
   } catch (error) {
     writer.abort();
@@ -75,7 +76,7 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
   const writer = begin(parts, sequence);
   try {
     new Walk(parts, writer).run();
-    writer.raiseVersion(highestVersion(parts));
+    writer.raiseVersion(highestVersion(parts.data, parts.geometry));
     const lastSequence = syncLog(parts);
     // Behind a gap in the log, what it lacks would be missing between here and there.
     if (board.gaps !== gaps) {
@@ -99,15 +100,6 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
 function begin({ data: { words }, directory, storeId }: StoreParts, sequence: number): SnapshotWriter {
   const hashSeed: HashSeed = [words[DataHeader.hashSeed], words[DataHeader.hashSeed + 1]];
   return SnapshotWriter.begin(directory, { storeId, sequence, hashSeed });
-}
-
-/** Also of entries that are gone: versions are never given out twice. */
-function highestVersion({ data, geometry }: WalkParts): number {
-  let highest = 0;
-  for (let stripe = 0; stripe < geometry.stripes; stripe++) {
-    highest = Math.max(highest, data.floats[stripeBase(geometry, stripe) / 2 + Stripe.version]);
-  }
-  return highest;
 }
 
 /** Makes durable all that was seen. @returns the last sequence of it, or a later one */
