@@ -120,6 +120,10 @@ class Band implements RecoverySink {
     this.#limit = limit;
   }
 
+  begin(...begin: Parameters<NonNullable<RecoverySink['begin']>>): void {
+    this.#loader.begin(...begin);
+  }
+
   put(...put: Parameters<RecoverySink['put']>): void {
     const call = this.#calls++;
     const last = this.#wanted(put[0], put[1], put[2]);
