@@ -90,8 +90,7 @@ export class Lookout {
     if (isIdle()) return rest();
     const now = performance.now();
     const isCrowded = this.#isCrowded(now);
-    if (hasMoved) return this.#poll(now + USUAL_SPIN_MS, now);
-    if (!isCrowded && this.#pollUntil === 0) return this.#poll(now + USUAL_SPIN_MS, now);
+    if (hasMoved || (!isCrowded && this.#pollUntil === 0)) return this.#poll(now + USUAL_SPIN_MS, now);
     if (!isCrowded && now < this.#pollUntil) return this.#poll(this.#pollUntil, now);
     this.#isArmed = arm(this.#onRing);
     // SYNC: the last look after arming; pairs with the worker's look at `armed` after DONE.

@@ -15,6 +15,9 @@ export interface LogDirectory {
   close(): void;
 }
 
+/** A directory that another thread of this process has opened, and keeps locked for as long as this one is used. */
+export const borrowLogDirectory = (path: string): LogDirectory => ({ path, layer: fileSystem, close: () => {} });
+
 const DIRECTORY_MODE = 0o700;
 const OTHERS_MAY_WRITE = 0o022;
 const PID_BYTES = 16;

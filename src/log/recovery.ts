@@ -28,8 +28,8 @@ export function recover(directory: LogDirectory, sink: RecoverySink, options: Re
   const { highestVersion, snapshot } = plan;
   sink.begin?.(highestVersion, snapshot?.header?.hashSeed);
   if (snapshot !== undefined) readSnapshot(layer, snapshot, buffer, sink);
-  const totals = { records: 0 };
-  for (const segment of plan.segments) replaySegment(layer, segment, buffer, plan.base, sink, totals);
+  let records = 0;
+  for (const segment of plan.segments) records += replaySegment(layer, segment, buffer, plan.base, sink);
   return {
     storeId: plan.storeId,
     snapshot: snapshot && { file: snapshot.path, sequence: snapshot.sequence, entries: snapshot.entries },
@@ -37,7 +37,7 @@ export function recover(directory: LogDirectory, sink: RecoverySink, options: Re
       file: survey.path,
       reason: `it is damaged at byte ${survey.soundBytes}`,
     })),
-    ...totals,
+    records,
     highestVersion,
     lastSequence: plan.lastSequence,
     torn,
@@ -121,16 +121,17 @@ function rewriteBehind(
   }
 }
 
+/** @returns how many records it gave to the sink */
 function replaySegment(
   layer: FileLayer,
   segment: SegmentSurvey,
   buffer: RecordViews,
   base: number,
   sink: RecoverySink,
-  totals: { records: number },
-): void {
-  onFile('read', segment.path, () => {
+): number {
+  return onFile('read', segment.path, () => {
     const fd = layer.open(segment.path, 'read');
+    let records = 0;
     try {
       const reader = new FrameReader(layer, fd, HEADER_BYTES, segment.soundBytes, buffer);
       for (let whole = reader.whole(MAX_RECORD_BYTES); whole > 0; whole = reader.whole(MAX_RECORD_BYTES)) {
@@ -140,10 +141,11 @@ function replaySegment(
         for (let at = reader.start; at < end; at += words[(at >> 2) + RecordField.bytes]) {
           if (floats[(at >> 3) + RecordField.sequence] <= base) continue;
           replayRecord(views, at, sink);
-          totals.records++;
+          records++;
         }
         reader.start = end;
       }
+      return records;
     } finally {
       layer.close(fd);
     }

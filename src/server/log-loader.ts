@@ -18,7 +18,6 @@ export class LogLoader implements RecoverySink {
   #refused = 0;
   readonly #store: Store;
   readonly #geometry: Geometry;
-  readonly #data: SegmentViews;
   #seed0: number;
   #seed1: number;
   #source: RecordViews | undefined;
@@ -27,7 +26,6 @@ export class LogLoader implements RecoverySink {
   /** @param eviction with these, what finds no room takes the place of others, which are missing then */
   constructor(data: SegmentViews, geometry: Geometry, eviction?: EvictionParts) {
     this.#store = new Store(data, geometry, 0, NO_PINS, { eviction });
-    this.#data = data;
     this.#mayDrop = eviction !== undefined;
     this.#geometry = geometry;
     this.#seed0 = data.words[DataHeader.hashSeed];
@@ -45,7 +43,7 @@ export class LogLoader implements RecoverySink {
     const [seed0, seed1] = seed;
     this.#seed0 = seed0;
     this.#seed1 = seed1;
-    this.#data.words.set([seed0, seed1], DataHeader.hashSeed);
+    this.#store.data.words.set([seed0, seed1], DataHeader.hashSeed);
   }
 
   /** How many entries were given up for others, or found no room themselves. */

@@ -6,7 +6,7 @@ import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
-import { fileSystem } from '../log/file-layer.js';
+import { borrowLogDirectory } from '../log/directory.js';
 import { type Geometry, MAX_CLIENTS } from '../memory/layout.js';
 import { regionPaths } from '../memory/region-files.js';
 import { viewsOf } from '../memory/segment.js';
@@ -42,8 +42,7 @@ function run(input: LogThreadInput): void {
   const { name, shmDir, geometry, sync, storeId, segmentBytes } = input;
   const ctl = viewsOf(input.ctl);
   const data = viewsOf(input.data);
-  // The lock of the directory is the main thread's.
-  const directory = { path: input.dir, layer: fileSystem, close: () => {} };
+  const directory = borrowLogDirectory(input.dir);
   const nextSequence = input.nextSequence ?? catchUp(directory, data, geometry).lastSequence + 1;
   const queue = new TaskQueue(ctl, geometry);
   const workerBells = new WorkerBells(ctl);

@@ -4,7 +4,7 @@ import { setPriority } from 'node:os';
 import { basename } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { fileSystem } from '../log/file-layer.js';
+import { borrowLogDirectory } from '../log/directory.js';
 import type { Geometry } from '../memory/layout.js';
 import { viewsOf } from '../memory/segment.js';
 import { LogBoard } from './log-board.js';
@@ -37,7 +37,7 @@ function stepBack(): void {
 
 function run({ geometry, data, board, dir, storeId, isThrottled }: SnapshotInput): SnapshotMessage {
   if (isThrottled) stepBack();
-  const directory = { path: dir, layer: fileSystem, close: () => {} };
+  const directory = borrowLogDirectory(dir);
   try {
     const made = makeSnapshot({
       data: viewsOf(data),

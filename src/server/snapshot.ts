@@ -55,15 +55,7 @@ const { Figure } = LogBoard;
  * another of that sequence. @throws KvsError as SnapshotWriter
  */
 export function snapshotAtRest(parts: StoreParts, sequence: number): void {
-  const writer = begin(parts, sequence);
-  try {
-    new Walk(parts, writer).run();
-    writer.raiseVersion(highestVersion(parts.data, parts.geometry));
-    writer.finish(sequence);
-  } catch (error) {
-    writer.abort();
-    throw error;
-  }
+  write(parts, sequence, () => sequence);
 }
 
 /** @throws KvsError as SnapshotWriter; ERR_KVS_LOG_FAILED when the log does not become durable */
@@ -73,10 +65,7 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
   const asked = board.snapshotsAsked;
   const { gaps } = board;
   const sequence = board.get(Figure.sequence);
-  const writer = begin(parts, sequence);
-  try {
-    new Walk(parts, writer).run();
-    writer.raiseVersion(highestVersion(parts.data, parts.geometry));
+  const result = write(parts, sequence, () => {
     const lastSequence = syncLog(parts);
     // Behind a gap in the log, what it lacks would be missing between here and there.
     if (board.gaps !== gaps) {
@@ -85,21 +74,28 @@ export function makeSnapshot(parts: SnapshotParts): SnapshotMade {
         'the log failed meanwhile: the snapshot does not count, another is made',
       );
     }
-    const result = writer.finish(lastSequence);
-    const ms = Math.round(performance.now() - startedAt);
-    board.set(Figure.snapshotEntries, result.entries);
-    board.set(Figure.snapshotMs, ms);
-    board.noteSnapshot(sequence, asked);
-    return { ...result, sequence, ms };
+    return lastSequence;
+  });
+  const ms = Math.round(performance.now() - startedAt);
+  board.set(Figure.snapshotEntries, result.entries);
+  board.set(Figure.snapshotMs, ms);
+  board.noteSnapshot(sequence, asked);
+  return { ...result, sequence, ms };
+}
+
+/** Writes the store to a snapshot. @param settle called behind the walk: the log is durable up to the sequence it returns */
+function write(parts: StoreParts, sequence: number, settle: () => number): SnapshotResult {
+  const { data, geometry, directory, storeId } = parts;
+  const hashSeed: HashSeed = [data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]];
+  const writer = SnapshotWriter.begin(directory, { storeId, sequence, hashSeed });
+  try {
+    new Walk(parts, writer).run();
+    writer.raiseVersion(highestVersion(data, geometry));
+    return writer.finish(settle());
   } catch (error) {
     writer.abort();
     throw error;
   }
-}
-
-function begin({ data: { words }, directory, storeId }: StoreParts, sequence: number): SnapshotWriter {
-  const hashSeed: HashSeed = [words[DataHeader.hashSeed], words[DataHeader.hashSeed + 1]];
-  return SnapshotWriter.begin(directory, { storeId, sequence, hashSeed });
 }
 
 /** Makes durable all that was seen. @returns the last sequence of it, or a later one */
