@@ -25,6 +25,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<DetachBuffer>(exports, "detachBuffer");
   Export<FutexWait>(exports, "futexWait");
   Export<FutexWake>(exports, "futexWake");
+  Export<YieldCpu>(exports, "yieldCpu");
   Export<TryLockByte>(exports, "tryLockByte");
   Export<UnlockByte>(exports, "unlockByte");
   Export<IsByteLocked>(exports, "isByteLocked");

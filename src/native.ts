@@ -66,6 +66,8 @@ export interface NativeAddon {
   futexWait(words: Int32Array, index: number, expected: number, timeoutMs: number): 0 | 1 | 2 | 3;
   /** Wakes at most `count` sleepers on the word, in any process. @returns how many were woken */
   futexWake(words: Int32Array, index: number, count: number): number;
+  /** Lets another thread run that wants this CPU, if there is one (sched_yield). */
+  yieldCpu(): void;
 
   /** Takes the exclusive OFD lock on one byte without waiting. @returns false if another open file holds it */
   tryLockByte(fd: number, byte: number): boolean;

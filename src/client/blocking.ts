@@ -116,6 +116,7 @@ export class BlockingCalls {
       if (session.isGone) return session.isDone(call);
       this.#moveOthers(session, call);
     }
+    this.#spin.slept();
     return true;
   }
 

@@ -1,22 +1,18 @@
 /**
  * When the answers to asynchronous calls are looked for: at once, from a microtask, for about as long as a call takes
- * that a worker is waiting for; then from setImmediate for some more microseconds; then the event loop sleeps until the
- * doorbell rings. Of microtasks so many run in a row at most that timers and I/O are kept waiting for well under a
- * millisecond. Where more threads want to run than there are CPUs, looking takes one from whoever is looked for: once a turn
- * of the event loop has taken far longer than it should, a single look in vain is followed by sleep, for a while.
+ * that a worker is waiting for; then from setImmediate for a while, offering the CPU after each look in vain; then the
+ * event loop sleeps until the doorbell rings. Of microtasks so many run in a row at most that timers and I/O are kept
+ * waiting for well under a millisecond.
  */
 import { performance } from 'node:perf_hooks';
 
-import { USUAL_SPIN_MS } from '../exchange/spin-budget.js';
+import { LONG_LOOK_MS } from '../exchange/spin-budget.js';
+import { native } from '../native.js';
 
 /** Looks from one microtask: some microseconds. */
 const GLANCE_LOOKS = 400;
 /** Microtasks in a row that look, without a turn of the event loop. */
 const MAX_GLANCES = 64;
-/** A turn of the event loop that has taken longer was kept from a CPU, or had other things to do. */
-const LONG_TURN_MS = 0.5;
-/** Turns after such a one in which a look in vain is the last. */
-const CROWDED_TURNS = 64;
 
 export interface LookoutParts {
   /** Looks for the oldest answer, so many times at most. */
@@ -39,9 +35,6 @@ export class Lookout {
   #pollUntil = 0;
   /** Since the last turn of the event loop. */
   #glances = 0;
-  /** When the turn under way began; 0: nobody knows. */
-  #turnedAt = 0;
-  #crowdedTurns = 0;
 
   constructor(parts: LookoutParts) {
     this.#parts = parts;
@@ -50,7 +43,7 @@ export class Lookout {
   /** There is something to look for. */
   begin(): void {
     if (this.#isScheduled || this.#isArmed) return;
-    if (++this.#glances > MAX_GLANCES) return this.#poll(0, 0);
+    if (++this.#glances > MAX_GLANCES) return this.#poll(0);
     this.#isScheduled = true;
     // Without the bookkeeping of queueMicrotask().
     void resolved.then(this.#onGlance);
@@ -72,13 +65,12 @@ export class Lookout {
     glance(GLANCE_LOOKS);
     advance();
     if (isIdle()) rest();
-    else if (!this.#isScheduled) this.#poll(0, 0);
+    else if (!this.#isScheduled) this.#poll(0);
   };
 
-  #poll(until: number, now: number): void {
+  #poll(until: number): void {
     this.#isScheduled = true;
     this.#pollUntil = until;
-    this.#turnedAt = now;
     setImmediate(this.#onPoll);
   }
 
@@ -89,20 +81,15 @@ export class Lookout {
     const hasMoved = advance();
     if (isIdle()) return rest();
     const now = performance.now();
-    const isCrowded = this.#isCrowded(now);
-    if (hasMoved || (!isCrowded && this.#pollUntil === 0)) return this.#poll(now + USUAL_SPIN_MS, now);
-    if (!isCrowded && now < this.#pollUntil) return this.#poll(this.#pollUntil, now);
+    if (hasMoved || this.#pollUntil === 0) return this.#poll(now + LONG_LOOK_MS);
+    if (now < this.#pollUntil) {
+      native.yieldCpu();
+      return this.#poll(this.#pollUntil);
+    }
     this.#isArmed = arm(this.#onRing);
     // SYNC: the last look after arming; pairs with the worker's look at `armed` after DONE.
-    if (advance()) this.#poll(now + USUAL_SPIN_MS, now);
+    if (advance()) this.#poll(now + LONG_LOOK_MS);
   };
-
-  #isCrowded(now: number): boolean {
-    if (this.#turnedAt !== 0 && now - this.#turnedAt > LONG_TURN_MS) this.#crowdedTurns = CROWDED_TURNS;
-    else if (this.#crowdedTurns > 0) this.#crowdedTurns--;
-    this.#turnedAt = 0;
-    return this.#crowdedTurns > 0;
-  }
 
   readonly #onRing = (): void => {
     this.#isArmed = false;

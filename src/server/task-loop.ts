@@ -75,6 +75,7 @@ export class TaskLoop {
       if (this.#expire()) continue;
       this.#executor.rest();
       this.#workerBells.sleep(this.#worker, this.#queue, this.#sleepMs());
+      this.#spin.slept();
     }
     this.#workerBells.forget(this.#worker);
   }

@@ -1,12 +1,14 @@
 /**
- * How long is looked for something, on a clock that stands still between the looks at it. Seen to fail when no long look
- * comes after a failure, when long looks do not become rarer, and when a success does not begin anew.
+ * How long is looked for something, on a clock that stands still between the looks at it. Seen to fail when a short wait is
+ * not followed by a long look, when looks do not become shorter after long waits, when a success does not begin anew, and
+ * when the CPU is offered at once or never.
  */
 import { performance } from 'node:perf_hooks';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { SpinBudget } from '../../src/exchange/spin-budget.js';
+import { native } from '../../src/native.js';
 
 // With a single CPU there is nothing to look for.
 vi.mock('node:os', async (original) => ({ ...(await original<object>()), availableParallelism: () => 2 }));
@@ -19,51 +21,69 @@ const USUAL_US = 50;
 const about = (us: number): unknown => expect.closeTo(us, -1);
 
 let now = 0;
+/** When the CPU was offered. */
+let yields: number[] = [];
 beforeEach(() => {
   now = 1000;
+  yields = [];
   vi.spyOn(performance, 'now').mockImplementation(() => (now += TICK_MS));
+  vi.spyOn(native, 'yieldCpu').mockImplementation(() => void yields.push(now));
 });
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Whole microseconds of one fruitless look. */
-function fail(budget: SpinBudget): number {
+/** Whole microseconds of one fruitless look, which is followed by a sleep of `sleepUs`. */
+function fail(budget: SpinBudget, sleepUs: number): number {
   const before = now;
   expect(budget.spin(() => false)).toBe(false);
-  return Math.round((now - before) / TICK_MS) - 1;
+  const us = Math.round((now - before) / TICK_MS) - 1;
+  now += sleepUs * TICK_MS;
+  budget.slept();
+  return us;
 }
-const failures = (budget: SpinBudget, count: number) => Array.from({ length: count }, () => fail(budget));
 
-test('after a failure comes a long look; while those fail too, they become rarer, and the others shorter', () => {
+test('after a wait that a long look would have covered comes a long look', () => {
   const budget = new SpinBudget();
-  const all = failures(budget, 80);
-  const long = all.flatMap((us, index) => (us > LONG_US / 2 ? [index] : []));
-  expect(long).toEqual([1, 4, 9, 18, 35, 52, 69]);
-  expect(all[0]).toEqual(about(USUAL_US));
-  expect(all.filter((us) => us < LONG_US / 2).slice(1, 3)).toEqual([about(USUAL_US / 4), about(USUAL_US / 8)]);
-  expect(Math.min(...all)).toEqual(about(4));
-  expect(Math.max(...all.slice(10).filter((us) => us < LONG_US / 2))).toEqual(about(4));
+  expect(fail(budget, 100)).toEqual(about(USUAL_US));
+  expect(fail(budget, 90)).toEqual(about(LONG_US));
+  expect(fail(budget, 90)).toEqual(about(LONG_US));
 });
 
-test('a success begins anew, and lets the next look take twice as long as it took', () => {
+test('after waits that no look would have covered looks become shorter, until one was not in vain', () => {
   const budget = new SpinBudget();
-  failures(budget, 20);
-  const isThereAfterUs = (us: number) => {
-    const at = now + us * TICK_MS;
-    return () => now >= at;
+  const looks = Array.from({ length: 6 }, () => fail(budget, 1000));
+  expect(looks.slice(0, 2)).toEqual([about(USUAL_US), about(USUAL_US / 4)]);
+  expect(looks.slice(2)).toEqual([about(4), about(4), about(4), about(4)]);
+  expect(fail(budget, 100)).toEqual(about(4));
+  expect(fail(budget, 1000)).toEqual(about(LONG_US));
+});
+
+test('something that came while it was looked for lets the next look take twice as long as that took', () => {
+  const budget = new SpinBudget();
+  const at = (us: number) => {
+    const then = now + us * TICK_MS;
+    return () => now >= then;
   };
-  // Within reach of a long look only, and so awaited for as many calls as it takes to have one.
-  let tries = 0;
-  while (tries < 100 && !budget.spin(isThereAfterUs(80))) tries++;
-  expect(tries).toBeGreaterThan(0);
-  expect(tries).toBeLessThan(100);
-  expect(fail(budget)).toBeGreaterThan(2 * 75);
-  expect(fail(budget)).toEqual(about(LONG_US));
+  expect(fail(budget, 100)).toEqual(about(USUAL_US));
+  expect(budget.spin(at(80))).toBe(true);
+  expect(fail(budget, 1000)).toEqual(about(2 * 80));
+  fail(budget, 1000);
+  expect(budget.spin(at(3))).toBe(true);
+  expect(fail(budget, 100)).toEqual(about(USUAL_US));
+});
+
+test('whoever looks keeps its CPU for some microseconds, and then offers it before each further look', () => {
+  const before = now;
+  fail(new SpinBudget(), 0);
+  expect(Math.round((yields[0] - before) / TICK_MS)).toBeGreaterThan(5);
+  expect(Math.round((yields[0] - before) / TICK_MS)).toBeLessThan(10);
+  expect(yields.length).toBeGreaterThan(USUAL_US - 10);
 });
 
 test('what is there at once costs no look at the clock', () => {
   const before = now;
   expect(new SpinBudget().spin(() => true)).toBe(true);
   expect(now).toBe(before);
+  expect(yields).toEqual([]);
 });
