@@ -8,6 +8,7 @@ import {
   BUCKET_ENTRIES,
   BUCKET_WORDS,
   Entry,
+  ENTRY_HEADER_WORDS,
   type Geometry,
   MAX_KEY_BYTES,
   Stripe,
@@ -17,6 +18,9 @@ import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { HashMap } from './hash-map.js';
 import { HeapRebuild } from './heap-rebuild.js';
+
+/** Buckets whose entries are fetched side by side. */
+const FETCHED_BUCKETS = 8;
 
 export interface RebuildParts {
   readonly data: SegmentViews;
@@ -56,6 +60,8 @@ class StoreRebuild {
   readonly #versions: Float64Array;
   /** Granules kept in the chain in hand. */
   readonly #chain: number[] = [];
+  /** Where #fetch() leaves what it has read: read for nothing, it might not be read at all. */
+  readonly #fetched = new Int32Array(1);
   #entries = 0;
   #dropped = 0;
   #expiring = 0;
@@ -75,11 +81,26 @@ class StoreRebuild {
 
   run(): RebuiltStore {
     this.#heap.begin();
-    for (let bucket = 0; bucket < this.#geometry.buckets; bucket++) this.#walk(bucket);
+    for (let bucket = 0; bucket < this.#geometry.buckets; bucket++) {
+      if (bucket % FETCHED_BUCKETS === 0) this.#fetch(bucket, Math.min(bucket + FETCHED_BUCKETS, this.#geometry.buckets));
+      this.#walk(bucket);
+    }
     for (const granule of this.#parts.pinned) this.#heap.takePinned(granule);
     this.#heap.end();
     for (let stripe = 0; stripe < this.#geometry.stripes; stripe++) this.#settle(stripe);
     return { entries: this.#entries, dropped: this.#dropped, expiring: this.#expiring };
+  }
+
+  /** Entries lie anywhere in memory, and each would be waited for: read one right after the other, they come together. */
+  #fetch(bucket: number, end: number): void {
+    const words = this.#words;
+    const first = this.#geometry.bucketsOffset / 4;
+    let sum = 0;
+    for (let at = first + bucket * BUCKET_WORDS; at < first + end * BUCKET_WORDS; at++) {
+      const entry = (words[at] & this.#granuleMask) << 2;
+      if (entry + ENTRY_HEADER_WORDS < words.length) sum ^= words[entry] ^ words[entry + ENTRY_HEADER_WORDS];
+    }
+    this.#fetched[0] = sum;
   }
 
   #walk(bucket: number): void {

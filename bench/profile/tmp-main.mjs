@@ -1,0 +1,94 @@
+/**
+ * Where the time of an operation goes: samples client and worker with Linux perf while they work, and sums the samples
+ * by module. Prints Markdown.
+ *
+ *   npm run bench:profile -- [case ...] [--seconds 5] [--keys 100000]
+ */
+import { fork, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { categoryOf } from './categories.mjs';
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+/** Names of compiled functions, for perf. */
+const NODE_FLAGS = ['--perf-basic-prof-only-functions'];
+const ALL = ['get-blocking', 'set-blocking', 'set-awaited', 'set-in-flight', 'mget-64', 'mset-64'];
+/** Shares below this are summed up. */
+const MIN_PERCENT = 1.5;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '5' }, keys: { type: 'string', default: '100000' } },
+});
+const unknown = positionals.find((id) => !ALL.includes(id));
+if (unknown !== undefined) throw new Error(`no such case: ${unknown}; there are ${ALL.join(', ')}`);
+if (spawnSync('perf', ['--version']).status !== 0) {
+  console.log('perf is not installed: nothing to do (package linux-perf or linux-tools)');
+  process.exit(0);
+}
+for (const id of positionals.length > 0 ? positionals : ALL) await profile(id);
+
+/** @param {string} id */
+async function profile(id) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'kvs-profile-'));
+  const name = `profile-${process.pid}`;
+  const server = fork(path.join(HERE, '../serve.mjs'), ['shm-kvs', JSON.stringify({ name })], { execArgv: NODE_FLAGS });
+  await once(server, 'message');
+  const load = fork(path.join(HERE, 'load.mjs'), [name, id, values.keys], { execArgv: NODE_FLAGS });
+  try {
+    await once(load, 'message');
+    const data = path.join(folder, 'perf.data');
+    const pids = `${load.pid},${server.pid}`;
+    const clock = ['-e', 'cpu-clock', '-F', '4999'];
+    const perf = spawn('perf', ['record', '-q', ...clock, '-o', data, '-p', pids, '--', 'sleep', values.seconds], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    await once(perf, 'exit');
+    spawnSync('sh',['-c',`perf report -i ${data} --sort pid,symbol --stdio 2>/dev/null | grep -v '^#' | head -120 > /tmp/ab/sym.${id}`]);
+  } finally {
+    load.send('end');
+    await once(load, 'exit');
+    const stopped = once(server, 'exit');
+    server.kill();
+    await stopped;
+    rmSync(folder, { recursive: true });
+    for (const pid of [load.pid, server.pid]) rmSync(path.join(tmpdir(), `perf-${pid}.map`), { force: true });
+  }
+}
+
+/** @returns {Map<string, number>} samples by category */
+function counts() {
+  return new Map();
+}
+
+/** @param {string} id @param {string} data @param {number} client pid, and id of its main thread */
+function print(id, data, client) {
+  const fields = ['script', '-i', data, '-F', 'pid,ip,sym,dso'];
+  const { stdout } = spawnSync('perf', fields, { encoding: 'utf8', maxBuffer: 2 ** 30 });
+  const sides = { client: counts(), server: counts() };
+  for (const line of stdout.split('\n')) {
+    const match = /^\s*(\d+)\s+[\da-f]+\s+(.*)$/.exec(line);
+    if (match === null) continue;
+    const side = sides[Number(match[1]) === client ? 'client' : 'server'];
+    const category = categoryOf(match[2]);
+    side.set(category, (side.get(category) ?? 0) + 1);
+  }
+  console.log(`\n### ${id}\n`);
+  for (const [side, samples] of Object.entries(sides)) {
+    const total = [...samples.values()].reduce((sum, count) => sum + count, 0);
+    const seconds = (total / 4999).toFixed(1);
+    console.log(`${side}, on a CPU for ${seconds} of ${values.seconds} s\n\n| share | in |\n|---:|---|`);
+    let others = 0;
+    for (const [category, count] of [...samples].sort((a, b) => b[1] - a[1])) {
+      const percent = (100 * count) / total;
+      if (percent < MIN_PERCENT) others += percent;
+      else console.log(`| ${percent.toFixed(1)} % | ${category} |`);
+    }
+    console.log(`| ${others.toFixed(1)} % | others, below ${MIN_PERCENT} % each |\n`);
+  }
+}
