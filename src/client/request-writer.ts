@@ -89,10 +89,9 @@ export class RequestWriter {
   }
 
   #writePair(call: Call, base: number, offset: number, mayBeAscii: boolean): boolean {
-    const { bytes } = this.#ctl;
-    const keyBytes = writeData(bytes, offset, call.key, mayBeAscii);
+    const keyBytes = writeData(this.#ctl, offset, call.key, mayBeAscii);
     if (keyBytes < 0) return false;
-    const valueBytes = writeData(bytes, offset + pad4(keyBytes), call.value, mayBeAscii);
+    const valueBytes = writeData(this.#ctl, offset + pad4(keyBytes), call.value, mayBeAscii);
     if (valueBytes < 0) return false;
     this.#words[base + Slot.keyBytes] = keyBytes;
     this.#words[base + Slot.valueBytes] = valueBytes;

@@ -6,7 +6,7 @@
  *   scanned key:    keyBytes │ key, padded
  */
 import { CodecTag } from './codec.js';
-import { ASCII_FLAG, writeAscii, writeText } from './text.js';
+import { ASCII_FLAG, type WritableViews, writeAscii, writeText } from './text.js';
 
 export const ITEM_HEADER_BYTES = 12;
 export const RESULT_HEADER_BYTES = 8;
@@ -22,12 +22,6 @@ export const byteLengthOf = (data: string | Uint8Array): number =>
 export const itemBytes = (keyBytes: number, valueBytes: number): number =>
   ITEM_HEADER_BYTES + pad4(keyBytes) + pad4(valueBytes);
 
-/** Memory that requests are written to: the same bytes as bytes and as words. */
-export interface WritableViews {
-  readonly bytes: Buffer;
-  readonly words: Int32Array;
-}
-
 /**
  * Writes one request item at a multiple of 4.
  * @param mayBeAscii see writeData()
@@ -41,13 +35,13 @@ export function writeItem(
   tag: number,
   mayBeAscii: boolean,
 ): number {
-  const { bytes, words } = target;
   const keyStart = offset + ITEM_HEADER_BYTES;
-  const keyBytes = writeData(bytes, keyStart, key, mayBeAscii);
+  const keyBytes = writeData(target, keyStart, key, mayBeAscii);
   if (keyBytes < 0) return -1;
   const valueStart = keyStart + pad4(keyBytes);
-  const valueBytes = writeData(bytes, valueStart, value, mayBeAscii);
+  const valueBytes = writeData(target, valueStart, value, mayBeAscii);
   if (valueBytes < 0) return -1;
+  const { words } = target;
   const header = offset / 4;
   words[header] = keyBytes;
   words[header + 1] = valueBytes;
@@ -56,12 +50,17 @@ export function writeItem(
 }
 
 /**
- * Writes text or bytes.
+ * Writes text or bytes at a multiple of 4.
  * @param mayBeAscii there is room for a byte per unit of the text, and ASCII_SLACK; false: for all of it
  * @returns how many bytes, -1: there is no room for text that is not ASCII
  */
-export function writeData(target: Buffer, offset: number, data: string | Uint8Array, mayBeAscii: boolean): number {
-  if (typeof data !== 'string') target.set(data, offset);
+export function writeData(
+  target: WritableViews,
+  offset: number,
+  data: string | Uint8Array,
+  mayBeAscii: boolean,
+): number {
+  if (typeof data !== 'string') target.bytes.set(data, offset);
   else if (!mayBeAscii) return writeText(target, offset, data);
   else if (!writeAscii(target, offset, data)) return -1;
   return data.length;

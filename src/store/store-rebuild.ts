@@ -82,7 +82,8 @@ class StoreRebuild {
   run(): RebuiltStore {
     this.#heap.begin();
     for (let bucket = 0; bucket < this.#geometry.buckets; bucket++) {
-      if (bucket % FETCHED_BUCKETS === 0) this.#fetch(bucket, Math.min(bucket + FETCHED_BUCKETS, this.#geometry.buckets));
+      if (bucket % FETCHED_BUCKETS === 0)
+        this.#fetch(bucket, Math.min(bucket + FETCHED_BUCKETS, this.#geometry.buckets));
       this.#walk(bucket);
     }
     for (const granule of this.#parts.pinned) this.#heap.takePinned(granule);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type Codec, type CodecName, codecNameOf, CodecTag, resolveCodec, withoutFlags } from '#dist/codec/codec.js';
 import { tagOf, writeData } from '#dist/codec/batch.js';
 import { ASCII_FLAG } from '#dist/codec/text.js';
+import { viewsOf } from '#dist/memory/segment.js';
 
 const NAMES: CodecName[] = ['utf8', 'buffer', 'json', 'int32', 'float64'];
 const START = 4;
@@ -11,8 +12,9 @@ const START = 4;
 /** What the store would keep of a value: bytes in shared memory with garbage around, and a tag. */
 function stored<T>(codec: Codec<T>, value: T) {
   const encoded = codec.encode(value);
-  const source = Buffer.from(new SharedArrayBuffer(4096) as unknown as ArrayBuffer).fill(0xee);
-  const bytes = writeData(source, START, encoded, false);
+  const views = viewsOf(new SharedArrayBuffer(4096));
+  const source = views.bytes.fill(0xee);
+  const bytes = writeData(views, START, encoded, false);
   return { source, end: START + bytes, tag: tagOf(codec.tag, encoded, bytes) };
 }
 
