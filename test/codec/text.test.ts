@@ -87,6 +87,16 @@ describe('writeText and readText', () => {
     }
   });
 
+  test.each(['é', '€', '🎉'])('%s is written whole, however many there are', (character) => {
+    for (const count of [1, 20, 21, 128, 255, 256, 257, 600]) {
+      const value = character.repeat(count);
+      const bytes = Buffer.byteLength(value);
+      const target = roomFor(bytes);
+      expect(writeText(target, 0, value)).toBe(bytes);
+      expect(readText(target.bytes, 0, bytes, false)).toBe(value);
+    }
+  });
+
   test('text that stops being ASCII within the short path is written whole', () => {
     const target = roomFor(64);
     const value = `${'a'.repeat(19)}é`;
