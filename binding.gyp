@@ -4,6 +4,7 @@
       'target_name': 'shm_kvs',
       'sources': [
         'native/addon.cc',
+        'native/copy.cc',
         'native/crc32c.cc',
         'native/doorbell.cc',
         'native/error.cc',

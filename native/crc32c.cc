@@ -94,14 +94,11 @@ struct Stretch {
 
 /** Arguments (bytes, offset, length): a stretch that lies within a Uint8Array. */
 Stretch StretchArgument(const Napi::CallbackInfo& info) {
-  napi_typedarray_type type;
   size_t length;
-  void* bytes;
-  const napi_status status = napi_get_typedarray_info(info.Env(), info[0], &type, &length, &bytes, nullptr, nullptr);
-  if (status != napi_ok || type != napi_uint8_array) throw TypeMismatch(info, 0, "bytes", "a Uint8Array");
+  uint8_t* const bytes = BytesArgument(info, 0, "bytes", &length);
   const size_t offset = static_cast<size_t>(IntegerArgument(info, 1, "offset", 0, static_cast<double>(length)));
   const double most = static_cast<double>(length - offset);
-  return {static_cast<uint8_t*>(bytes) + offset, static_cast<size_t>(IntegerArgument(info, 2, "length", 0, most))};
+  return {bytes + offset, static_cast<size_t>(IntegerArgument(info, 2, "length", 0, most))};
 }
 
 uint32_t SeedArgument(const Napi::CallbackInfo& info) {

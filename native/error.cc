@@ -45,6 +45,15 @@ mode_t ModeArgument(const Napi::CallbackInfo& info, size_t position) {
   return static_cast<mode_t>(IntegerArgument(info, position, "mode", 0, 0777));
 }
 
+uint8_t* BytesArgument(const Napi::CallbackInfo& info, size_t position, const char* name, size_t* length) {
+  napi_typedarray_type type;
+  void* bytes;
+  const napi_status status =
+      napi_get_typedarray_info(info.Env(), info[position], &type, length, &bytes, nullptr, nullptr);
+  if (status != napi_ok || type != napi_uint8_array) throw TypeMismatch(info, position, name, "a Uint8Array");
+  return static_cast<uint8_t*>(bytes);
+}
+
 std::string PathArgument(const Napi::CallbackInfo& info, size_t position, const char* name) {
   const std::string path = info[position].IsString() ? info[position].ToString().Utf8Value() : "";
   if (!path.empty() && path.find('\0') == std::string::npos) return path;

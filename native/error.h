@@ -5,6 +5,7 @@
 #pragma once
 #include <napi.h>
 #include <cerrno>
+#include <cstdint>
 #include <string>
 
 constexpr double kMaxSafeInteger = 9007199254740991;
@@ -18,4 +19,6 @@ Napi::TypeError TypeMismatch(const Napi::CallbackInfo& info, size_t position, co
 double IntegerArgument(const Napi::CallbackInfo& info, size_t position, const char* name, double min, double max);
 int DescriptorArgument(const Napi::CallbackInfo& info, size_t position);
 mode_t ModeArgument(const Napi::CallbackInfo& info, size_t position);
+/** A Uint8Array's bytes, and how many. */
+uint8_t* BytesArgument(const Napi::CallbackInfo& info, size_t position, const char* name, size_t* length);
 std::string PathArgument(const Napi::CallbackInfo& info, size_t position, const char* name);

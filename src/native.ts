@@ -20,6 +20,12 @@ export interface Doorbell {
 /** A mapping for views, and the views that are open; unmapped when it and all buffers over it are collected. */
 export type MappedViews = object;
 
+/**
+ * From here on copyBytes() is faster than a typed array's set(), which copies shared memory byte by byte unless both sides
+ * are equally aligned to 8: 4 KiB in 2.9 instead of 0.4 µs.
+ */
+export const NATIVE_COPY_BYTES = 256;
+
 export interface NativeAddon {
   /**
    * Creates an unnamed file in `directory` (O_TMPFILE: nothing is left behind if we die), reserves all its pages
@@ -68,6 +74,19 @@ export interface NativeAddon {
   futexWake(words: Int32Array, index: number, count: number): number;
   /** Lets another thread run that wants this CPU, if there is one (sched_yield). */
   yieldCpu(): void;
+
+  /**
+   * Copies `length` bytes from one array to another, shared or not; they may overlap. `pastCaches`: nobody will look at
+   * the target soon. @throws RangeError unless all of it is within both
+   */
+  copyBytes(
+    target: Uint8Array,
+    targetOffset: number,
+    source: Uint8Array,
+    sourceOffset: number,
+    length: number,
+    pastCaches?: boolean,
+  ): void;
 
   /** Takes the exclusive OFD lock on one byte without waiting. @returns false if another open file holds it */
   tryLockByte(fd: number, byte: number): boolean;

@@ -3,7 +3,8 @@
  * server. Asks the server instead (NOT_READ) while a write of this client on the same key is still pending, so that
  * everyone sees their own writes, and when an entry is rewritten faster than it can be read.
  */
-import { type Codec, CodecTag, copyOf } from '../codec/codec.js';
+import { type Codec, CodecTag } from '../codec/codec.js';
+import { copyOf } from '../codec/copy.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
 import type { KeyBuffer } from '../codec/key-buffer.js';
 import { hasPassed } from '../memory/clock.js';

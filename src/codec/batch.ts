@@ -6,6 +6,7 @@
  *   scanned key:    keyBytes │ key, padded
  */
 import { CodecTag } from './codec.js';
+import { copyInto } from './copy.js';
 import { ASCII_FLAG, type WritableViews, writeAscii, writeText } from './text.js';
 
 export const ITEM_HEADER_BYTES = 12;
@@ -60,7 +61,7 @@ export function writeData(
   data: string | Uint8Array,
   mayBeAscii: boolean,
 ): number {
-  if (typeof data !== 'string') target.bytes.set(data, offset);
+  if (typeof data !== 'string') copyInto(target.bytes, offset, data);
   else if (!mayBeAscii) return writeText(target, offset, data);
   else if (!writeAscii(target, offset, data)) return -1;
   return data.length;

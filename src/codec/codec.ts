@@ -5,6 +5,7 @@
 import { isAscii } from 'node:buffer';
 
 import { kindOf, KvsError } from '../errors.js';
+import { copyOf } from './copy.js';
 import { ASCII_FLAG, checkText, readText } from './text.js';
 
 /** Tags stored with values. Part of the layout: numbers never change their meaning. */
@@ -49,13 +50,6 @@ function mismatch(tag: number, expected: string): KvsError {
     'ERR_KVS_CODEC',
     `the value was written by codec ${found}, this client reads ${expected}: ${advice}`,
   );
-}
-
-/** Bytes of shared memory, in private memory. */
-export function copyOf(source: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start);
-  copy.set(source.subarray(start, end));
-  return copy;
 }
 
 const fatalUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

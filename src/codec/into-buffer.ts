@@ -1,6 +1,7 @@
 /** Reads values of any codec into a buffer of the caller's. */
 import { kindOf } from '../errors.js';
 import { type Codec, CodecTag } from './codec.js';
+import { copyInto } from './copy.js';
 
 export class IntoBuffer implements Codec<number> {
   readonly tag = CodecTag.buffer;
@@ -23,7 +24,7 @@ export class IntoBuffer implements Codec<number> {
       const room = this.#target.length;
       throw new RangeError(`the value has ${bytes} bytes, the target only ${room}: give a larger one`);
     }
-    source.copy(this.#target, 0, start, end);
+    copyInto(this.#target, 0, source, start, end);
     return bytes;
   }
 }

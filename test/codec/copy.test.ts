@@ -1,0 +1,33 @@
+import { randomFillSync } from 'node:crypto';
+
+import { expect, test } from 'vitest';
+
+import { copyInto, copyOf } from '#dist/codec/copy.js';
+
+const LENGTHS = [0, 1, 8, 255, 256, 257, 4096];
+const shared = Buffer.from(new SharedArrayBuffer(8192) as unknown as ArrayBuffer);
+randomFillSync(shared);
+
+test.each(LENGTHS)('a copy of %d bytes is what they were, in memory of its own', (length) => {
+  const copy = copyOf(shared, 13, 13 + length);
+  expect(copy.equals(shared.subarray(13, 13 + length))).toBe(true);
+  expect(copy.buffer).not.toBe(shared.buffer);
+});
+
+test.each(LENGTHS)('%d bytes, all or some of an array, come to stand where they should and nowhere else', (length) => {
+  const target = Buffer.alloc(8192, 0xee);
+  copyInto(target, 21, Uint8Array.from(shared.subarray(5, 5 + length)));
+  copyInto(target, 5001 - length, shared, 5, 5 + Math.min(length, 100));
+  const some = Math.min(length, 100);
+  const expected = Buffer.alloc(8192, 0xee);
+  shared.copy(expected, 21, 5, 5 + length);
+  shared.copy(expected, 5001 - length, 5, 5 + some);
+  expect(target.equals(expected)).toBe(true);
+});
+
+test('an array that is part of a larger one is copied from its own start', () => {
+  const part = new Uint8Array(shared.buffer, 1000, 300);
+  const target = Buffer.alloc(300);
+  copyInto(target, 0, part);
+  expect(target.equals(shared.subarray(1000, 1300))).toBe(true);
+});
