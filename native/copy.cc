@@ -28,6 +28,7 @@ void CopyPastCaches(uint8_t* target, const uint8_t* source, size_t length) {
   const size_t head = std::min(length, -reinterpret_cast<uintptr_t>(target) % kLine);
   std::memcpy(target, source, head);
   target += head, source += head, length -= head;
+  _mm_sfence();  // such stores keep no order with others: with those before them, here, nor with those after
   for (; length >= kLine; target += kLine, source += kLine, length -= kLine) {
     const auto* from = reinterpret_cast<const __m128i*>(source);
     auto* to = reinterpret_cast<__m128i*>(target);

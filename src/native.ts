@@ -20,12 +20,6 @@ export interface Doorbell {
 /** A mapping for views, and the views that are open; unmapped when it and all buffers over it are collected. */
 export type MappedViews = object;
 
-/**
- * From here on copyBytes() is faster than a typed array's set(), which copies shared memory byte by byte unless both sides
- * are equally aligned to 8: 4 KiB in 2.9 instead of 0.4 µs.
- */
-export const NATIVE_COPY_BYTES = 256;
-
 export interface NativeAddon {
   /**
    * Creates an unnamed file in `directory` (O_TMPFILE: nothing is left behind if we die), reserves all its pages

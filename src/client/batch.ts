@@ -86,7 +86,9 @@ export function mgetBatch<V>(
   keys: readonly (string | Uint8Array)[],
   timeoutMs: number,
 ): Batch<(V | undefined)[]> {
-  const calls = partsOf(mget, codec as Codec<unknown>, keys.map(itemOfKey), timeoutMs);
+  // A part may be asked for again after the caller has changed the bytes.
+  const items = keys.map((key) => itemOfKey(typeof key === 'string' ? key : Uint8Array.from(key)));
+  const calls = partsOf(mget, codec as Codec<unknown>, items, timeoutMs);
   const values = calls.map((call) => collectValues(call));
   return new Batch(calls, () => values.flat() as (V | undefined)[]);
 }

@@ -5,6 +5,7 @@
 import { byteLengthOf } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
+import { steady } from '../codec/copy.js';
 import { checkText } from '../codec/text.js';
 import { kindOf, KvsError } from '../errors.js';
 import { KEEP_EXPIRY, MAX_KEY_BYTES } from '../memory/layout.js';
@@ -245,7 +246,7 @@ export function checkedPrefix(key: Key, what = 'prefix'): Key {
 export function checkedKey(key: Key): Key {
   checkedPrefix(key, 'key');
   if (key.length === 0) throw new TypeError('key must have at least one byte, got an empty one');
-  return key;
+  return typeof key === 'string' ? key : steady(key, 'key');
 }
 
 const keyTooLong = (bytes: number): KvsError =>

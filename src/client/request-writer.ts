@@ -10,6 +10,7 @@ import { pad4 } from '../memory/copy.js';
 import { INLINE_BYTES, Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { Call } from './call.js';
+import type { SlotClaims } from './slot-claims.js';
 
 /** UTF-8 takes at most three bytes per UTF-16 unit. */
 const MAX_BYTES_PER_UNIT = 3;
@@ -46,13 +47,25 @@ export class RequestWriter {
     call.extentChunks = 0;
   }
 
-  /** @returns false when the arena has no room now; nothing is claimed then */
-  write(call: Call, base: number): boolean {
+  /**
+   * @returns false when the arena has no room now; nothing is claimed then, the slot neither
+   * @throws what reading the caller's arrays throws; then too
+   */
+  write(call: Call, base: number, claims: Pick<SlotClaims, 'release'>): boolean {
     const words = this.#words;
     call.use = useOf(call.slot, call.word);
     call.extent = -1;
     call.extentChunks = 0;
-    if (!this.#writePayload(call, base)) return false;
+    let isWritten = false;
+    try {
+      isWritten = this.#writePayload(call, base);
+    } finally {
+      if (!isWritten) {
+        this.release(call);
+        claims.release(call.slot, call.word);
+      }
+    }
+    if (!isWritten) return false;
     words[base + Slot.waiter] = 0;
     words[base + Slot.op] = call.operation.opcode;
     words[base + Slot.extent] = call.extent + 1;

@@ -133,8 +133,7 @@ export class Session {
     call.slot = slot;
     call.word = this.#claims.word;
     call.after = after;
-    if (!this.#writer.write(call, this.table.base(slot))) {
-      this.#claims.release(slot, call.word);
+    if (!this.#writer.write(call, this.table.base(slot), this.#claims)) {
       return this.#writer.isAtLimit ? 'blocked' : 'starved';
     }
     // Garbage in the word makes the step fail; the call then ends like any whose slot was overwritten.

@@ -1,4 +1,5 @@
 /** What getView() gives: the bytes of a value in shared memory, read-only, for as long as the caller wants. */
+import { copyInto } from '../codec/copy.js';
 import { KvsError } from '../errors.js';
 import { native } from '../native.js';
 import { get } from '../operation/get.js';
@@ -37,9 +38,9 @@ export class View {
 
   /** A view of a copy. @internal */
   static ofCopy(source: Buffer, start: number, end: number, version: number): View {
-    const copy = new ArrayBuffer(end - start);
-    new Uint8Array(copy).set(source.subarray(start, end));
-    return new View(copy, version);
+    const copy = new Uint8Array(end - start);
+    copyInto(copy, 0, source, start, end);
+    return new View(copy.buffer, version);
   }
 
   /**

@@ -5,7 +5,7 @@
 import { isAscii } from 'node:buffer';
 
 import { kindOf, KvsError } from '../errors.js';
-import { copyOf } from './copy.js';
+import { copyOf, steady } from './copy.js';
 import { ASCII_FLAG, checkText, readText } from './text.js';
 
 /** Tags stored with values. Part of the layout: numbers never change their meaning. */
@@ -79,7 +79,7 @@ const buffer: Codec<Buffer> = {
   tag: CodecTag.buffer,
   encode(value) {
     if (!(value instanceof Uint8Array)) throw new TypeError(`codec buffer takes a Uint8Array, got ${kindOf(value)}`);
-    return value;
+    return steady(value, 'value');
   },
   decode: (source, start, end) => copyOf(source, start, end),
 };

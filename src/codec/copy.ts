@@ -1,11 +1,20 @@
 /** Copies values between a caller's bytes and shared memory. */
-import { native, NATIVE_COPY_BYTES } from '../native.js';
+import { native } from '../native.js';
+
+/**
+ * From here on the addon is faster than a typed array's set(), which copies shared memory byte by byte unless both sides are
+ * equally aligned to 8: 4 KiB in 2.9 instead of 0.4 µs.
+ */
+const NATIVE_MIN_BYTES = 256;
 
 /** Copies the bytes of `source` from `start` to `end` to where `target` has room for them. */
 export function copyInto(target: Uint8Array, offset: number, source: Uint8Array, start = 0, end = source.length): void {
   const bytes = end - start;
-  if (bytes >= NATIVE_COPY_BYTES) native.copyBytes(target, offset, source, start, bytes);
-  else target.set(bytes === source.length ? source : source.subarray(start, end), offset);
+  const { prototype } = Uint8Array;
+  if (bytes >= NATIVE_MIN_BYTES) native.copyBytes(target, offset, source, start, bytes);
+  // A caller's array may have a set() of its own, which would be handed shared memory.
+  else if (bytes > 0)
+    prototype.set.call(target, bytes === source.length ? source : source.subarray(start, end), offset);
 }
 
 /** A private copy of the bytes from `start` to `end`. */
@@ -13,4 +22,25 @@ export function copyOf(source: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start);
   copyInto(copy, 0, source, start, end);
   return copy;
+}
+
+/**
+ * The array itself, or a copy if its length might change while it is being written. @throws TypeError for one whose memory
+ * was transferred away
+ */
+export function steady(array: Uint8Array, what: string): Uint8Array {
+  const { buffer } = array as { readonly buffer: { readonly resizable?: boolean; readonly growable?: boolean } };
+  if (buffer.resizable === true || buffer.growable === true) return Uint8Array.from(array);
+  if (array.length === 0 && isDetached(array)) {
+    throw new TypeError(`${what} must have its bytes, got an array whose memory was transferred: copy it before that`);
+  }
+  return array;
+}
+
+function isDetached({ buffer }: Uint8Array): boolean {
+  try {
+    return new Uint8Array(buffer).length < 0;
+  } catch {
+    return true;
+  }
 }

@@ -18,7 +18,7 @@ const encoder = new TextEncoder();
 const scratchWords = new Int32Array((3 * ENCODER_MAX_CHARS) / 4);
 const scratch = new Uint8Array(scratchWords.buffer);
 
-/** From here on measuring and then copying beats encoding. */
+/** Beyond this, measuring and then copying beats encoding. */
 const LATIN1_MIN_CHARS = 512;
 
 /** Set in a value's tag when its text is ASCII: one byte a character. */

@@ -26,26 +26,31 @@ const LOOKS_PER_CLOCK = 32;
 
 export class SpinBudget {
   #limitMs = USUAL_LOOK_MS;
-  #startedAt = 0;
+  /** When the look began that failed last; 0: the wait that followed is over. */
+  #failedAt = 0;
 
-  /** @returns whether `isThere` became true within the budget; false: tell by slept() when the sleep is over */
+  /** @returns whether `isThere` became true within the budget; false: say by slept() when the sleep that follows is over */
   spin(isThere: () => boolean): boolean {
+    this.#failedAt = 0;
     if (isThere()) return true;
     if (isAlone) return false;
     const startedAt = performance.now();
     let tookMs = 0;
-    do {
+    for (;;) {
       for (let look = 0; look < LOOKS_PER_CLOCK; look++) if (isThere()) return this.#succeed(tookMs);
       tookMs = performance.now() - startedAt;
+      if (tookMs >= this.#limitMs) break;
       if (tookMs > KEEP_CPU_MS) native.yieldCpu();
-    } while (tookMs < this.#limitMs);
-    this.#startedAt = startedAt;
+    }
+    this.#failedAt = startedAt;
     return false;
   }
 
   /** What was looked for in vain has come, or the sleep for it is over. */
   slept(): void {
-    const waitedMs = performance.now() - this.#startedAt;
+    if (this.#failedAt === 0) return;
+    const waitedMs = performance.now() - this.#failedAt;
+    this.#failedAt = 0;
     this.#limitMs = waitedMs < SPARED_MS ? LONG_LOOK_MS : Math.max(SHORTEST_LOOK_MS, this.#limitMs / 4);
   }
 

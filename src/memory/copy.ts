@@ -9,7 +9,7 @@ const PAST_CACHES_BYTES = 128 * 1024;
 
 export const pad4 = (bytes: number): number => (bytes + 3) & ~3;
 
-/** @param keeps whether the copy is to be read soon, however large it is */
+/** @param keeps whether the copy is to be read soon (by the log, say), however large it is */
 export function copyBytes(
   from: SegmentViews,
   fromByte: number,

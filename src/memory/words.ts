@@ -2,7 +2,8 @@
  * Sole user of `Atomics`: 32-bit words shared between threads and processes. Word indices count 32-bit words from the
  * start of the segment. Read-modify-writes are sequentially consistent and full fences; a load is an acquire, a store a
  * release. Where a store must be seen before a later load (I announce, then I look), a read-modify-write stands in
- * between. On x64 loads and stores are plain ones, which that processor keeps in order (docs/adr/0009).
+ * between. On x64 loads and stores are plain ones, which that processor keeps in order (docs/adr/0009);
+ * what the addon copies past the caches it fences by itself.
  */
 
 /** x64 keeps loads in order, and stores; only a store may be passed by a later load. */

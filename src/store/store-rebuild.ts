@@ -82,8 +82,7 @@ class StoreRebuild {
   run(): RebuiltStore {
     this.#heap.begin();
     for (let bucket = 0; bucket < this.#geometry.buckets; bucket++) {
-      if (bucket % FETCHED_BUCKETS === 0)
-        this.#fetch(bucket, Math.min(bucket + FETCHED_BUCKETS, this.#geometry.buckets));
+      if (bucket % FETCHED_BUCKETS === 0) this.#fetch(bucket);
       this.#walk(bucket);
     }
     for (const granule of this.#parts.pinned) this.#heap.takePinned(granule);
@@ -93,9 +92,11 @@ class StoreRebuild {
   }
 
   /** Entries lie anywhere in memory, and each would be waited for: read one right after the other, they come together. */
-  #fetch(bucket: number, end: number): void {
+  #fetch(bucket: number): void {
     const words = this.#words;
-    const first = this.#geometry.bucketsOffset / 4;
+    const { bucketsOffset, buckets } = this.#geometry;
+    const first = bucketsOffset / 4;
+    const end = Math.min(bucket + FETCHED_BUCKETS, buckets);
     let sum = 0;
     for (let at = first + bucket * BUCKET_WORDS; at < first + end * BUCKET_WORDS; at++) {
       const entry = (words[at] & this.#granuleMask) << 2;

@@ -95,7 +95,7 @@ export class Store {
     if (granule === 0) return 0;
     this.map.writeHeader(granule, hash, keyBytes, valueBytes, codec, expiresAt);
     copyBytes(key, keyOffset, this.#data, this.map.keyOffsetOf(granule), keyBytes);
-    copyBytes(value, valueOffset, this.#data, this.map.valueOffsetOf(granule), valueBytes, false);
+    copyBytes(value, valueOffset, this.#data, this.map.valueOffsetOf(granule), valueBytes, this.log !== undefined);
     return granule;
   }
 

@@ -118,3 +118,36 @@ test('server options', async () => {
     await expect(KvsServer.start(wrong(options))).rejects.toThrow(TypeError);
   }
 });
+
+test('bytes that are not there any more, or cannot be read, are refused, and keep no slot', async () => {
+  const client = closing(await KvsClient.connect({ name, codec: 'buffer' }));
+  const gone = new Uint8Array(8);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  const message = 'must have its bytes, got an array whose memory was transferred';
+  await expect(client.set('k', wrong(gone))).rejects.toThrow(`value ${message}`);
+  expect(() => client.setSync('k', wrong(gone))).toThrow(`value ${message}`);
+  // It has the prototype and says its length, but the addon finds no array.
+  const hollow = new Proxy(new Uint8Array(300), {
+    get: (array, property) => Reflect.get(array, property, array) as unknown,
+  });
+  const { inUse } = (await client.stats()).slots;
+  for (let i = 0; i < 20; i++) {
+    await expect(client.set('k', wrong(hollow))).rejects.toThrow('source: expected a Uint8Array');
+    expect(() => client.setSync('k', wrong(hollow))).toThrow('source: expected a Uint8Array');
+  }
+  expect((await client.stats()).slots.inUse).toBe(inUse);
+  expect(await client.get('k')).toBeUndefined();
+});
+
+test('an array into which a value is read keeps its own ways to itself', async () => {
+  const client = closing(await KvsClient.connect({ name, codec: 'buffer' }));
+  client.setSync('small', Buffer.from('abc'));
+  class Nosy extends Uint8Array {
+    override set(): void {
+      throw new Error('was handed shared memory');
+    }
+  }
+  const target = new Nosy(4);
+  expect(client.getIntoSync('small', target)).toBe(3);
+  expect([...target]).toEqual([97, 98, 99, 0]);
+});

@@ -10,6 +10,9 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { Lookout } from '../../src/client/lookout.js';
 import { native } from '../../src/native.js';
 
+// With a single CPU there is nothing to look for.
+vi.mock('node:os', async (original) => ({ ...(await original<object>()), availableParallelism: () => 2 }));
+
 /** A lookout for one call at a time, which is answered when it is looked at the `looks`-th time. */
 function lookoutFor(looks: number) {
   let left = 0;

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 
 import { expect, test } from 'vitest';
 
-import { copyInto, copyOf } from '#dist/codec/copy.js';
+import { copyInto, copyOf, steady } from '#dist/codec/copy.js';
 
 const LENGTHS = [0, 1, 8, 255, 256, 257, 4096];
 const shared = Buffer.from(new SharedArrayBuffer(8192) as unknown as ArrayBuffer);
@@ -31,3 +31,16 @@ test('an array that is part of a larger one is copied from its own start', () =>
   copyInto(target, 0, part);
   expect(target.equals(shared.subarray(1000, 1300))).toBe(true);
 });
+
+test.each([ArrayBuffer, SharedArrayBuffer])(
+  'of an array whose length may change (%o) a copy is taken, of others not',
+  (Kind) => {
+    const room = Reflect.construct(Kind, [300, { maxByteLength: 1000 }]) as ArrayBuffer;
+    const tracking = new Uint8Array(room).fill(7);
+    const taken = steady(tracking, 'value');
+    expect(taken.buffer).not.toBe(room);
+    expect([...taken]).toEqual([...tracking]);
+    const fixed = new Uint8Array(new Kind(8));
+    expect(steady(fixed, 'value')).toBe(fixed);
+  },
+);

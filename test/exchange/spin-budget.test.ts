@@ -81,6 +81,19 @@ test('whoever looks keeps its CPU for some microseconds, and then offers it befo
   expect(yields.length).toBeGreaterThan(USUAL_US - 10);
 });
 
+test('the CPU is not offered after the last look', () => {
+  expect(new SpinBudget().spin(() => false)).toBe(false);
+  expect(yields.at(-1)).toBeLessThan(now - TICK_MS / 2);
+});
+
+test('a sleep that no look in vain came before says nothing', () => {
+  const budget = new SpinBudget();
+  budget.slept();
+  expect(budget.spin(() => true)).toBe(true);
+  budget.slept();
+  expect(fail(budget, 1000)).toEqual(about(USUAL_US));
+});
+
 test('what is there at once costs no look at the clock', () => {
   const before = now;
   expect(new SpinBudget().spin(() => true)).toBe(true);
