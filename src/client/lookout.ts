@@ -6,8 +6,8 @@
  */
 import { performance } from 'node:perf_hooks';
 
+import { CpuOffers } from '../exchange/cpu-offers.js';
 import { LONG_LOOK_MS } from '../exchange/spin-budget.js';
-import { native } from '../native.js';
 
 /** Looks from one microtask: some microseconds. */
 const GLANCE_LOOKS = 400;
@@ -28,6 +28,7 @@ export interface LookoutParts {
 
 export class Lookout {
   readonly #parts: LookoutParts;
+  readonly #offers = new CpuOffers();
   /** Whether it looks again by itself, or is rung for. */
   #isScheduled = false;
   #isArmed = false;
@@ -82,10 +83,7 @@ export class Lookout {
     if (isIdle()) return rest();
     const now = performance.now();
     if (hasMoved || this.#pollUntil === 0) return this.#poll(now + LONG_LOOK_MS);
-    if (now < this.#pollUntil) {
-      native.yieldCpu();
-      return this.#poll(this.#pollUntil);
-    }
+    if (now < this.#pollUntil && this.#offers.offer(now)) return this.#poll(this.#pollUntil);
     this.#isArmed = arm(this.#onRing);
     // SYNC: the last look after arming; pairs with the worker's look at `armed` after DONE.
     if (advance()) this.#poll(now + LONG_LOOK_MS);

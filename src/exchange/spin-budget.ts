@@ -9,7 +9,7 @@
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 
-import { native } from '../native.js';
+import { CpuOffers } from './cpu-offers.js';
 
 /** On a single CPU, whoever is waited for needs it. */
 const isAlone = availableParallelism() === 1;
@@ -25,6 +25,7 @@ const KEEP_CPU_MS = 0.005;
 const LOOKS_PER_CLOCK = 32;
 
 export class SpinBudget {
+  readonly #offers = new CpuOffers();
   #limitMs = USUAL_LOOK_MS;
   /** When the look began that failed last; 0: the wait that followed is over. */
   #failedAt = 0;
@@ -38,9 +39,10 @@ export class SpinBudget {
     let tookMs = 0;
     for (;;) {
       for (let look = 0; look < LOOKS_PER_CLOCK; look++) if (isThere()) return this.#succeed(tookMs);
-      tookMs = performance.now() - startedAt;
+      const now = performance.now();
+      tookMs = now - startedAt;
       if (tookMs >= this.#limitMs) break;
-      if (tookMs > KEEP_CPU_MS) native.yieldCpu();
+      if (tookMs > KEEP_CPU_MS) this.#offers.offer(now);
     }
     this.#failedAt = startedAt;
     return false;

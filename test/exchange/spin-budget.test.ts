@@ -78,7 +78,8 @@ test('whoever looks keeps its CPU for some microseconds, and then offers it befo
   fail(new SpinBudget(), 0);
   expect(Math.round((yields[0] - before) / TICK_MS)).toBeGreaterThan(5);
   expect(Math.round((yields[0] - before) / TICK_MS)).toBeLessThan(10);
-  expect(yields.length).toBeGreaterThan(USUAL_US - 10);
+  // Of each of these looks the offer looks at the clock as well.
+  expect(yields.length).toBeGreaterThan(USUAL_US / 2 - 5);
 });
 
 test('the CPU is not offered after the last look', () => {
