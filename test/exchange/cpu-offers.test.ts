@@ -36,7 +36,6 @@ function offersOf(offers: CpuOffers, ...costs: number[]): boolean[] {
 test('offers go on while they are cheap, or dear now and then', () => {
   const offers = new CpuOffers();
   expect(offersOf(offers, CHEAP_MS, DEAR_MS, CHEAP_MS, DEAR_MS, CHEAP_MS)).toEqual([true, true, true, true, true]);
-  expect(native.yieldCpu).toHaveBeenCalledTimes(5);
 });
 
 test('two dear ones in a row end them, for so long that they cost next to nothing', () => {
