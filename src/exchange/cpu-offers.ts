@@ -9,21 +9,24 @@ import { native } from '../native.js';
 
 /** An offer that takes longer was taken by somebody who does not look for anything. */
 const DEAR_MS = 2;
-/** After two such in a row none is made for so many times as long; then one shows whether it still is so. */
+/** Two such within so long: they take a good part of the time. */
+const OFTEN_MS = 20;
+/** Then none is made for so many times as long; then one shows whether it still is so. */
 const PAUSE_TIMES = 60;
 
 export class CpuOffers {
   #pausedUntil = 0;
-  #wasDear = false;
+  #dearAt = -Infinity;
 
   /** Offers the CPU, unless that was dear lately. @param now performance.now() @returns whether it did */
   offer(now: number): boolean {
     if (now < this.#pausedUntil) return false;
     native.yieldCpu();
     const cost = performance.now() - now;
-    const isDear = cost > DEAR_MS;
-    if (isDear && this.#wasDear) this.#pausedUntil = now + PAUSE_TIMES * cost;
-    this.#wasDear = isDear;
+    if (cost <= DEAR_MS) return true;
+    // As soon as the pause is over, one is enough.
+    if (now - Math.max(this.#dearAt, this.#pausedUntil) < OFTEN_MS) this.#pausedUntil = now + PAUSE_TIMES * cost;
+    this.#dearAt = now;
     return true;
   }
 }
