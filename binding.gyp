@@ -4,6 +4,8 @@
       'target_name': 'shm_kvs',
       'sources': [
         'native/addon.cc',
+        'native/array-buffer.cc',
+        'native/buffer-pool.cc',
         'native/copy.cc',
         'native/crc32c.cc',
         'native/doorbell.cc',

@@ -3,6 +3,7 @@
  * environments share is the registry of mappings in segment.cc.
  */
 #include <napi.h>
+#include "buffer-pool.h"
 #include "copy.h"
 #include "crc32c.h"
 #include "doorbell.h"
@@ -33,6 +34,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<MakeFifo>(exports, "makeFifo");
   Export<WatchDoorbell>(exports, "watchDoorbell");
   Export<RingDoorbell>(exports, "ringDoorbell");
+  Export<TakeBuffer>(exports, "takeBuffer");
   Export<CopyBytes>(exports, "copyBytes");
   Export<Crc32c>(exports, "crc32c");
   Export<SealFrames>(exports, "sealFrames");

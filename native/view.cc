@@ -1,16 +1,9 @@
 #include "view.h"
-#include <dlfcn.h>
-#include <v8.h>
-#include <memory>
 #include <vector>
+#include "array-buffer.h"
 #include "error.h"
 #include "guard.h"
 #include "segment.h"
-
-// Every Node so far has them; without them there are no views (segment.cc tells why they are weak). Node-API's own
-// external buffers are given up only in a later turn of the event loop, which a blocking caller may never come to.
-__asm__(".weak _ZN2v811ArrayBuffer15NewBackingStoreEPvmPFvS1_mS1_ES1_");
-__asm__(".weak _ZN2v811ArrayBuffer3NewEPNS_7IsolateESt10shared_ptrINS_12BackingStoreEE");
 
 namespace {
 
@@ -48,10 +41,6 @@ bool Close(Napi::Env env, napi_ref& view) {
   return !isAway;
 }
 
-bool HasArrayBuffers() {
-  return dlsym(RTLD_DEFAULT, "_ZN2v811ArrayBuffer15NewBackingStoreEPvmPFvS1_mS1_ES1_") != nullptr;
-}
-
 }  // namespace
 
 Napi::Value MapViews(const Napi::CallbackInfo& info) {
@@ -80,12 +69,10 @@ Napi::Value OpenView(const Napi::CallbackInfo& info) {
   Restore(mapping.address);
   KeepMapping(views->entry);
   const auto drop = [](void*, size_t, void* entry) { ReleaseMapping(static_cast<MappingEntry*>(entry)); };
-  const std::shared_ptr<v8::BackingStore> store =
-      v8::ArrayBuffer::NewBackingStore(mapping.address + static_cast<size_t>(offset), bytes, drop, views->entry);
-  // A napi_value is a v8::Local by another name.
-  const napi_value buffer = reinterpret_cast<napi_value>(*v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), store));
+  char* const part = mapping.address + static_cast<size_t>(offset);
+  const Napi::Value buffer = NewArrayBuffer(env, part, bytes, drop, views->entry);
   if (napi_create_reference(env, buffer, 0, &view) != napi_ok) throw Napi::Error::New(env);
-  return Napi::Value(env, buffer);
+  return buffer;
 }
 
 Napi::Value CloseView(const Napi::CallbackInfo& info) {

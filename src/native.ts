@@ -70,6 +70,12 @@ export interface NativeAddon {
   yieldCpu(): void;
 
   /**
+   * An ArrayBuffer of so many bytes (1 to 2^30; it pays from 128 KiB on), whatever they hold, over pages that this process has
+   * used before. When nobody has the buffer any more, the pages are kept for the next: up to 32 MiB. undefined: the kernel
+   * has none, or this Node not the means.
+   */
+  takeBuffer(bytes: number): ArrayBuffer | undefined;
+  /**
    * Copies `length` bytes from one array to another, shared or not; they may overlap. `pastCaches`: nobody will look at
    * the target soon. @throws RangeError unless all of it is within both
    */

@@ -6,6 +6,10 @@ import { native } from '../native.js';
  * equally aligned to 8: 4 KiB in 2.9 instead of 0.4 µs.
  */
 const NATIVE_MIN_BYTES = 256;
+/** Of such sizes the C library's allocator gives each block's pages back to the kernel, and fresh ones cost more than the copy. */
+const POOLED_MIN_BYTES = 128 * 1024;
+/** No larger than half of what the pool keeps. */
+const POOLED_MAX_BYTES = 16 * 1024 * 1024;
 
 /** Copies the bytes of `source` from `start` to `end` to where `target` has room for them. */
 export function copyInto(target: Uint8Array, offset: number, source: Uint8Array, start = 0, end = source.length): void {
@@ -17,9 +21,15 @@ export function copyInto(target: Uint8Array, offset: number, source: Uint8Array,
     prototype.set.call(target, bytes === source.length ? source : source.subarray(start, end), offset);
 }
 
+function roomFor(bytes: number): Buffer {
+  if (bytes < POOLED_MIN_BYTES || bytes > POOLED_MAX_BYTES) return Buffer.allocUnsafe(bytes);
+  const buffer = native.takeBuffer(bytes);
+  return buffer === undefined ? Buffer.allocUnsafe(bytes) : Buffer.from(buffer);
+}
+
 /** A private copy of the bytes from `start` to `end`. */
 export function copyOf(source: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start);
+  const copy = roomFor(end - start);
   copyInto(copy, 0, source, start, end);
   return copy;
 }

@@ -25,6 +25,18 @@ test.each(LENGTHS)('%d bytes, all or some of an array, come to stand where they 
   expect(target.equals(expected)).toBe(true);
 });
 
+test.each([0, 1, 131_071, 131_072, 262_144, 2 ** 24, 2 ** 24 + 1])(
+  'copies of %d bytes are each for itself',
+  (length) => {
+    const source = Buffer.alloc(length + 10, 'abcdefghijklmnopqrstuvw');
+    const first = copyOf(source, 5, 5 + length);
+    source.fill(0);
+    const second = copyOf(source, 5, 5 + length);
+    expect(first.equals(Buffer.alloc(length + 5, 'abcdefghijklmnopqrstuvw').subarray(5))).toBe(true);
+    expect(second.equals(Buffer.alloc(length))).toBe(true);
+  },
+);
+
 test('an array that is part of a larger one is copied from its own start', () => {
   const part = new Uint8Array(shared.buffer, 1000, 300);
   const target = Buffer.alloc(300);

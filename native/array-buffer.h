@@ -1,0 +1,11 @@
+/** ArrayBuffers over memory that V8 has not allocated. */
+#pragma once
+#include <napi.h>
+
+/** Called once nobody has the buffer any more, on any thread. */
+using DropBytes = void (*)(void* bytes, size_t length, void* hint);
+
+/** False: this Node is without the means; NewArrayBuffer() must not be called. */
+bool HasArrayBuffers();
+/** Takes over the bytes. */
+Napi::Value NewArrayBuffer(Napi::Env env, void* bytes, size_t length, DropBytes drop, void* hint);
