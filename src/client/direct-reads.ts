@@ -4,7 +4,6 @@
  * everyone sees their own writes, and when an entry is rewritten faster than it can be read.
  */
 import { type Codec, CodecTag } from '../codec/codec.js';
-import { copyOf } from '../codec/copy.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
 import type { KeyBuffer } from '../codec/key-buffer.js';
 import { hasPassed } from '../memory/clock.js';
@@ -14,6 +13,8 @@ import { Found, type Reader } from '../store/reader.js';
 import { UseMarks } from '../memory/use-marks.js';
 import { checkedKey, type Key } from './calls.js';
 import { type DirectPage, DirectScan } from './direct-scan.js';
+import { decoded, entryOf, freeze, frozenValueOf, storedOf, valueOf } from './found-values.js';
+import { GROUP_KEYS, KeyGroup } from './key-group.js';
 import { PinnedViews } from './pinned-views.js';
 import type { Pipeline } from './pipeline.js';
 import type { Session } from './session.js';
@@ -42,6 +43,7 @@ export class DirectReads<V> {
   #reader!: Reader;
   #key!: KeyBuffer;
   #marks!: UseMarks;
+  #group: KeyGroup | undefined;
 
   constructor(pipeline: Pipeline, codec: Codec<V>, cache: ValueCache<V> | undefined) {
     this.#pipeline = pipeline;
@@ -53,21 +55,21 @@ export class DirectReads<V> {
 
   get(key: Key): V | undefined | NotRead {
     if (!this.#prepare(key)) return NOT_READ;
-    if (this.#cache === undefined || typeof key !== 'string') {
-      return this.#isForeign ? valueIn(this.#readForeign(key)) : this.#read(checkedKey(key), valueOf);
-    }
-    const cached = this.#cache.get(key);
-    if (cached !== undefined && this.#isGood(cached)) {
-      this.#cache.hit();
-      this.#marks.mark(cached.bucketWord);
-      return cached.value;
-    }
+    const cached = this.#cached(key);
+    if (cached !== undefined) return cached.value;
     if (this.#isForeign) return valueIn(this.#readForeign(key, this.#cache));
-    const value = this.#read(checkedKey(key), this.#freezes ? frozenValueOf : valueOf);
-    if (value === undefined || value === NOT_READ) return value;
-    const { bucketWord, entryWord, version, expiresAt, start, end } = this.#reader;
-    this.#cache.put(key, { bucketWord, entryWord, version, expiresAt, value, bytes: end - start });
-    return value;
+    this.#key.take(checkedKey(key));
+    return this.#readCaching(key, this.#key);
+  }
+
+  /** What is known of the key, if that is still so. */
+  #cached(key: Key): CachedValue<V> | undefined {
+    if (this.#cache === undefined || typeof key !== 'string') return undefined;
+    const cached = this.#cache.get(key);
+    if (cached === undefined || !this.#isGood(cached)) return undefined;
+    this.#cache.hit();
+    this.#marks.mark(cached.bucketWord);
+    return cached;
   }
 
   /** Whether a read would find the same now. An entry keeps its expiry, as it keeps its value. */
@@ -78,12 +80,38 @@ export class DirectReads<V> {
   /** All of them, or NOT_READ; each is linearizable by itself. */
   mget(keys: readonly Key[]): (V | undefined)[] | NotRead {
     const values: (V | undefined)[] = [];
+    if (!this.#isForeign && this.#prepareAll()) {
+      for (let first = 0; first < keys.length; first += GROUP_KEYS) {
+        if (!this.#readGroup(keys, first, Math.min(first + GROUP_KEYS, keys.length), values)) return NOT_READ;
+      }
+      return values;
+    }
     for (const key of keys) {
       const value = this.get(key);
       if (value === NOT_READ) return NOT_READ;
       values.push(value);
     }
     return values;
+  }
+
+  /** Appends the values of keys `first` to `end`, which may all be read here. @returns false: the server must be asked */
+  #readGroup(keys: readonly Key[], first: number, end: number, values: (V | undefined)[]): boolean {
+    const group = (this.#group ??= new KeyGroup(this.#key, this.#reader));
+    group.clear();
+    for (let index = first; index < end; index++) {
+      const key = keys[index];
+      const cached = this.#cached(key);
+      if (cached === undefined) group.add(checkedKey(key), index);
+      values.push(cached?.value);
+    }
+    group.fetch();
+    for (let at = 0; at < group.count; at++) {
+      const index = group.indexOf(at);
+      const value = this.#readCaching(keys[index], group.keyAt(at));
+      if (value === NOT_READ) return false;
+      values[index] = value;
+    }
+    return true;
   }
 
   getEntry(key: Key): VersionedValue<V> | undefined | NotRead {
@@ -155,9 +183,7 @@ export class DirectReads<V> {
   }
 
   #scan<T>(prefix: Buffer, cursor: number, make: (reader: Reader) => T): DirectPage<T> | NotRead {
-    const session = this.#pipeline.sessionForReading();
-    if (session !== this.#session) this.#attach(session);
-    if (!this.#isOn || !this.#pipeline.isIdle || !session.mayRead(undefined, 0)) return NOT_READ;
+    if (!this.#prepareAll()) return NOT_READ;
     const page = new DirectScan(this.#reader, prefix, make).read(cursor);
     // The first bucket changes too fast.
     return page.cursor === cursor ? NOT_READ : page;
@@ -181,10 +207,22 @@ export class DirectReads<V> {
 
   /** Reads a key and makes something of it, until what was made is known to be of one publication of its entry. */
   #read<R>(key: Key, make: (reader: Reader, codec: Codec<V>) => R): R | undefined | NotRead {
-    const reader = this.#reader;
     this.#key.take(key);
+    return this.#readSought(this.#key, make);
+  }
+
+  #readCaching(key: Key, sought: KeyBuffer): V | undefined | NotRead {
+    const value = this.#readSought(sought, this.#freezes ? frozenValueOf : valueOf);
+    if (this.#cache === undefined || typeof key !== 'string' || value === undefined || value === NOT_READ) return value;
+    const { bucketWord, entryWord, version, expiresAt, start, end } = this.#reader;
+    this.#cache.put(key, { bucketWord, entryWord, version, expiresAt, value, bytes: end - start });
+    return value;
+  }
+
+  #readSought<R>(sought: KeyBuffer, make: (reader: Reader, codec: Codec<V>) => R): R | undefined | NotRead {
+    const reader = this.#reader;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const found = reader.find(this.#key);
+      const found = reader.find(sought);
       if (found === Found.missing) return undefined;
       if (found === Found.unstable) return NOT_READ;
       try {
@@ -210,9 +248,17 @@ export class DirectReads<V> {
     return this.#isOn && this.#pipeline.mayRead(session, key);
   }
 
+  /** @returns whether every key can be read here and now: nothing that this client issued is on its way */
+  #prepareAll(): boolean {
+    const session = this.#pipeline.sessionForReading();
+    if (session !== this.#session) this.#attach(session);
+    return this.#isOn && this.#pipeline.isIdle && session.mayRead(undefined, 0);
+  }
+
   #attach(session: Session): void {
     this.#session = session;
     this.#cache?.clear();
+    this.#group = undefined;
     this.#isOn = session.reader !== undefined;
     if (session.reader === undefined || session.keyBuffer === undefined) return;
     this.#reader = session.reader;
@@ -225,42 +271,5 @@ export class DirectReads<V> {
 const withValues = <T, U>(page: DirectPage<T> | NotRead, make: (value: T) => U): DirectPage<U> | NotRead =>
   page === NOT_READ ? page : { ...page, values: page.values.map(make) };
 
-const decoded = <V>({ value, bytes, tag }: StoredBytes, codec: Codec<V>): V => codec.decode(value, 0, bytes, tag);
-
-function valueOf<V>(reader: Reader, codec: Codec<V>): V {
-  return codec.decode(reader.bytes, reader.start, reader.end, reader.codec);
-}
-
-function frozenValueOf<V>(reader: Reader, codec: Codec<V>): V {
-  const value = valueOf(reader, codec);
-  freeze(value);
-  return value;
-}
-
-function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const part of Object.values(value)) freeze(part);
-}
-
 const valueIn = <V>(found: CachedValue<V> | undefined | NotRead): V | undefined | NotRead =>
   found === undefined || found === NOT_READ ? found : found.value;
-
-type StoredBytes = CachedValue<Buffer> & { readonly tag: number };
-
-function storedOf(reader: Reader): StoredBytes {
-  const { bucketWord, entryWord, version, expiresAt, start, end, codec: tag } = reader;
-  return {
-    bucketWord,
-    entryWord,
-    version,
-    expiresAt,
-    bytes: end - start,
-    tag,
-    value: copyOf(reader.bytes, start, end),
-  };
-}
-
-function entryOf<V>(reader: Reader, codec: Codec<V>): VersionedValue<V> {
-  return versioned(valueOf(reader, codec), reader.version, reader.expiresAt);
-}

@@ -22,6 +22,11 @@ export class KeyBuffer implements WritableViews {
     this.#seed1 = seed1;
   }
 
+  /** Another one, which hashes the same way. */
+  static like(other: KeyBuffer): KeyBuffer {
+    return new KeyBuffer(other.#seed0, other.#seed1);
+  }
+
   /** @param key of at most 1,024 bytes */
   take(key: string | Uint8Array): void {
     if (typeof key === 'string') {

@@ -110,6 +110,25 @@ export class Reader {
     return Found.unstable;
   }
 
+  /** Touches the bucket where a look-up begins. @returns something of it */
+  fetchBucket(hash: number): number {
+    return this.#words[this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS];
+  }
+
+  /** Touches the entry that a look-up is likely to find, up to where the value usually begins. @returns something of it */
+  fetchEntry(hash: number): number {
+    const words = this.#words;
+    const bucket = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
+    for (let at = bucket; at < bucket + BUCKET_ENTRIES; at++) {
+      const word = words[at];
+      if (word === 0 || ((word ^ hash) & ~this.#granuleMask) !== 0) continue;
+      // What is outside the segment reads as undefined, and becomes 0.
+      const entry = (word & this.#granuleMask) << 2;
+      return words[entry] ^ words[entry + BUCKET_WORDS];
+    }
+    return 0;
+  }
+
   /** Looks at a bucket word until what it names has held still. */
   #lookAt(at: number, key: SoughtKey): Found {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
