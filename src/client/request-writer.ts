@@ -3,6 +3,7 @@
  * knows how many chunks this client has, and claims no more than its limit; one request of any size always may.
  */
 import { byteLengthOf, itemBytes, tagOf, writeData, writeItem } from '../codec/batch.js';
+import { unitsOf } from '../codec/given-bytes.js';
 import { ASCII_SLACK } from '../codec/text.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { useOf } from '../exchange/slot-word.js';
@@ -84,7 +85,7 @@ export class RequestWriter {
       return true;
     }
     if (call.mayBeAscii) {
-      const offset = this.#reserve(call, base, unitsOf(call) + ASCII_SLACK);
+      const offset = this.#reserve(call, base, unitsOfCall(call) + ASCII_SLACK);
       if (offset < 0) return false;
       if (this.#writeAll(call, base, offset)) return true;
       call.mayBeAscii = false;
@@ -140,11 +141,11 @@ export class RequestWriter {
 
 /** Whether a pair fits a slot whatever its characters are. */
 const fitsInline = ({ key, value }: Call): boolean =>
-  pad4(key.length * MAX_BYTES_PER_UNIT) + value.length * MAX_BYTES_PER_UNIT <= INLINE_BYTES;
+  pad4(unitsOf(key) * MAX_BYTES_PER_UNIT) + unitsOf(value) * MAX_BYTES_PER_UNIT <= INLINE_BYTES;
 
 /** Size of the payload if all text is ASCII. */
-const unitsOf = (call: Call): number =>
-  call.items === undefined ? pad4(call.key.length) + call.value.length : call.itemUnits;
+const unitsOfCall = (call: Call): number =>
+  call.items === undefined ? pad4(unitsOf(call.key)) + unitsOf(call.value) : call.itemUnits;
 
 /** Exact size of the payload. */
 function bytesOf({ items, key, value }: Call): number {
