@@ -11,7 +11,6 @@ import { pad4 } from '../memory/copy.js';
 import { INLINE_BYTES, Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { Call } from './call.js';
-import type { SlotClaims } from './slot-claims.js';
 
 /** UTF-8 takes at most three bytes per UTF-16 unit. */
 const MAX_BYTES_PER_UNIT = 3;
@@ -34,7 +33,7 @@ export class RequestWriter {
     this.#maxChunks = maxChunks;
   }
 
-  /** Gives the extent of a request back. */
+  /** Gives the extent of a request back, if it has one. */
   release(call: Call): void {
     if (call.extent < 0) return;
     this.#arena.release(call.use, call.extent, call.extentChunks);
@@ -49,24 +48,15 @@ export class RequestWriter {
   }
 
   /**
-   * @returns false when the arena has no room now; nothing is claimed then, the slot neither
-   * @throws what reading the caller's arrays throws; then too
+   * @returns false when the arena has no room now. Then, and when it throws (the caller's stack may be full), there may be an
+   * extent to release.
    */
-  write(call: Call, base: number, claims: Pick<SlotClaims, 'release'>): boolean {
-    const words = this.#words;
+  write(call: Call, base: number): boolean {
     call.use = useOf(call.slot, call.word);
     call.extent = -1;
     call.extentChunks = 0;
-    let isWritten = false;
-    try {
-      isWritten = this.#writePayload(call, base);
-    } finally {
-      if (!isWritten) {
-        this.release(call);
-        claims.release(call.slot, call.word);
-      }
-    }
-    if (!isWritten) return false;
+    if (!this.#writePayload(call, base)) return false;
+    const words = this.#words;
     words[base + Slot.waiter] = 0;
     words[base + Slot.op] = call.operation.opcode;
     words[base + Slot.extent] = call.extent + 1;

@@ -1,9 +1,10 @@
 /** Wrong arguments are refused at once, with what was expected and what came. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { KvsClient, KvsServer } from '#dist/index.js';
+import { native } from '#dist/native.js';
 
-import { closing, shareServer } from '../fixtures/service.js';
+import { closing, shareServer, startServer } from '../fixtures/service.js';
 
 const name = shareServer();
 /** Arguments that the types forbid. */
@@ -143,6 +144,29 @@ test('bytes that are not there any more, or are none, are refused, and keep no s
   }
   expect((await client.stats()).slots.inUse).toBe(inUse);
   expect(await client.get('k')).toBeUndefined();
+});
+
+test('a request that cannot be written to its end keeps no slot and no extent', async () => {
+  // Its client may hold less than the calls that fail here would.
+  const server = await startServer({ maxSlotsPerClient: 4, maxArenaPerClient: 16 * 1024 });
+  const client = closing(await KvsClient.connect({ name: server.name, codec: 'buffer', reads: 'server' }));
+  const before = await client.stats();
+  const copy = vi.spyOn(native, 'copyBytes').mockImplementation(() => {
+    throw new RangeError('Maximum call stack size exceeded');
+  });
+  for (const value of [Buffer.alloc(300), Buffer.alloc(6000)]) {
+    for (let i = 0; i < 10; i++) {
+      await expect(client.set('k', value)).rejects.toThrow('stack size');
+      expect(() => client.setSync('k', value)).toThrow('stack size');
+      await expect(client.mset([['k', value]])).rejects.toThrow('stack size');
+    }
+  }
+  copy.mockRestore();
+  const { slots, memory } = await client.stats();
+  expect(slots.inUse).toBe(before.slots.inUse);
+  expect(memory.arenaUsedBytes).toBe(before.memory.arenaUsedBytes);
+  expect(client.getSync('k')).toBeUndefined();
+  expect(client.setSync('k', Buffer.alloc(15_000))).toBe(true);
 });
 
 /** Says of itself, each time it is asked, something else than what is true. */
