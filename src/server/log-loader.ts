@@ -5,6 +5,7 @@ import type { HashSeed } from '../log/header.js';
 import { createRecordViews, type RecordViews } from '../log/record.js';
 import type { RecoverySink } from '../log/sink.js';
 import { hasPassed, hostMsOfWall } from '../memory/clock.js';
+import { copyBytes } from '../memory/copy.js';
 import { DataHeader, type Geometry, MAX_EXPIRES_AT, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { EvictionParts } from '../store/eviction.js';
@@ -118,7 +119,7 @@ export class LogLoader implements RecoverySink {
     const value = map.valueOffsetOf(found);
     const valueBytes = map.valueBytesOf(found);
     const copy = createRecordViews(map.bytesOf(found) + 8);
-    copy.bytes.set(data.bytes.subarray(key, value + valueBytes));
+    copyBytes(data, key, this.#viewsOf(copy), 0, value + valueBytes - key);
     this.put(copy, 0, keyBytes, value - key, valueBytes, map.codecOf(found), 0, version, expiresAtMs);
   }
 

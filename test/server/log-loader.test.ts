@@ -1,6 +1,6 @@
 /**
  * What a server makes of files alone, written here record by record. Seen to fail when versions are raised only behind what
- * is loaded, and when they are raised to what only some of the files name.
+ * is loaded, or to what only some of the files name, and when an entry loses bytes as its expiry changes.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -87,4 +87,27 @@ test.each(Object.entries(FILES))('versions go on above the highest, which %s nam
     await client.set(`not ${key}`, 'new');
     expect((await client.getEntry(`not ${key}`))?.version, key).toBeGreaterThan(HIGHEST);
   }
+});
+
+test('an expiry that was logged without its value leaves the value as it is', async () => {
+  const expiresAtMs = Date.now() + 3_600_000;
+  const values = [0, 1, 5, 300, 511, 5000, 60_000].map((length, i) => ({
+    key: 'k'.repeat(1 + i),
+    value: Array.from({ length }, (_, at) => at % 10).join(''),
+  }));
+  const effects = values.map(({ key, value }) => put(key, value));
+  const expiries = values.map(({ key }): Effect => ({ type: 'expire', key, expiresAtMs }));
+  const none: Effect = { type: 'expire', key: 'none', expiresAtMs };
+  const dir = directoryOf((directory) =>
+    writeLog(directory, [{ effects: [...effects, ...expiries, none], version: 1 }]),
+  );
+  const { name } = await startServer({ dir, sync: 'no' });
+  const client = await connect(name);
+  for (const { key, value } of values) {
+    const entry = await client.getEntry(key);
+    expect(entry?.value === value, `${value.length} characters`).toBe(true);
+    // Both clocks count milliseconds.
+    expect(Math.abs((entry?.expiresAt ?? 0) - expiresAtMs)).toBeLessThanOrEqual(2);
+  }
+  expect(await client.exists('none')).toBe(false);
 });
