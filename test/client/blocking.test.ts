@@ -1,7 +1,6 @@
 /**
  * Blocking calls on a clock that moves by as much as it is looked at, as long as they sleep, and for milliseconds whenever
- * the CPU is offered.
- * Seen to fail when looks do not know their call.
+ * the CPU is offered. Seen to fail when looks do not know their call, and when a sleep is not followed by slept().
  */
 import { performance } from 'node:perf_hooks';
 
@@ -72,4 +71,16 @@ test('a call ends at its deadline, however long whoever takes the CPU would keep
   expect(sleeps.count).toBe(1);
   expect(now - before).toBeGreaterThan(1);
   expect(now - before).toBeLessThan(1.01);
+});
+
+test('looks follow how long was slept', () => {
+  const lookOf = ({ run, sleeps }: ReturnType<typeof blockingCalls>): number => {
+    const before = now;
+    expect(run(9)).toBe(true);
+    return Math.round((sleeps.beganAt - before) / TICK_MS);
+  };
+  const soon = blockingCalls(0.05);
+  expect([lookOf(soon), lookOf(soon)]).toEqual([expect.closeTo(50, -1), expect.closeTo(200, -1)]);
+  const late = blockingCalls(2);
+  expect([lookOf(late), lookOf(late)]).toEqual([expect.closeTo(50, -1), expect.closeTo(12, -1)]);
 });
