@@ -2,12 +2,12 @@
  * Writes a call's request into a slot it has claimed: inline if it fits, else into an extent of the arena. Of those it
  * knows how many chunks this client has, and claims no more than its limit; one request of any size always may.
  */
+import { pad4 } from '../alignment.js';
 import { byteLengthOf, itemBytes, tagOf, writeData, writeItem } from '../codec/batch.js';
 import { unitsOf } from '../codec/given-bytes.js';
 import { ASCII_SLACK } from '../codec/text.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { useOf } from '../exchange/slot-word.js';
-import { pad4 } from '../memory/copy.js';
 import { INLINE_BYTES, Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { Call } from './call.js';

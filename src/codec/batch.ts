@@ -5,6 +5,7 @@
  *   response item:  valueBytes (-1: missing) │ codec │ value, padded
  *   scanned key:    keyBytes │ key, padded
  */
+import { pad4 } from '../alignment.js';
 import { CodecTag } from './codec.js';
 import { copyInto } from './copy.js';
 import { lengthOf } from './given-bytes.js';
@@ -14,8 +15,6 @@ export const ITEM_HEADER_BYTES = 12;
 export const RESULT_HEADER_BYTES = 8;
 export const SCAN_HEADER_BYTES = 4;
 export const MISSING = -1;
-
-const pad4 = (bytes: number): number => (bytes + 3) & ~3;
 
 export const byteLengthOf = (data: string | Uint8Array): number =>
   typeof data === 'string' ? Buffer.byteLength(data) : lengthOf(data);

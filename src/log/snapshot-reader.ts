@@ -1,4 +1,5 @@
 /** Reads snapshots: first whether one is sound, to its end, then its entries. */
+import { pad4 } from '../alignment.js';
 import { notOfLog, onFile } from './failure.js';
 import type { FileLayer } from './file-layer.js';
 import { FrameReader } from './frame-reader.js';
@@ -125,7 +126,7 @@ export function visitBlock(views: RecordViews, offset: number, sink: EntryVisito
       views,
       keyOffset,
       keyBytes,
-      keyOffset + ((keyBytes + 3) & ~3),
+      keyOffset + pad4(keyBytes),
       words[word + EntryField.valueBytes],
       shape >>> 16,
       shape & 0xff,
