@@ -1,7 +1,7 @@
 /** Reads snapshots: first whether one is sound, to its end, then its entries. */
 import { pad4 } from '../alignment.js';
 import { notOfLog, onFile } from './failure.js';
-import type { FileLayer } from './file-layer.js';
+import { type FileLayer, withFile } from './file-layer.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeHeader, type Header, HEADER_BYTES } from './header.js';
 import type { NumberedFile } from './names.js';
@@ -50,14 +50,9 @@ export function readSnapshot(
   buffer: RecordViews,
   sink: EntryVisitor | undefined,
 ): SnapshotSurvey {
-  return onFile('read', file.path, () => {
-    const fd = layer.open(file.path, 'read');
-    try {
-      return readBlocks(layer, file, fd, buffer, sink);
-    } finally {
-      layer.close(fd);
-    }
-  });
+  return onFile('read', file.path, () =>
+    withFile(layer, file.path, 'read', (fd) => readBlocks(layer, file, fd, buffer, sink)),
+  );
 }
 
 function readBlocks(
