@@ -2,6 +2,7 @@
  * The one error class of shm-kvs and the table that ties wire status, code and message together.
  * Bad arguments are not KvsErrors: they throw TypeError or RangeError that say expected and got.
  */
+import { isProxy } from 'node:util/types';
 
 /**
  * What went wrong, by code:
@@ -170,6 +171,7 @@ export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'string')
     return `string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+  if (isProxy(value)) return 'Proxy';
   if (typeof value === 'object') return (value.constructor as { name?: string } | undefined)?.name ?? 'object';
   return typeof value === 'number' || typeof value === 'boolean' ? `${typeof value} ${String(value)}` : typeof value;
 }

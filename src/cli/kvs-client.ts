@@ -136,9 +136,11 @@ async function ending(session: Session, run: () => Promise<number>): Promise<voi
   }
 }
 
-// Whoever reads our output may stop early: `| head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure);
+  // Whoever reads our output may stop early: `| head`.
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  process.stderr.write(`kvs-client: cannot write to stdout: ${describeError(error)}\n`);
+  process.exit(EXIT.failure);
 });
 
 try {

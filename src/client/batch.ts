@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 
 import { itemBytes } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
+import { unitsOf } from '../codec/given-bytes.js';
 import { KvsError, type KvsErrorCode } from '../errors.js';
 import { mdel } from '../operation/mdel.js';
 import { mget } from '../operation/mget.js';
@@ -87,7 +88,7 @@ export function mgetBatch<V>(
   timeoutMs: number,
 ): Batch<(V | undefined)[]> {
   // A part may be asked for again after the caller has changed the bytes.
-  const items = keys.map((key) => itemOfKey(typeof key === 'string' ? key : Uint8Array.from(key)));
+  const items = keys.map((key) => itemOfKey(typeof key === 'string' ? key : new Uint8Array(key)));
   const calls = partsOf(mget, codec as Codec<unknown>, items, timeoutMs);
   const values = calls.map((call) => collectValues(call));
   return new Batch(calls, () => values.flat() as (V | undefined)[]);
@@ -134,7 +135,7 @@ function partsOf<R>(
   let units = 0;
   for (let index = 0; index < items.length; index++) {
     const { key, value } = items[index];
-    const size = itemBytes(key.length, value.length);
+    const size = itemBytes(unitsOf(key), unitsOf(value));
     if (index > start && (index - start >= maxItems || units + size > PART_UNITS)) {
       parts.push(partOf(operation, codec, items.slice(start, index), units, timeoutMs));
       start = index;

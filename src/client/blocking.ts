@@ -45,7 +45,7 @@ export class BlockingCalls {
     const session = this.#start(call);
     this.#session = session;
     this.#call = call;
-    if (!this.#spin.spin(this.#isDone) && !this.#sleep(session, call)) {
+    if (!this.#spin.spin(this.#isDone, call) && !this.#sleep(session, call)) {
       const name = this.#connection.options.name;
       const errorOf = session.isServing && !session.isExpelled ? timedOut : lost(session);
       if (session.isGone) this.#pipeline.lose();

@@ -2,10 +2,12 @@
  * Makes calls out of arguments: one method per operation, which checks what it is given before anything is claimed.
  * The three ways to run an operation (awaited, blocking, as a task) all start here.
  */
+import { isUint8Array } from 'node:util/types';
+
 import { byteLengthOf } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
-import { steady } from '../codec/copy.js';
+import { lengthOf, steady, unitsOf } from '../codec/given-bytes.js';
 import { checkText } from '../codec/text.js';
 import { kindOf, KvsError } from '../errors.js';
 import { KEEP_EXPIRY, MAX_KEY_BYTES } from '../memory/layout.js';
@@ -188,7 +190,7 @@ export class Calls<V> {
   #encode(value: V): string | Uint8Array {
     const encoded = this.#codec.encode(value);
     const max = this.#maxValueBytes();
-    if (encoded.length * 3 > max && byteLengthOf(encoded) > max) {
+    if (unitsOf(encoded) * 3 > max && byteLengthOf(encoded) > max) {
       throw new KvsError(
         'ERR_KVS_TOO_LARGE',
         `the value has ${byteLengthOf(encoded)} bytes, this server takes up to ${max}: start it with a larger maxValueBytes`,
@@ -234,10 +236,10 @@ export function checkedPrefix(key: Key, what = 'prefix'): Key {
   if (typeof key === 'string') {
     checkText(key, what);
     if (key.length > SAFE_UNITS && Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(Buffer.byteLength(key));
-  } else if (!(key instanceof Uint8Array)) {
+  } else if (!isUint8Array(key)) {
     throw new TypeError(`${what} must be a string or a Uint8Array, got ${kindOf(key)}`);
-  } else if (key.length > MAX_KEY_BYTES) {
-    throw keyTooLong(key.length);
+  } else if (lengthOf(key) > MAX_KEY_BYTES) {
+    throw keyTooLong(lengthOf(key));
   }
   return key;
 }
@@ -245,7 +247,7 @@ export function checkedPrefix(key: Key, what = 'prefix'): Key {
 /** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 1 to 1,024 bytes */
 export function checkedKey(key: Key): Key {
   checkedPrefix(key, 'key');
-  if (key.length === 0) throw new TypeError('key must have at least one byte, got an empty one');
+  if (unitsOf(key) === 0) throw new TypeError('key must have at least one byte, got an empty one');
   return typeof key === 'string' ? key : steady(key, 'key');
 }
 

@@ -40,7 +40,7 @@ export interface Walk<V> {
 /** A copy: the caller's may change during the walk. */
 function bytesOf(prefix: Key): Buffer {
   const checked = checkedPrefix(prefix);
-  return typeof checked === 'string' ? Buffer.from(checked) : Buffer.from(checked);
+  return typeof checked === 'string' ? Buffer.from(checked) : Buffer.from(new Uint8Array(checked).buffer);
 }
 
 interface Page<V> {

@@ -5,6 +5,7 @@
  * What one name cannot say is held back by the client itself: batches behind any of their keys, operations on the
  * whole store behind everything, and everything behind an mget that may have to ask again.
  */
+import { lengthOf } from '../codec/given-bytes.js';
 import type { SlotTable } from '../exchange/slot-table.js';
 import type { Call } from './call.js';
 
@@ -41,7 +42,7 @@ export class Ordering {
     const { scope } = call.operation;
     if (scope === 'all') return this.isIdle(inFlight) ? NONE : BLOCKED;
     if (scope === 'batch') return this.#isAnyPending(classesOf(call)) ? BLOCKED : this.#pending(this.#barrier);
-    if (call.key.length === 0) return NONE;
+    if (call.key === '') return NONE;
     const last = this.#lastUse[classOfCall(call)];
     if (this.#holding.has(last)) return BLOCKED;
     return this.#table.isPending(last) ? last : this.#pending(this.#barrier);
@@ -82,7 +83,7 @@ export class Ordering {
     this.#lone = undefined;
     if (scope === 'all') this.#barrier = call.use;
     else if (scope === 'batch') for (const index of classesOf(call)) this.#lastUse[index] = call.use;
-    else if (call.key.length > 0) this.#lastUse[classOfCall(call)] = call.use;
+    else if (call.key !== '') this.#lastUse[classOfCall(call)] = call.use;
     if (call.next !== undefined) this.#holding.add(call.use);
   }
 
@@ -90,7 +91,7 @@ export class Ordering {
     const call = this.#lone;
     if (call === undefined) return;
     this.#lone = undefined;
-    if (call.key.length > 0) this.#lastUse[classOfCall(call)] = call.use;
+    if (call.key !== '') this.#lastUse[classOfCall(call)] = call.use;
   }
 
   /** The call is settled. `isPending`: it may be executed all the same. */
@@ -129,7 +130,7 @@ function classOf(key: string | Uint8Array): number {
       hash = Math.imul(hash ^ char, 0x01000193);
     }
   } else {
-    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i], 0x01000193);
+    for (let i = 0, length = lengthOf(key); i < length; i++) hash = Math.imul(hash ^ key[i], 0x01000193);
   }
   return (hash ^ (hash >>> 15)) & (CLASSES - 1);
 }

@@ -2,15 +2,15 @@
  * Writes a call's request into a slot it has claimed: inline if it fits, else into an extent of the arena. Of those it
  * knows how many chunks this client has, and claims no more than its limit; one request of any size always may.
  */
+import { pad4 } from '../alignment.js';
 import { byteLengthOf, itemBytes, tagOf, writeData, writeItem } from '../codec/batch.js';
+import { unitsOf } from '../codec/given-bytes.js';
 import { ASCII_SLACK } from '../codec/text.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { useOf } from '../exchange/slot-word.js';
-import { pad4 } from '../memory/copy.js';
 import { INLINE_BYTES, Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { Call } from './call.js';
-import type { SlotClaims } from './slot-claims.js';
 
 /** UTF-8 takes at most three bytes per UTF-16 unit. */
 const MAX_BYTES_PER_UNIT = 3;
@@ -33,7 +33,7 @@ export class RequestWriter {
     this.#maxChunks = maxChunks;
   }
 
-  /** Gives the extent of a request back. */
+  /** Gives the extent of a request back, if it has one. */
   release(call: Call): void {
     if (call.extent < 0) return;
     this.#arena.release(call.use, call.extent, call.extentChunks);
@@ -48,24 +48,15 @@ export class RequestWriter {
   }
 
   /**
-   * @returns false when the arena has no room now; nothing is claimed then, the slot neither
-   * @throws what reading the caller's arrays throws; then too
+   * @returns false when the arena has no room now. Then, and when it throws (the caller's stack may be full), there may be an
+   * extent to release.
    */
-  write(call: Call, base: number, claims: Pick<SlotClaims, 'release'>): boolean {
-    const words = this.#words;
+  write(call: Call, base: number): boolean {
     call.use = useOf(call.slot, call.word);
     call.extent = -1;
     call.extentChunks = 0;
-    let isWritten = false;
-    try {
-      isWritten = this.#writePayload(call, base);
-    } finally {
-      if (!isWritten) {
-        this.release(call);
-        claims.release(call.slot, call.word);
-      }
-    }
-    if (!isWritten) return false;
+    if (!this.#writePayload(call, base)) return false;
+    const words = this.#words;
     words[base + Slot.waiter] = 0;
     words[base + Slot.op] = call.operation.opcode;
     words[base + Slot.extent] = call.extent + 1;
@@ -84,7 +75,7 @@ export class RequestWriter {
       return true;
     }
     if (call.mayBeAscii) {
-      const offset = this.#reserve(call, base, unitsOf(call) + ASCII_SLACK);
+      const offset = this.#reserve(call, base, unitsOfCall(call) + ASCII_SLACK);
       if (offset < 0) return false;
       if (this.#writeAll(call, base, offset)) return true;
       call.mayBeAscii = false;
@@ -140,11 +131,11 @@ export class RequestWriter {
 
 /** Whether a pair fits a slot whatever its characters are. */
 const fitsInline = ({ key, value }: Call): boolean =>
-  pad4(key.length * MAX_BYTES_PER_UNIT) + value.length * MAX_BYTES_PER_UNIT <= INLINE_BYTES;
+  pad4(unitsOf(key) * MAX_BYTES_PER_UNIT) + unitsOf(value) * MAX_BYTES_PER_UNIT <= INLINE_BYTES;
 
 /** Size of the payload if all text is ASCII. */
-const unitsOf = (call: Call): number =>
-  call.items === undefined ? pad4(call.key.length) + call.value.length : call.itemUnits;
+const unitsOfCall = (call: Call): number =>
+  call.items === undefined ? pad4(unitsOf(call.key)) + unitsOf(call.value) : call.itemUnits;
 
 /** Exact size of the payload. */
 function bytesOf({ items, key, value }: Call): number {

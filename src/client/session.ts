@@ -28,8 +28,7 @@ import type { ResolvedClientOptions } from './options.js';
 import { BLOCKED, Ordering } from './ordering.js';
 import type { ViewGround } from './pinned-views.js';
 import { Presence } from './presence.js';
-import { RequestWriter } from './request-writer.js';
-import { SlotClaims } from './slot-claims.js';
+import { RequestStaging } from './request-staging.js';
 import { Starvation } from './starvation.js';
 import { WithdrawnCalls } from './withdrawn-calls.js';
 
@@ -56,9 +55,8 @@ export class Session {
   readonly #queue: TaskQueue;
   readonly #workerBells: WorkerBells;
   readonly #ringer: BellRinger;
-  readonly #claims: SlotClaims;
   readonly #ordering: Ordering;
-  readonly #writer: RequestWriter;
+  readonly #staging: RequestStaging;
   readonly #response: ResponseView;
   readonly #withdrawn: WithdrawnCalls;
   #doorbell: Doorbell | undefined;
@@ -89,10 +87,8 @@ export class Session {
     this.#workerBells = new WorkerBells(ctl);
     this.#ringer = new BellRinger(ctl, geometry.clientsOffset, region.paths.bell);
     this.starvation = new Starvation(ctl.words, this.#client, this.#record, this.#ringer);
-    const limits = readLimits(ctl, geometry);
-    this.#claims = new SlotClaims(ctl, this.table, this.#client, limits.slots);
     this.#ordering = new Ordering(this.table);
-    this.#writer = new RequestWriter(ctl, this.#arena, limits.chunks);
+    this.#staging = new RequestStaging(ctl, this.table, this.#arena, this.#client, readLimits(ctl, geometry));
     this.#response = new ResponseView(ctl, this.table, this.#arena);
     this.#withdrawn = new WithdrawnCalls(this.table, (call) => this.#releaseWithdrawn(call));
     add(this.#words, CtlHeader.clients, 1);
@@ -127,23 +123,16 @@ export class Session {
       after = this.#ordering.predecessorOf(call, inFlight);
       if (after === BLOCKED) return 'blocked';
     }
-    if (this.#claims.isAtLimit) return 'blocked';
-    const slot = this.#claims.claim();
-    if (slot < 0) return 'starved';
-    call.slot = slot;
-    call.word = this.#claims.word;
-    call.after = after;
-    if (!this.#writer.write(call, this.table.base(slot), this.#claims)) {
-      return this.#writer.isAtLimit ? 'blocked' : 'starved';
-    }
+    const staged = this.#staging.stage(call, after);
+    if (staged !== 'staged') return staged;
     // Garbage in the word makes the step fail; the call then ends like any whose slot was overwritten.
-    this.table.submit(slot, call.word);
+    this.table.submit(call.slot, call.word);
     call.word = withState(call.word, SlotState.submitted);
     call.state = 'submitted';
     // Nobody issues anything while a blocking call is the only one.
     if (!isAlone || call.isAsync) this.#ordering.note(call, isAlone);
     // If the ring is damaged or full, the server's sweeper finds the request.
-    this.#queue.enqueue(slot);
+    this.#queue.enqueue(call.slot);
     this.#workerBells.announce();
     return 'started';
   }
@@ -168,8 +157,8 @@ export class Session {
       throw error;
     } finally {
       this.#ordering.forget(call, false);
-      this.#freeExtents(call);
-      this.#claims.release(call.slot, done);
+      this.#freeResponse(call);
+      this.#staging.release(call, done);
       this.starvation.wakeOther();
     }
   }
@@ -184,28 +173,21 @@ export class Session {
       } else if (word !== withState(call.word, SlotState.executing)) {
         // Overwritten with garbage: no longer ours.
         this.#ordering.forget(call, false);
-        this.#leave(call);
+        this.#staging.lost(call);
         return 'unknown';
       } else if (this.table.abandon(call.slot, word)) {
         this.#ordering.forget(call, true);
-        this.#leave(call);
+        this.#staging.lost(call);
         return 'unknown';
       }
     }
-  }
-
-  /** Slot and extent are no longer ours. */
-  #leave(call: Call): void {
-    this.#writer.lost(call);
-    this.#claims.lost();
   }
 
   #cancel(call: Call): boolean {
     if (!this.table.isPending(call.after)) {
       if (!this.table.cancel(call.slot, call.word)) return false;
       this.#ordering.forget(call, false);
-      this.#writer.release(call);
-      this.#claims.freed(call.slot);
+      this.#staging.freed(call);
       this.starvation.wakeOther();
       return true;
     }
@@ -227,8 +209,7 @@ export class Session {
   }
 
   #releaseWithdrawn(call: Call): void {
-    this.#writer.release(call);
-    this.#claims.release(call.slot, withState(call.word, SlotState.building));
+    this.#staging.release(call, withState(call.word, SlotState.building));
     this.starvation.wakeOther();
   }
 
@@ -238,8 +219,7 @@ export class Session {
     this.#workerBells.announce();
   }
 
-  #freeExtents(call: Call): void {
-    this.#writer.release(call);
+  #freeResponse(call: Call): void {
     const base = this.table.base(call.slot);
     const extent = this.#words[base + Slot.responseExtent];
     if (extent !== 0) this.#arena.release(call.use, extent - 1, this.#words[base + Slot.responseChunks]);

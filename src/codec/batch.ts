@@ -5,8 +5,10 @@
  *   response item:  valueBytes (-1: missing) │ codec │ value, padded
  *   scanned key:    keyBytes │ key, padded
  */
+import { pad4 } from '../alignment.js';
 import { CodecTag } from './codec.js';
 import { copyInto } from './copy.js';
+import { lengthOf } from './given-bytes.js';
 import { ASCII_FLAG, type WritableViews, writeAscii, writeText } from './text.js';
 
 export const ITEM_HEADER_BYTES = 12;
@@ -14,10 +16,8 @@ export const RESULT_HEADER_BYTES = 8;
 export const SCAN_HEADER_BYTES = 4;
 export const MISSING = -1;
 
-const pad4 = (bytes: number): number => (bytes + 3) & ~3;
-
 export const byteLengthOf = (data: string | Uint8Array): number =>
-  typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+  typeof data === 'string' ? Buffer.byteLength(data) : lengthOf(data);
 
 /** Bytes that one request item takes. */
 export const itemBytes = (keyBytes: number, valueBytes: number): number =>
@@ -61,10 +61,13 @@ export function writeData(
   data: string | Uint8Array,
   mayBeAscii: boolean,
 ): number {
-  if (typeof data !== 'string') copyInto(target.bytes, offset, data);
-  else if (!mayBeAscii) return writeText(target, offset, data);
-  else if (!writeAscii(target, offset, data)) return -1;
-  return data.length;
+  if (typeof data !== 'string') {
+    const bytes = lengthOf(data);
+    copyInto(target.bytes, offset, data, 0, bytes);
+    return bytes;
+  }
+  if (!mayBeAscii) return writeText(target, offset, data);
+  return writeAscii(target, offset, data) ? data.length : -1;
 }
 
 /** A codec's tag with the ASCII flag where the text turned out to be ASCII. */

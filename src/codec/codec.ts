@@ -3,9 +3,11 @@
  * that another codec gives a clear error or the bytes, never garbage.
  */
 import { isAscii } from 'node:buffer';
+import { isUint8Array } from 'node:util/types';
 
 import { kindOf, KvsError } from '../errors.js';
-import { copyOf, steady } from './copy.js';
+import { copyOf } from './copy.js';
+import { steady } from './given-bytes.js';
 import { ASCII_FLAG, checkText, readText } from './text.js';
 
 /** Tags stored with values. Part of the layout: numbers never change their meaning. */
@@ -78,7 +80,7 @@ const utf8: Codec<string> = {
 const buffer: Codec<Buffer> = {
   tag: CodecTag.buffer,
   encode(value) {
-    if (!(value instanceof Uint8Array)) throw new TypeError(`codec buffer takes a Uint8Array, got ${kindOf(value)}`);
+    if (!isUint8Array(value)) throw new TypeError(`codec buffer takes a Uint8Array, got ${kindOf(value)}`);
     return steady(value, 'value');
   },
   decode: (source, start, end) => copyOf(source, start, end),
@@ -137,10 +139,11 @@ function customCodec<T>(codec: CustomCodec<T>): Codec<T> {
     tag: CodecTag.custom,
     encode(value) {
       const encoded = codec.encode(value);
-      if (typeof encoded === 'string') checkText(encoded, 'encoded value');
-      else if (!(encoded instanceof Uint8Array)) {
+      if (isUint8Array(encoded)) return steady(encoded, 'encoded value');
+      if (typeof encoded !== 'string') {
         throw new TypeError(`encode of a custom codec returns a string or a Uint8Array, got ${kindOf(encoded)}`);
       }
+      checkText(encoded, 'encoded value');
       return encoded;
     },
     decode(source, start, end, tag) {

@@ -1,5 +1,6 @@
 /** Copies values between a caller's bytes and shared memory. */
 import { native } from '../native.js';
+import { lengthOf } from './given-bytes.js';
 
 /**
  * From here on the addon is faster than a typed array's set(), which copies shared memory byte by byte unless both sides are
@@ -12,13 +13,19 @@ const POOLED_MIN_BYTES = 128 * 1024;
 const POOLED_MAX_BYTES = 16 * 1024 * 1024;
 
 /** Copies the bytes of `source` from `start` to `end` to where `target` has room for them. */
-export function copyInto(target: Uint8Array, offset: number, source: Uint8Array, start = 0, end = source.length): void {
+export function copyInto(
+  target: Uint8Array,
+  offset: number,
+  source: Uint8Array,
+  start = 0,
+  end = lengthOf(source),
+): void {
   const bytes = end - start;
   const { prototype } = Uint8Array;
   if (bytes >= NATIVE_MIN_BYTES) native.copyBytes(target, offset, source, start, bytes);
   // A caller's array may have a set() of its own, which would be handed shared memory.
   else if (bytes > 0)
-    prototype.set.call(target, bytes === source.length ? source : source.subarray(start, end), offset);
+    prototype.set.call(target, bytes === lengthOf(source) ? source : source.subarray(start, end), offset);
 }
 
 function roomFor(bytes: number): Buffer {
@@ -32,25 +39,4 @@ export function copyOf(source: Buffer, start: number, end: number): Buffer {
   const copy = roomFor(end - start);
   copyInto(copy, 0, source, start, end);
   return copy;
-}
-
-/**
- * The array itself, or a copy if its length might change while it is being written. @throws TypeError for one whose memory
- * was transferred away
- */
-export function steady(array: Uint8Array, what: string): Uint8Array {
-  const { buffer } = array as { readonly buffer: { readonly resizable?: boolean; readonly growable?: boolean } };
-  if (buffer.resizable === true || buffer.growable === true) return Uint8Array.from(array);
-  if (array.length === 0 && isDetached(array)) {
-    throw new TypeError(`${what} must have its bytes, got an array whose memory was transferred: copy it before that`);
-  }
-  return array;
-}
-
-function isDetached({ buffer }: Uint8Array): boolean {
-  try {
-    return new Uint8Array(buffer).length < 0;
-  } catch {
-    return true;
-  }
 }

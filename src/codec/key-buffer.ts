@@ -1,4 +1,5 @@
 /** A key as bytes and hash, in private memory that is used again for the next one. */
+import { lengthOf } from './given-bytes.js';
 import { hashWords } from './hash.js';
 import { type WritableViews, writeText } from './text.js';
 
@@ -33,7 +34,7 @@ export class KeyBuffer implements WritableViews {
       this.byteLength = writeText(this, 0, key);
     } else {
       this.bytes.set(key);
-      this.byteLength = key.length;
+      this.byteLength = lengthOf(key);
     }
     this.hash = hashWords(this.words, 0, this.byteLength, this.#seed0, this.#seed1);
   }

@@ -23,6 +23,15 @@ const SPARED_MS = 1.5 * LONG_LOOK_MS;
 /** For so long the CPU is not offered: most answers come sooner. */
 const KEEP_CPU_MS = 0.005;
 const LOOKS_PER_CLOCK = 32;
+/** With less time than that left, the CPU is not offered: whoever takes it may keep it for a slice. */
+const OFFER_MS = 10;
+
+/** What a look is part of, and must not outlast: a call. */
+interface Timed {
+  /** By performance.now(), once its clock was started. */
+  readonly deadline: number;
+  startClock(now: number): void;
+}
 
 export class SpinBudget {
   readonly #offers = new CpuOffers();
@@ -30,19 +39,25 @@ export class SpinBudget {
   /** When the look began that failed last; 0: the wait that followed is over. */
   #failedAt = 0;
 
-  /** @returns whether `isThere` became true within the budget; false: say by slept() when the sleep that follows is over */
-  spin(isThere: () => boolean): boolean {
+  /**
+   * @param timed its clock runs from the first look at one
+   * @returns whether `isThere` became true within the budget; false: say by slept() when the sleep that follows is over
+   */
+  spin(isThere: () => boolean, timed?: Timed): boolean {
     this.#failedAt = 0;
     if (isThere()) return true;
     if (isAlone) return false;
     const startedAt = performance.now();
+    timed?.startClock(startedAt);
+    const leftMs = timed === undefined ? Infinity : timed.deadline - startedAt;
+    const limitMs = Math.min(this.#limitMs, leftMs);
     let tookMs = 0;
     for (;;) {
       for (let look = 0; look < LOOKS_PER_CLOCK; look++) if (isThere()) return this.#succeed(tookMs);
       const now = performance.now();
       tookMs = now - startedAt;
-      if (tookMs >= this.#limitMs) break;
-      if (tookMs > KEEP_CPU_MS) this.#offers.offer(now);
+      if (tookMs >= limitMs) break;
+      if (tookMs > KEEP_CPU_MS && leftMs > OFFER_MS) this.#offers.offer(now);
     }
     this.#failedAt = startedAt;
     return false;

@@ -91,6 +91,21 @@ export const fileSystem: FileLayer = {
   lock: (fd) => native.tryLockByte(fd, 0),
 };
 
+/** Opens the file for `act` alone. */
+export function withFile<R>(
+  layer: FileLayer,
+  path: string,
+  kind: Parameters<FileLayer['open']>[1],
+  act: (fd: number) => R,
+): R {
+  const fd = layer.open(path, kind);
+  try {
+    return act(fd);
+  } finally {
+    layer.close(fd);
+  }
+}
+
 /** Writes all of it, however little the file system takes at a time. */
 export function writeAll(
   layer: FileLayer,

@@ -13,6 +13,7 @@
  * `bytes` is the whole record. The CRC covers all behind itself. Sequence, `unsynced` and CRC are the log writer's to fill:
  * LogWriter.append() does. Whoever encodes leaves them alone. Padding is covered by the CRC and otherwise means nothing.
  */
+import { pad4, pad8 } from '../alignment.js';
 
 /** One buffer under three views that all start at its byte 0; a SegmentViews will do. */
 export interface RecordViews {
@@ -59,9 +60,6 @@ export const RecordField = {
 export const RECORD_HEADER_BYTES = 56;
 /** More than any key and value need; a longer one is damage. */
 export const MAX_RECORD_BYTES = 80 * 2 ** 20;
-
-const pad4 = (bytes: number): number => (bytes + 3) & ~3;
-const pad8 = (bytes: number): number => (bytes + 7) & ~7;
 
 /** How long a record is, a multiple of 8. */
 export const recordBytes = (keyBytes: number, valueBytes: number): number =>

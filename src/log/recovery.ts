@@ -2,7 +2,7 @@
 import type { KvsError } from '../errors.js';
 import type { LogDirectory } from './directory.js';
 import { damaged, onFile } from './failure.js';
-import { type FileLayer, writeAll } from './file-layer.js';
+import { type FileLayer, withFile, writeAll } from './file-layer.js';
 import { FrameReader, READ_BUFFER_BYTES } from './frame-reader.js';
 import { HEADER_BYTES } from './header.js';
 import { planRecovery, type RecoveryPlan } from './plan.js';
@@ -71,15 +71,12 @@ function cutTail({ end, cut, surplus, unfinished }: RecoveryPlan, { path, layer 
   if (end === undefined) return undefined;
   const bytes = surplus.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   if (cut === undefined) return { file: end.file, offset: end.offset, bytes };
-  onFile('cut', cut.path, () => {
-    const fd = layer.open(cut.path, 'write');
-    try {
+  onFile('cut', cut.path, () =>
+    withFile(layer, cut.path, 'write', (fd) => {
       layer.truncate(fd, cut.soundBytes);
       layer.fdatasync(fd);
-    } finally {
-      layer.close(fd);
-    }
-  });
+    }),
+  );
   return { file: end.file, offset: end.offset, bytes: bytes + cut.fileBytes - cut.soundBytes };
 }
 
@@ -90,15 +87,12 @@ function cutTail({ end, cut, surplus, unfinished }: RecoveryPlan, { path, layer 
 function makeDurable({ segments, provenSequence }: RecoveryPlan, { layer }: LogDirectory, buffer: RecordViews): void {
   for (const segment of segments) {
     if (segment.lastSequence <= provenSequence) continue;
-    onFile('make durable', segment.path, () => {
-      const fd = layer.open(segment.path, 'write');
-      try {
+    onFile('make durable', segment.path, () =>
+      withFile(layer, segment.path, 'write', (fd) => {
         rewriteBehind(layer, fd, segment, provenSequence, buffer);
         layer.fdatasync(fd);
-      } finally {
-        layer.close(fd);
-      }
-    });
+      }),
+    );
   }
 }
 
@@ -129,10 +123,9 @@ function replaySegment(
   base: number,
   sink: RecoverySink,
 ): number {
-  return onFile('read', segment.path, () => {
-    const fd = layer.open(segment.path, 'read');
-    let records = 0;
-    try {
+  return onFile('read', segment.path, () =>
+    withFile(layer, segment.path, 'read', (fd) => {
+      let records = 0;
       const reader = new FrameReader(layer, fd, HEADER_BYTES, segment.soundBytes, buffer);
       for (let whole = reader.whole(MAX_RECORD_BYTES); whole > 0; whole = reader.whole(MAX_RECORD_BYTES)) {
         const { views } = reader;
@@ -146,8 +139,6 @@ function replaySegment(
         reader.start = end;
       }
       return records;
-    } finally {
-      layer.close(fd);
-    }
-  });
+    }),
+  );
 }

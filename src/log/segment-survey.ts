@@ -5,7 +5,7 @@
  */
 import { native } from '../native.js';
 import { notOfLog, onFile } from './failure.js';
-import type { FileLayer } from './file-layer.js';
+import { type FileLayer, withFile } from './file-layer.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeHeader, type Header, HEADER_BYTES } from './header.js';
 import type { NumberedFile } from './names.js';
@@ -38,14 +38,7 @@ const UNKNOWN_UNSYNCED = 0xffff_ffff;
 
 /** Reads a whole segment. @throws KvsError ERR_KVS_LOG_FORMAT, ERR_KVS_LOG_FAILED */
 export function surveySegment(layer: FileLayer, file: NumberedFile, buffer: RecordViews): SegmentSurvey {
-  return onFile('read', file.path, () => {
-    const fd = layer.open(file.path, 'read');
-    try {
-      return survey(layer, file, fd, buffer);
-    } finally {
-      layer.close(fd);
-    }
-  });
+  return onFile('read', file.path, () => withFile(layer, file.path, 'read', (fd) => survey(layer, file, fd, buffer)));
 }
 
 function survey(layer: FileLayer, file: NumberedFile, fd: number, buffer: RecordViews): SegmentSurvey {

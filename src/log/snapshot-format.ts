@@ -16,6 +16,7 @@
  *
  * Blocks are numbered from 0; the footer ends the file, and its version is the highest of all entries.
  */
+import { pad4, pad8 } from '../alignment.js';
 import type { RecordViews } from './record.js';
 
 export const BLOCK_HEADER_BYTES = 16;
@@ -34,7 +35,7 @@ export const EntryField = { bytes: 0, shape: 1, version: 1, expiresAtMs: 2, keyB
 export const FooterField = { entries: 2, lastSequence: 3, finishedMs: 4, highestVersion: 5 } as const;
 
 export const entryBytes = (keyBytes: number, valueBytes: number): number =>
-  ENTRY_HEADER_BYTES + ((((keyBytes + 3) & ~3) + valueBytes + 7) & ~7);
+  ENTRY_HEADER_BYTES + pad8(pad4(keyBytes) + valueBytes);
 
 /** Whether the block at `offset`, whose CRC is right, holds what it says: whole entries that agree with their lengths. */
 export function isBlockShape({ words }: RecordViews, offset: number): boolean {
@@ -47,7 +48,7 @@ export function isBlockShape({ words }: RecordViews, offset: number): boolean {
     const bytes = words[word + EntryField.bytes];
     const keyBytes = words[word + EntryField.keyBytes] >>> 0;
     const valueBytes = words[word + EntryField.valueBytes] >>> 0;
-    if (ENTRY_HEADER_BYTES + ((((keyBytes + 3) & ~3) + valueBytes + 7) & ~7) !== bytes) return false;
+    if (ENTRY_HEADER_BYTES + pad8(pad4(keyBytes) + valueBytes) !== bytes) return false;
     at += bytes;
   }
   return at === end;

@@ -1,6 +1,7 @@
 /** Reads snapshots: first whether one is sound, to its end, then its entries. */
+import { pad4 } from '../alignment.js';
 import { notOfLog, onFile } from './failure.js';
-import type { FileLayer } from './file-layer.js';
+import { type FileLayer, withFile } from './file-layer.js';
 import { FrameReader } from './frame-reader.js';
 import { decodeHeader, type Header, HEADER_BYTES } from './header.js';
 import type { NumberedFile } from './names.js';
@@ -49,14 +50,9 @@ export function readSnapshot(
   buffer: RecordViews,
   sink: EntryVisitor | undefined,
 ): SnapshotSurvey {
-  return onFile('read', file.path, () => {
-    const fd = layer.open(file.path, 'read');
-    try {
-      return readBlocks(layer, file, fd, buffer, sink);
-    } finally {
-      layer.close(fd);
-    }
-  });
+  return onFile('read', file.path, () =>
+    withFile(layer, file.path, 'read', (fd) => readBlocks(layer, file, fd, buffer, sink)),
+  );
 }
 
 function readBlocks(
@@ -125,7 +121,7 @@ export function visitBlock(views: RecordViews, offset: number, sink: EntryVisito
       views,
       keyOffset,
       keyBytes,
-      keyOffset + ((keyBytes + 3) & ~3),
+      keyOffset + pad4(keyBytes),
       words[word + EntryField.valueBytes],
       shape >>> 16,
       shape & 0xff,

@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 
+import { pad4 } from '../alignment.js';
 import { native } from '../native.js';
 import type { LogDirectory } from './directory.js';
 import { logError } from './failure.js';
@@ -114,7 +115,7 @@ export class SnapshotWriter {
     words[word + EntryField.keyBytes] = keyBytes;
     words[word + EntryField.valueBytes] = valueBytes;
     this.keyOffset = at + ENTRY_HEADER_BYTES;
-    this.valueOffset = this.keyOffset + ((keyBytes + 3) & ~3);
+    this.valueOffset = this.keyOffset + pad4(keyBytes);
     this.#used += bytes;
     this.#blockEntries++;
     this.entries++;

@@ -1,6 +1,6 @@
 /** Whose files a directory holds, by their headers alone. */
 import { onFile } from './failure.js';
-import type { FileLayer } from './file-layer.js';
+import { type FileLayer, withFile } from './file-layer.js';
 import { decodeHeader, HEADER_BYTES } from './header.js';
 import { listLogFiles } from './names.js';
 
@@ -13,14 +13,9 @@ export function storeIdsOf(directory: string, layer: FileLayer): Set<string> {
   const ids = new Set<string>();
   const look = (kind: 'snapshot' | 'segment', path: string): void => {
     const bytes = new Uint8Array(HEADER_BYTES);
-    const length = onFile('read', path, () => {
-      const fd = layer.open(path, 'read');
-      try {
-        return layer.read(fd, bytes, 0, HEADER_BYTES, 0);
-      } finally {
-        layer.close(fd);
-      }
-    });
+    const length = onFile('read', path, () =>
+      withFile(layer, path, 'read', (fd) => layer.read(fd, bytes, 0, HEADER_BYTES, 0)),
+    );
     const id = decodeHeader(kind, path, bytes.subarray(0, length))?.storeId;
     if (id !== undefined) ids.add(id);
   };

@@ -7,8 +7,6 @@ const WORD_COPY_MAX_BYTES = 512;
 /** What is as large as this would drive everything else out of the caches, and is seldom read at once by many. */
 const PAST_CACHES_BYTES = 128 * 1024;
 
-export const pad4 = (bytes: number): number => (bytes + 3) & ~3;
-
 /** @param keeps whether the copy is to be read soon (by the log, say), however large it is */
 export function copyBytes(
   from: SegmentViews,

@@ -1,6 +1,6 @@
 /** Walks the items of a batch request in shared memory, checking each length before use. */
+import { pad4 } from '../alignment.js';
 import { ITEM_HEADER_BYTES } from '../codec/batch.js';
-import { pad4 } from '../memory/copy.js';
 import { MAX_KEY_BYTES } from '../memory/layout.js';
 import type { RequestView } from './request-view.js';
 

@@ -1,7 +1,8 @@
 /** MGET: one hand-off for many GETs. Answers as many as fit one response; the client asks again for the rest. */
+import { pad4 } from '../alignment.js';
 import { MISSING, RESULT_HEADER_BYTES } from '../codec/batch.js';
 import { Status } from '../errors.js';
-import { copyBytes, pad4 } from '../memory/copy.js';
+import { copyBytes } from '../memory/copy.js';
 import type { Operation } from './operation.js';
 import { overwritten } from './response-view.js';
 

@@ -2,11 +2,11 @@
  * A worker's view of one request in shared memory. Clients may write anything at any time: every length and reference
  * is read once, checked, and kept here; what the bytes say afterwards can only harm the value they are.
  */
+import { pad4 } from '../alignment.js';
 import { hashWords } from '../codec/hash.js';
 import type { PayloadArena } from '../exchange/payload-arena.js';
 import type { SlotTable } from '../exchange/slot-table.js';
 import { useOf } from '../exchange/slot-word.js';
-import { pad4 } from '../memory/copy.js';
 import {
   CHUNK_BYTES,
   DataHeader,

@@ -2,9 +2,10 @@
  * SCAN: the keys with a prefix, from a cursor on, some whole buckets at a time. A key lives in one bucket as long as it
  * is present, so walking all buckets once meets each key that stays exactly once.
  */
+import { pad4 } from '../alignment.js';
 import { SCAN_HEADER_BYTES } from '../codec/batch.js';
 import { Status } from '../errors.js';
-import { copyBytes, pad4 } from '../memory/copy.js';
+import { copyBytes } from '../memory/copy.js';
 import type { Store } from '../store/store.js';
 import type { Operation } from './operation.js';
 import type { RequestView } from './request-view.js';

@@ -5,6 +5,7 @@ import type { HashSeed } from '../log/header.js';
 import { createRecordViews, type RecordViews } from '../log/record.js';
 import type { RecoverySink } from '../log/sink.js';
 import { hasPassed, hostMsOfWall } from '../memory/clock.js';
+import { copyBytes } from '../memory/copy.js';
 import { DataHeader, type Geometry, MAX_EXPIRES_AT, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { EvictionParts } from '../store/eviction.js';
@@ -33,12 +34,13 @@ export class LogLoader implements RecoverySink {
   }
 
   /**
-   * The versions that entries get now are above all that were ever given. And the new store takes the seed of the old one:
-   * entries then come in the order of its buckets, not one of which has to be fetched from memory twice. Nobody has hashed
-   * a key yet.
+   * The versions that entries get from now on are above all that were ever given, so none is looked at later. And the new
+   * store takes the seed of the old one: entries then come in the order of its buckets, not one of which has to be fetched
+   * from memory twice. Nobody has hashed a key yet.
    */
   begin(highestVersion: number, seed: HashSeed | undefined): void {
-    this.#raiseVersions(highestVersion);
+    const { map } = this.#store;
+    for (let stripe = 0; stripe < this.#geometry.stripes; stripe++) map.raiseVersion(stripe, highestVersion);
     if (seed === undefined) return;
     const [seed0, seed1] = seed;
     this.#seed0 = seed0;
@@ -61,13 +63,13 @@ export class LogLoader implements RecoverySink {
     valueBytes: number,
     codec: number,
     _flags: number,
-    version: number,
+    _version: number,
     expiresAtMs: number,
   ): void {
     if (this.isFull) return;
     const expiresAt = expiresAtMs === 0 ? 0 : Math.min(MAX_EXPIRES_AT, hostMsOfWall(expiresAtMs));
     // Whatever the key was before, it is nothing now.
-    if (expiresAt !== 0 && hasPassed(expiresAt)) return this.remove(source, keyOffset, keyBytes, version);
+    if (expiresAt !== 0 && hasPassed(expiresAt)) return this.remove(source, keyOffset, keyBytes);
     const { maxValueBytes } = this.#geometry;
     if (valueBytes > maxValueBytes) {
       const message = `the log holds a value of ${valueBytes} bytes, maxValueBytes is ${maxValueBytes}: start with a larger one`;
@@ -81,21 +83,19 @@ export class LogLoader implements RecoverySink {
       this.isFull = !this.#mayDrop;
       this.#refused++;
       // An earlier value must not stand for the one that is missing.
-      return this.remove(source, keyOffset, keyBytes, version);
+      return this.remove(source, keyOffset, keyBytes);
     }
     store.lock(hash);
-    store.map.raiseVersion(hash, version);
     store.findSameKey(hash, block);
     const old = store.put(hash, block);
     store.unlock(hash);
     store.recycle(old);
   }
 
-  remove(source: RecordViews, keyOffset: number, keyBytes: number, version: number): void {
+  remove(source: RecordViews, keyOffset: number, keyBytes: number): void {
     const store = this.#store;
     const hash = this.#hashOf(source, keyOffset, keyBytes);
     store.lock(hash);
-    store.map.raiseVersion(hash, version);
     const isThere = store.map.find(hash, source.words, keyOffset / 4, keyBytes) !== 0;
     const old = isThere ? store.remove(hash) : 0;
     store.unlock(hash);
@@ -119,22 +119,14 @@ export class LogLoader implements RecoverySink {
     const value = map.valueOffsetOf(found);
     const valueBytes = map.valueBytesOf(found);
     const copy = createRecordViews(map.bytesOf(found) + 8);
-    copy.bytes.set(data.bytes.subarray(key, value + valueBytes));
+    copyBytes(data, key, this.#viewsOf(copy), 0, value + valueBytes - key);
     this.put(copy, 0, keyBytes, value - key, valueBytes, map.codecOf(found), 0, version, expiresAtMs);
   }
 
-  /**
-   * All is loaded: versions go on above the highest that there ever was. @returns how many entries there are
-   */
-  end(highestVersion: number): number {
-    this.#raiseVersions(highestVersion);
+  /** All is loaded. @returns how many entries there are */
+  end(): number {
     this.#store.rest();
     return this.#store.size();
-  }
-
-  #raiseVersions(highestVersion: number): void {
-    const { map } = this.#store;
-    for (let stripe = 0; stripe < this.#geometry.stripes; stripe++) map.raiseVersion(stripe, highestVersion);
   }
 
   #hashOf({ words }: RecordViews, keyOffset: number, keyBytes: number): number {

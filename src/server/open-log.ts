@@ -68,7 +68,7 @@ export function loadStore(
   let loader = new LogLoader(data, geometry, policy === 'none' ? undefined : evictionParts(ctl, geometry));
   const report = recover(directory, loader);
   if (loader.isFull) loader = loadPacked(data, geometry, directory);
-  const entries = loader.end(report.highestVersion);
+  const entries = loader.end();
   if (report.storeId === undefined) data.words.set(randomFillSync(new Int32Array(2)), DataHeader.logStore);
   else data.words.set(wordsOf(report.storeId), DataHeader.logStore);
   resetLanes(data, geometry, geometry.workers, report.lastSequence);

@@ -3,6 +3,7 @@
  * what held still. Begun when the log is at S0, it shows every effect up to there; once it has been walked, all that it may
  * show is logged up to S1, and durable, before the snapshot counts. In slices, with pauses as long, so that others get on.
  */
+import { pad4 } from '../alignment.js';
 import { performance } from 'node:perf_hooks';
 
 import { KvsError } from '../errors.js';
@@ -10,7 +11,7 @@ import type { LogDirectory } from '../log/directory.js';
 import type { HashSeed } from '../log/header.js';
 import { type SnapshotResult, SnapshotWriter } from '../log/snapshot-writer.js';
 import { wallMsOfHost } from '../memory/clock.js';
-import { copyBytes, pad4 } from '../memory/copy.js';
+import { copyBytes } from '../memory/copy.js';
 import { BUCKET_ENTRIES, DataHeader, type Geometry, MAX_KEY_BYTES, Stripe, stripeBase } from '../memory/layout.js';
 import { type SegmentViews, viewsOf } from '../memory/segment.js';
 import { load } from '../memory/words.js';

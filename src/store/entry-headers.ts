@@ -1,6 +1,6 @@
 /** Headers of entries, by granule: reads them, and writes those of entries that are not published yet. */
+import { pad4 } from '../alignment.js';
 import { hasPassed } from '../memory/clock.js';
-import { pad4 } from '../memory/copy.js';
 import {
   CODEC_SHIFT,
   Entry,

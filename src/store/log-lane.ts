@@ -4,6 +4,7 @@
  * worker's record still names the commit: whoever dies in between has it published by settleLane(), or not at all.
  * Nothing waits here: whoever is about to commit makes sure of the room first, with no lock held.
  */
+import { pad4 } from '../alignment.js';
 import { Status } from '../errors.js';
 import {
   keyOffsetOf,
@@ -14,7 +15,7 @@ import {
   valueOffsetOf,
   writeRecordHeader,
 } from '../log/record.js';
-import { copyBytes, pad4 } from '../memory/copy.js';
+import { copyBytes } from '../memory/copy.js';
 import { wallMsOfHost } from '../memory/clock.js';
 import {
   CODEC_SHIFT,

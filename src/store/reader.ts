@@ -6,8 +6,8 @@
  * The same holds for an entry that did not match. A chain seen without the key means that the key was missing at some
  * moment: entries never move between bucket words. Checked exhaustively (design models, reader).
  */
+import { pad4 } from '../alignment.js';
 import { hasPassed } from '../memory/clock.js';
-import { pad4 } from '../memory/copy.js';
 import {
   BUCKET_BYTES,
   BUCKET_ENTRIES,

@@ -1,9 +1,10 @@
 /** Wrong arguments are refused at once, with what was expected and what came. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { KvsClient, KvsServer } from '#dist/index.js';
+import { native } from '#dist/native.js';
 
-import { closing, shareServer } from '../fixtures/service.js';
+import { closing, shareServer, startServer } from '../fixtures/service.js';
 
 const name = shareServer();
 /** Arguments that the types forbid. */
@@ -119,24 +120,133 @@ test('server options', async () => {
   }
 });
 
-test('bytes that are not there any more, or cannot be read, are refused, and keep no slot', async () => {
+test('bytes that are not there any more, or are none, are refused, and keep no slot', async () => {
   const client = closing(await KvsClient.connect({ name, codec: 'buffer' }));
   const gone = new Uint8Array(8);
   structuredClone(gone, { transfer: [gone.buffer] });
   const message = 'must have its bytes, got an array whose memory was transferred';
   await expect(client.set('k', wrong(gone))).rejects.toThrow(`value ${message}`);
   expect(() => client.setSync('k', wrong(gone))).toThrow(`value ${message}`);
-  // It has the prototype and says its length, but the addon finds no array.
+  // They have the prototype and say their lengths, but are no arrays, or of something else.
   const hollow = new Proxy(new Uint8Array(300), {
     get: (array, property) => Reflect.get(array, property, array) as unknown,
   });
+  const empty = Object.create(Uint8Array.prototype, { length: { value: 300 } }) as object;
+  const wide = Object.setPrototypeOf(new Uint16Array(8), Uint8Array.prototype) as object;
   const { inUse } = (await client.stats()).slots;
-  for (let i = 0; i < 20; i++) {
-    await expect(client.set('k', wrong(hollow))).rejects.toThrow('source: expected a Uint8Array');
-    expect(() => client.setSync('k', wrong(hollow))).toThrow('source: expected a Uint8Array');
+  for (const array of [hollow, empty, wide]) {
+    const got = array === hollow ? 'Proxy' : 'Uint8Array';
+    await expect(client.set('k', wrong(array))).rejects.toThrow(`codec buffer takes a Uint8Array, got ${got}`);
+    expect(() => client.setSync('k', wrong(array))).toThrow(`codec buffer takes a Uint8Array, got ${got}`);
+    expect(() => client.delSync(wrong(array))).toThrow(`key must be a string or a Uint8Array, got ${got}`);
+    await expect(client.mget([wrong(array)])).rejects.toThrow(`key must be a string or a Uint8Array, got ${got}`);
+    expect(() => client.getIntoSync('k', wrong(array))).toThrow(`target must be a Uint8Array, got ${got}`);
   }
   expect((await client.stats()).slots.inUse).toBe(inUse);
   expect(await client.get('k')).toBeUndefined();
+});
+
+test('a request that cannot be written to its end keeps no slot and no extent', async () => {
+  // Its client may hold less than the calls that fail here would.
+  const server = await startServer({ maxSlotsPerClient: 4, maxArenaPerClient: 16 * 1024 });
+  const client = closing(await KvsClient.connect({ name: server.name, codec: 'buffer', reads: 'server' }));
+  const before = await client.stats();
+  const copy = vi.spyOn(native, 'copyBytes').mockImplementation(() => {
+    throw new RangeError('Maximum call stack size exceeded');
+  });
+  for (const value of [Buffer.alloc(300), Buffer.alloc(6000)]) {
+    for (let i = 0; i < 10; i++) {
+      await expect(client.set('k', value)).rejects.toThrow('stack size');
+      expect(() => client.setSync('k', value)).toThrow('stack size');
+      await expect(client.mset([['k', value]])).rejects.toThrow('stack size');
+    }
+  }
+  copy.mockRestore();
+  const { slots, memory } = await client.stats();
+  expect(slots.inUse).toBe(before.slots.inUse);
+  expect(memory.arenaUsedBytes).toBe(before.memory.arenaUsedBytes);
+  expect(client.getSync('k')).toBeUndefined();
+  expect(client.setSync('k', Buffer.alloc(15_000))).toBe(true);
+});
+
+/** Says of itself, each time it is asked, something else than what is true. */
+class Liar extends Uint8Array {
+  readonly #lengths: number[];
+
+  private constructor(bytes: Uint8Array, lengths: number[]) {
+    super(bytes);
+    this.#lengths = lengths;
+  }
+
+  static made(bytes: Uint8Array, lengths: number[]): Buffer {
+    return new Liar(bytes, [...lengths]) as unknown as Buffer;
+  }
+
+  override get length(): number {
+    return this.#lengths.shift() ?? 3;
+  }
+
+  override get buffer(): never {
+    throw new Error('was asked for its memory');
+  }
+
+  override [Symbol.iterator](): never {
+    throw new Error('was asked for its bytes');
+  }
+}
+
+const LIES = { 'always 3': [], 'a larger one': [4096, 4096, 4096], none: Array.from({ length: 100 }, () => 0) };
+
+test.each(Object.entries(LIES))(
+  'an array that says of its length %s is stored as it is, and nothing beside it is written',
+  async (_, lengths) => {
+    const lying = (array: Uint8Array) => Liar.made(array, lengths);
+    const itself = { encode: (value: Buffer) => value, decode: (bytes: Buffer) => bytes };
+    const clients = await Promise.all([
+      KvsClient.connect({ name, codec: 'buffer' }),
+      KvsClient.connect({ name, codec: 'buffer', reads: 'server' }),
+      KvsClient.connect({ name, codec: itself }),
+    ]);
+    for (const client of clients.map(closing)) {
+      for (const bytes of [20, 300, 900, 5000, 70_000]) {
+        const [key, value] = [Buffer.alloc(Math.min(bytes, 1000), `${bytes}`), Buffer.alloc(bytes, 'value')];
+        const isValue = (found: Buffer | undefined) => found?.equals(value);
+        // Slots and chunks beside those of the request are in use when it is written.
+        const around = Array.from({ length: 16 }, (_value, i) => Buffer.alloc(300 * i, 'around'));
+        const before = around.slice(8).map((other, i) => client.set(`around ${8 + i}`, other));
+        const between = client.set(lying(key), lying(value));
+        const behind = around.slice(0, 8).map((other, i) => client.set(`around ${i}`, other));
+        expect(await Promise.all([...before, between, ...behind])).toEqual(Array(17).fill(true));
+        for (const [i, other] of around.entries()) expect(client.getSync(`around ${i}`)?.equals(other)).toBe(true);
+        expect(isValue(await client.get(key))).toBe(true);
+        expect(isValue(client.getSync(lying(key)))).toBe(true);
+        expect((await client.mget([lying(key), 'none', lying(key)])).map(isValue)).toEqual([true, undefined, true]);
+        expect(client.delSync(lying(key))).toBe(true);
+        expect(
+          await client.mset([
+            [lying(key), lying(value)],
+            ['last', lying(value)],
+          ]),
+        ).toBe(true);
+        expect(client.mgetSync([key, 'last']).map(isValue)).toEqual([true, true]);
+        expect([...client.keysSync(lying(key))]).toEqual([key.toString()]);
+      }
+      expect(client.setSync('empty', lying(Buffer.alloc(0)))).toBe(true);
+      expect(client.getSync('empty')).toEqual(Buffer.alloc(0));
+      expect(() => client.setSync(lying(Buffer.alloc(1025)), Buffer.from('x'))).toThrow('got 1025');
+      expect(() => client.getSync(lying(Buffer.alloc(0)))).toThrow('at least one byte');
+    }
+  },
+);
+
+test('bytes are read into an array that lies about its length only if there is room', async () => {
+  const client = closing(await KvsClient.connect({ name, codec: 'buffer' }));
+  client.setSync('value', Buffer.alloc(400, 'v'));
+  const small = Liar.made(Buffer.alloc(399), [1000, 1000]);
+  expect(() => client.getIntoSync('value', small)).toThrow('the value has 400 bytes, the target only 399');
+  const large = Liar.made(Buffer.alloc(400), [0, 0]);
+  expect(client.getIntoSync('value', large)).toBe(400);
+  expect([large[0], large[399]]).toEqual([0x76, 0x76]);
 });
 
 test('an array into which a value is read keeps its own ways to itself', async () => {

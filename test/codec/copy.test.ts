@@ -2,7 +2,8 @@ import { randomFillSync } from 'node:crypto';
 
 import { expect, test } from 'vitest';
 
-import { copyInto, copyOf, steady } from '#dist/codec/copy.js';
+import { copyInto, copyOf } from '#dist/codec/copy.js';
+import { steady } from '#dist/codec/given-bytes.js';
 
 const LENGTHS = [0, 1, 8, 255, 256, 257, 4096];
 const shared = Buffer.from(new SharedArrayBuffer(8192) as unknown as ArrayBuffer);

@@ -1,7 +1,7 @@
 /**
  * How long is looked for something, on a clock that stands still between the looks at it. Seen to fail when a short wait is
- * not followed by a long look, when looks do not become shorter after long waits, when a success does not begin anew, and
- * when the CPU is offered at once or never.
+ * not followed by a long look, when looks do not become shorter after long waits, when a success does not begin anew, when the
+ * CPU is offered at once or never, and when a look outlasts its call or offers the CPU with little time left.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -85,6 +85,57 @@ test('whoever looks keeps its CPU for some microseconds, and then offers it befo
 test('the CPU is not offered after the last look', () => {
   expect(new SpinBudget().spin(() => false)).toBe(false);
   expect(yields.at(-1)).toBeLessThan(now - TICK_MS / 2);
+});
+
+/** A call of so many microseconds. */
+class Timed {
+  deadline = 0;
+  readonly #us: number;
+
+  constructor(us: number) {
+    this.#us = us;
+  }
+
+  startClock(at: number): void {
+    if (this.deadline === 0) this.deadline = at + this.#us * TICK_MS;
+  }
+}
+
+test("a look ends at its call's deadline, which counts from its first look at a clock, and learns nothing from it", () => {
+  const budget = new SpinBudget();
+  const call = new Timed(20);
+  const before = now;
+  expect(budget.spin(() => false, call)).toBe(false);
+  expect(call.deadline).toBeCloseTo(before + 21 * TICK_MS, 6);
+  expect(Math.abs(now - call.deadline)).toBeLessThan(1.5 * TICK_MS);
+  // Its time is up: only what is there at once is found.
+  expect(budget.spin(() => false, call)).toBe(false);
+  expect(Math.abs(now - call.deadline)).toBeLessThan(3.5 * TICK_MS);
+  expect(fail(budget, 1000)).toEqual(about(USUAL_US));
+});
+
+test('with little time left the CPU is not offered, which may take longer than that', () => {
+  for (const [us, offers] of [
+    [1000, false],
+    [9000, false],
+    [11_000, true],
+  ] as const) {
+    yields = [];
+    const before = now;
+    expect(new SpinBudget().spin(() => false, new Timed(us))).toBe(false);
+    expect(Math.round((now - before) / TICK_MS) - 1).toEqual(about(USUAL_US));
+    expect(yields.length > 0).toBe(offers);
+  }
+});
+
+test('a deadline costs no look at the clock', () => {
+  const looks = [undefined, new Timed(60_000_000)].map((call) => {
+    const before = now;
+    let left = 200;
+    expect(new SpinBudget().spin(() => --left === 0, call)).toBe(true);
+    return Math.round((now - before) / TICK_MS);
+  });
+  expect(looks[1]).toBe(looks[0]);
 });
 
 test('a sleep that no look in vain came before says nothing', () => {

@@ -2,11 +2,13 @@ import { randomFillSync } from 'node:crypto';
 
 import { expect, test } from 'vitest';
 
-import { copyBytes, pad4 } from '#dist/memory/copy.js';
+import { pad4, pad8 } from '#dist/alignment.js';
+import { copyBytes } from '#dist/memory/copy.js';
 import { viewsOf } from '#dist/memory/segment.js';
 
-test('pad4 rounds up to whole words', () => {
+test('pad4 and pad8 round up to whole words, and pairs of them', () => {
   expect([0, 1, 3, 4, 5, 8].map(pad4)).toEqual([0, 4, 4, 4, 8, 8]);
+  expect([0, 1, 7, 8, 9, 16].map(pad8)).toEqual([0, 8, 8, 8, 16, 16]);
 });
 
 const LENGTHS = [0, 1, 3, 4, 7, 511, 512, 513, 600, 4096, 131_071, 131_072, 131_073, 200_000];
