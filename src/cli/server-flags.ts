@@ -19,24 +19,25 @@ export async function readFlags(args: readonly string[]): Promise<Flags | undefi
   return parseInFull(args);
 }
 
-const KEYS: { readonly [name: string]: string } = Object.fromEntries([
-  ...SETTINGS.map(({ flag, key }) => [flag.slice(2), key]),
-  ['config', 'config'],
-]);
-const OPTIONS = Object.fromEntries([
-  ...SETTINGS.map(({ flag, argument }) => [flag.slice(2), { type: argument === '' ? 'boolean' : 'string' }] as const),
-  ['config', { type: 'string' }] as const,
-]);
+/** Without the dashes: what it is called, and whether text follows. */
+const FLAGS = [
+  ...SETTINGS.map(({ flag, key, argument }) => ({ name: flag.slice(2), key, isText: argument !== '' })),
+  { name: 'config', key: 'config', isText: true },
+];
+const OPTIONS = Object.fromEntries(
+  FLAGS.map(({ name, isText }) => [name, { type: isText ? 'string' : 'boolean' }] as const),
+);
 
 /** @returns undefined when there is something to explain */
 export function parsePlain(args: readonly string[]): Flags | undefined {
   try {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
-    return Object.fromEntries(
-      Object.entries(values).flatMap(([name, value]) =>
-        value === true || typeof value === 'string' ? [[KEYS[name], value]] : [],
-      ),
-    );
+    const flags: Record<string, string | true> = {};
+    for (const { name, key } of FLAGS) {
+      const value = values[name];
+      if (value === true || typeof value === 'string') flags[key] = value;
+    }
+    return flags;
   } catch {
     return undefined;
   }
