@@ -123,8 +123,6 @@ export const CtlHeader = record(PAGE, {
 /** What is given up when memory is short, in `CtlHeader.eviction`. */
 export const EvictionPolicy = { none: 0, 's3-fifo': 1 } as const;
 export type EvictionPolicy = keyof typeof EvictionPolicy;
-/** By the number that the header has. */
-export const EVICTION_POLICIES = ['none', 's3-fifo'] as const satisfies readonly EvictionPolicy[];
 
 /** `expelled` tells people; what counts is what the server knows by itself. */
 export const LeaseState = { unused: 0, leased: 1, expelled: 2 } as const;

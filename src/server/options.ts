@@ -5,7 +5,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 
 import type { Repair } from '../log/repair.js';
-import { EVICTION_POLICIES, type EvictionPolicy, type RegionShape } from '../memory/layout.js';
+import type { EvictionPolicy, RegionShape } from '../memory/layout.js';
 import { defaultShmDir, LIMITS } from '../memory/region-files.js';
 import { leastLaneBytes } from '../store/log-lane.js';
 import { roundUp } from '../memory/record.js';
@@ -175,6 +175,7 @@ export interface ResolvedServerOptions {
   readonly onEvent: (event: ServerEvent) => void;
 }
 
+export const EVICTION_POLICIES = ['none', 's3-fifo'] as const satisfies readonly EvictionPolicy[];
 const MAX_DRAIN_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
 const MAX_INTERVAL_MS = 365 * 24 * HOUR_MS;

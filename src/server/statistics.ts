@@ -9,7 +9,7 @@ import { hostMs } from '../memory/clock.js';
 import {
   CHUNK_BYTES,
   CtlHeader,
-  EVICTION_POLICIES,
+  EvictionPolicy,
   type Geometry,
   MAX_WORKERS,
   workerBase,
@@ -24,6 +24,8 @@ import type { Conduct } from './conduct.js';
 import { createLatencyHistogram } from './latency-histogram.js';
 import { LogBoard } from './log-board.js';
 import type { Store } from '../store/store.js';
+
+const POLICIES = Object.keys(EvictionPolicy) as EvictionPolicy[];
 
 export class StatisticsReader {
   readonly #ctl: SegmentViews;
@@ -78,7 +80,7 @@ export class StatisticsReader {
         movedBytes: usage.movedBytes,
       },
       eviction: {
-        policy: EVICTION_POLICIES[words[CtlHeader.eviction]] ?? 'none',
+        policy: POLICIES.find((policy) => EvictionPolicy[policy] === words[CtlHeader.eviction]) ?? 'none',
         evicted: this.#sum(WorkerRecord.evicted),
         evictedBytes: this.#sum(WorkerRecord.evictedBytes),
       },
