@@ -143,10 +143,14 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.failure);
 });
 
-try {
-  await createProgram().parseAsync(process.argv);
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
-  if (process.exitCode !== EXIT.ok) process.stderr.write(`kvs-client: ${describeError(error)}\n`);
-  if (process.exitCode === EXIT.usage) process.stderr.write('kvs-client: see kvs-client --help\n');
+async function main(): Promise<void> {
+  try {
+    await createProgram().parseAsync(process.argv);
+  } catch (error) {
+    process.exitCode = exitCodeOf(error);
+    if (process.exitCode !== EXIT.ok) process.stderr.write(`kvs-client: ${describeError(error)}\n`);
+    if (process.exitCode === EXIT.usage) process.stderr.write('kvs-client: see kvs-client --help\n');
+  }
 }
+
+void main();

@@ -7,8 +7,39 @@ import type { DestinationStream, Logger } from 'pino';
 import type { ServerEvent } from '../server/options.js';
 import type { LogLevel } from './server-setting-table.js';
 
-/** Loads the logger, which takes longer than much of a server's start, and opens the log. */
-export async function createLog(level: LogLevel, name: string): Promise<Logger> {
+/**
+ * The log, and the events that go there. To load the logger takes longer than much of a server's start: that is left until
+ * the start is over, and what happens before waits.
+ */
+export class EventLog {
+  readonly #level: LogLevel;
+  readonly #name: string;
+  readonly #waiting: ServerEvent[] = [];
+  #log: Logger | undefined;
+
+  constructor(level: LogLevel, name: string) {
+    this.#level = level;
+    this.#name = name;
+  }
+
+  add(event: ServerEvent): void {
+    if (this.#log === undefined) this.#waiting.push(event);
+    else logEvent(this.#log, event);
+  }
+
+  /** Writes what waits. */
+  async flush(): Promise<void> {
+    if (this.#waiting.length > 0) await this.open();
+  }
+
+  async open(): Promise<Logger> {
+    const log = (this.#log ??= await createLog(this.#level, this.#name));
+    for (const event of this.#waiting.splice(0)) logEvent(log, event);
+    return log;
+  }
+}
+
+async function createLog(level: LogLevel, name: string): Promise<Logger> {
   const { destination, pino } = await import('pino');
   const stream = process.stdout.isTTY ? terminalStream(process.stdout) : destination({ fd: 1, sync: true });
   return pino(
@@ -51,7 +82,7 @@ type DurabilityEvent = Extract<ServerEvent, { readonly type: `log-${string}` | '
 
 const isDurability = (event: ServerEvent): event is DurabilityEvent => /^(log-|snapshot)/.test(event.type);
 
-export function logEvent(log: Logger, event: ServerEvent): void {
+function logEvent(log: Logger, event: ServerEvent): void {
   if (isDurability(event)) return logDurability(log, event);
   switch (event.type) {
     case 'recovered': {

@@ -2,7 +2,7 @@
 import type * as v from 'valibot';
 
 import { oneOf } from '../option-schemas.js';
-import { EVICTION_POLICIES, type KvsServerOptions, serverOptionsSchema } from '../server/options.js';
+import { type KvsServerOptions, serverOptionsSchema } from '../server/options.js';
 import { parseByteSize } from './figures.js';
 
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -96,7 +96,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--eviction',
     variable: 'KVS_EVICTION',
     argument: '<policy>',
-    description: `what goes when memory is full, ${EVICTION_POLICIES.join(' or ')} (default: none, writes fail)`,
+    description: `what goes when memory is full, ${schemas.eviction.wrapped.options.join(' or ')} (default: none, writes fail)`,
     schema: schemas.eviction,
     option: 'eviction',
   },

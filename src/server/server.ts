@@ -2,10 +2,11 @@
  * The server: owns a region, runs its workers and keeps house. It serves until stop(), until another server takes over,
  * or until its process dies; then the kernel frees its lease, and the next server of the name goes on with the region.
  */
-import { performance, type RecordableHistogram } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { KvsError } from '../errors.js';
+import { AnswerQuota } from '../exchange/answer-quota.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
@@ -31,7 +32,7 @@ import { Reaper } from './reaper.js';
 import { WorkerRecovery } from './recovery.js';
 import { ServerLog } from './server-log.js';
 import { SlotMender } from './slot-mender.js';
-import { createLatencyHistogram, StatisticsReader } from './statistics.js';
+import { StatisticsReader } from './statistics.js';
 import { Sweeper } from './sweeper.js';
 import { WorkerPool } from './worker-pool.js';
 
@@ -79,20 +80,23 @@ export class KvsServer {
    * @throws TypeError for wrong options; KvsError ERR_KVS_ALREADY_RUNNING (with the other's `pid`), ERR_KVS_NO_SPACE,
    * ERR_KVS_NOT_OURS; with `takeover` also ERR_KVS_LAYOUT
    */
-  static async start(options: KvsServerOptions): Promise<KvsServer> {
+  static start(options: KvsServerOptions): Promise<KvsServer> {
+    return KvsServer.startWith(new WorkerPool(), options);
+  }
+
+  /** start() with a pool whose first thread may boot already. @internal */
+  static async startWith(pool: WorkerPool, options: KvsServerOptions): Promise<KvsServer> {
     const resolved = resolveServerOptions(options);
-    const histograms = Array.from({ length: resolved.shape.workers }, createLatencyHistogram);
-    const pool = new WorkerPool(histograms, resolved.onEvent);
     let opened: OpenedRegion;
     try {
-      opened = await openRegion(resolved, () => pool.boot());
+      opened = await openRegion(resolved, () => pool.boot(resolved.shape.workers, resolved.onEvent));
     } catch (error) {
       pool.expectEnd();
       await pool.join(0);
       throw error;
     }
     const { region } = opened;
-    const server = new KvsServer(resolved, opened, histograms, pool);
+    const server = new KvsServer(resolved, opened, pool);
     try {
       await Promise.all([server.#serve(opened.mayExpire), server.#log?.start()]);
     } catch (cause) {
@@ -104,12 +108,7 @@ export class KvsServer {
     return server;
   }
 
-  private constructor(
-    options: ResolvedServerOptions,
-    { region, log }: OpenedRegion,
-    histograms: readonly RecordableHistogram[],
-    pool: WorkerPool,
-  ) {
+  private constructor(options: ResolvedServerOptions, { region, log }: OpenedRegion, pool: WorkerPool) {
     const { ctl, data, geometry, paths } = region;
     const { name } = options;
     this.name = name;
@@ -129,6 +128,7 @@ export class KvsServer {
     this.#store = new Store(data, geometry, 0, new Pins(ctl, geometry));
     const workerBells = new WorkerBells(ctl);
     this.#bells = new BellRinger(ctl, geometry.clientsOffset, paths.bell);
+    const { histograms } = pool;
     this.#statistics = new StatisticsReader(ctl, data, geometry, name, this.#store, histograms, conduct, logBoard);
     this.#sweeper = new Sweeper(region, queue, workerBells, this.#bells);
     this.#clients = new ClientList(region);
@@ -147,6 +147,7 @@ export class KvsServer {
     const work = {
       parked: this.#parked,
       conduct: this.#conduct,
+      answers: AnswerQuota.allocate(),
       maxAnswerChunks: this.#limits.chunks,
       board: this.#log === undefined ? undefined : this.#board,
       answersDurable: this.#options.log?.sync === 'always',
@@ -157,9 +158,9 @@ export class KvsServer {
   /** From here on it answers. */
   #open(): void {
     this.#header.enter(RegionState.ready);
-    this.#keepHouse();
     // Those who waited for a server while there was none.
     this.#sweeper.wakeAll(this.#clients.refresh());
+    this.#keepHouse();
   }
 
   /** Whether it serves: from start() to stop(). */

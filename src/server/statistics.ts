@@ -1,21 +1,31 @@
 /** What a server has done and holds, gathered from shared memory by any of its threads. */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import type { RecordableHistogram } from 'node:perf_hooks';
 
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { SlotState } from '../exchange/slot-word.js';
 import { clientsInUse } from '../memory/client-lease.js';
 import { hostMs } from '../memory/clock.js';
-import { CHUNK_BYTES, CtlHeader, type Geometry, MAX_WORKERS, workerBase, WorkerRecord } from '../memory/layout.js';
+import {
+  CHUNK_BYTES,
+  CtlHeader,
+  EvictionPolicy,
+  type Geometry,
+  MAX_WORKERS,
+  workerBase,
+  WorkerRecord,
+} from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { LogControl, LogTrouble } from '../memory/log-layout.js';
 import { load } from '../memory/words.js';
 import type { KvsStatistics, LatencySummary, LogStatistics } from '../operation/stats.js';
 import { OPERATIONS } from '../operation/table.js';
 import type { Conduct } from './conduct.js';
+import { createLatencyHistogram } from './latency-histogram.js';
 import { LogBoard } from './log-board.js';
-import { EVICTION_POLICIES } from './options.js';
 import type { Store } from '../store/store.js';
+
+const POLICIES = Object.keys(EvictionPolicy) as EvictionPolicy[];
 
 export class StatisticsReader {
   readonly #ctl: SegmentViews;
@@ -70,7 +80,7 @@ export class StatisticsReader {
         movedBytes: usage.movedBytes,
       },
       eviction: {
-        policy: EVICTION_POLICIES[words[CtlHeader.eviction]] ?? 'none',
+        policy: POLICIES.find((policy) => EvictionPolicy[policy] === words[CtlHeader.eviction]) ?? 'none',
         evicted: this.#sum(WorkerRecord.evicted),
         evictedBytes: this.#sum(WorkerRecord.evictedBytes),
       },
@@ -139,6 +149,3 @@ export class StatisticsReader {
     return new SlotTable(this.#ctl, this.#geometry).countWhere((state) => state !== SlotState.free);
   }
 }
-
-/** Nanoseconds with two significant digits; safe to share between threads. */
-export const createLatencyHistogram = (): RecordableHistogram => createHistogram({ figures: 2 });

@@ -1,14 +1,15 @@
 /**
  * The worker threads: starts them, replaces one that dies, waits for them at the end. They boot while the region is being
- * made: to load their code takes about as long as to reserve its memory.
+ * made, the first one even before, beside whatever the process loads: to boot takes longer than either.
+ * The first that kvs-server loads: it must bring little along.
  */
 import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
-import { AnswerQuota } from '../exchange/answer-quota.js';
 import type { OwnedRegion } from '../memory/region.js';
 import type { BucketRange } from '../store/expirer.js';
 import type { Evictions } from './evictions.js';
+import { createLatencyHistogram } from './latency-histogram.js';
 import type { ServerEvent } from './options.js';
 import type { WorkerRecovery } from './recovery.js';
 import type { ServerWork, WorkerInput, WorkerMessage } from './worker.js';
@@ -18,8 +19,9 @@ const SHORT_LIFE_MS = 1000;
 const RESTART_PAUSE_MS = 500;
 
 export class WorkerPool {
-  readonly #histograms: readonly RecordableHistogram[];
-  readonly #onEvent: (event: ServerEvent) => void;
+  #onEvent: (event: ServerEvent) => void = () => {};
+  /** Of how long requests take, one per worker. */
+  readonly histograms: RecordableHistogram[] = [];
   readonly #threads: Worker[] = [];
   readonly #exits: Promise<void>[] = [];
   readonly #serving: Promise<void>[] = [];
@@ -34,15 +36,22 @@ export class WorkerPool {
     | undefined;
   #isClosing = false;
 
-  /** @param histograms one per worker */
-  constructor(histograms: readonly RecordableHistogram[], onEvent: (event: ServerEvent) => void) {
-    this.#histograms = histograms;
-    this.#onEvent = onEvent;
+  /**
+   * Lets the first thread boot, which every server needs. Until boot() it does not keep the process alive, and ends with it.
+   */
+  bootAhead(): void {
+    this.#boot(0);
+    this.#threads[0].unref();
   }
 
-  /** Lets the threads load their code; then they wait for serve(). Returns at once. */
-  boot(): void {
-    for (let worker = 0; worker < this.#histograms.length; worker++) this.#boot(worker);
+  /** Lets all threads load their code; then they wait for serve(). Returns at once. */
+  boot(workers: number, onEvent: (event: ServerEvent) => void): void {
+    this.#onEvent = onEvent;
+    for (const thread of this.#threads) thread.ref();
+    for (let worker = 0; worker < workers; worker++) {
+      this.histograms[worker] = createLatencyHistogram();
+      if (this.#threads[worker] === undefined) this.#boot(worker);
+    }
   }
 
   /**
@@ -57,8 +66,8 @@ export class WorkerPool {
     mayExpire: boolean,
   ): Promise<void> {
     const { name, shmDir, geometry, ctl, data } = region;
-    const histograms = this.#histograms;
-    const shared = { ...work, answers: AnswerQuota.allocate(), eviction: evictions.buffer };
+    const { histograms } = this;
+    const shared = { ...work, eviction: evictions.buffer };
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
     this.#work = { input, recovery, evictions };
     const workers = histograms.length;
@@ -86,7 +95,8 @@ export class WorkerPool {
     this.#exits[worker] = new Promise((resolve) => {
       thread.once('exit', (code) => {
         resolve();
-        if (this.#isClosing) return;
+        // Before there is work its end fails serve().
+        if (this.#isClosing || this.#work === undefined) return;
         this.#replace(worker, failure ?? new Error(`worker thread ended with code ${code}`), startedAt);
       });
     });

@@ -28,6 +28,8 @@ import { TaskLoop } from './task-loop.js';
 export interface ServerWork {
   readonly parked: SharedArrayBuffer;
   readonly conduct: SharedArrayBuffer;
+  /** Of AnswerQuota.allocate(). */
+  readonly answers: SharedArrayBuffer;
   readonly maxAnswerChunks: number;
   /** Of LogBoard.allocate(); undefined: changes are not logged. */
   readonly board: SharedArrayBuffer | undefined;
@@ -44,7 +46,6 @@ export interface WorkerInput extends ServerWork {
   readonly ctl: SharedArrayBuffer;
   readonly data: SharedArrayBuffer;
   readonly histograms: readonly RecordableHistogram[];
-  readonly answers: SharedArrayBuffer;
   /** Buckets whose entries nobody has looked at for when they expire. */
   readonly unknownBuckets: BucketRange;
   /** Of EvictionState.allocate(); undefined: nothing is evicted. */
