@@ -1,6 +1,7 @@
 #include "buffer-pool.h"
 #include <sys/mman.h>
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <mutex>
 #include <vector>
@@ -9,8 +10,10 @@
 
 namespace {
 
-/** Of all blocks that are kept. V8 collects young buffers whenever they come to 32 MiB, and that comes back at once. */
-constexpr size_t kMaxKeptBytes = 32 << 20;
+/** What is kept for good: V8 drops 32 MiB of young buffers at once, up to Node 22. */
+constexpr size_t kMaxHeldBytes = 32 << 20;
+/** What is kept besides, as long as the kernel has memory enough: some 100 MiB are dropped at once from Node 24 on. */
+constexpr size_t kMaxLentBytes = 96 << 20;
 constexpr double kMaxBufferBytes = 1 << 30;
 constexpr size_t kPageBytes = 4096;
 
@@ -19,11 +22,45 @@ struct Block {
   size_t bytes;
 };
 
+/** Blocks that nobody uses, in the order in which they came. They are large, so there are few. */
+class Shelf {
+ public:
+  void Put(const Block& block) {
+    blocks_.push_back(block);
+    bytes_ += block.bytes;
+  }
+
+  /** The latest one of that size. @returns null: there is none */
+  void* Take(size_t bytes) {
+    const auto latest =
+        std::find_if(blocks_.rbegin(), blocks_.rend(), [=](const Block& block) { return block.bytes == bytes; });
+    if (latest == blocks_.rend()) return nullptr;
+    void* const start = latest->start;
+    blocks_.erase(std::next(latest).base());
+    bytes_ -= bytes;
+    return start;
+  }
+
+  /** Takes the oldest away until there are no more than so many bytes. */
+  std::vector<Block> TakeBeyond(size_t most_bytes) {
+    std::vector<Block> taken;
+    for (; bytes_ > most_bytes; blocks_.pop_front()) {
+      taken.push_back(blocks_.front());
+      bytes_ -= blocks_.front().bytes;
+    }
+    return taken;
+  }
+
+ private:
+  std::deque<Block> blocks_;
+  size_t bytes_ = 0;
+};
+
 /** Never destroyed: buffers are dropped on background threads while exit() runs destructors. */
 std::mutex& mutex = *new std::mutex;
-/** Blocks that nobody uses, in the order in which they were dropped. They are large, so there are few. */
-std::vector<Block>& kept = *new std::vector<Block>;
-size_t kept_bytes = 0;
+Shelf& held = *new Shelf;
+/** The kernel may take their pages: what they held is lost then, and they are zeros. */
+Shelf& lent = *new Shelf;
 
 /** Four sizes for each power of two, so that a block for any of them wastes less than a quarter. */
 size_t BlockBytes(size_t bytes) {
@@ -32,41 +69,38 @@ size_t BlockBytes(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-/** @returns null: there was none of that size */
-void* TakeKept(size_t bytes) {
-  const std::lock_guard<std::mutex> lock(mutex);
-  const auto latest =
-      std::find_if(kept.rbegin(), kept.rend(), [=](const Block& block) { return block.bytes == bytes; });
-  if (latest == kept.rend()) return nullptr;
-  void* const start = latest->start;
-  kept.erase(std::next(latest).base());
-  kept_bytes -= bytes;
-  return start;
-}
-
 /** @returns null: the kernel has none */
 void* TakeBlock(size_t bytes) {
-  void* const start = TakeKept(bytes);
-  if (start != nullptr) return start;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    void* const latest = held.Take(bytes);
+    if (latest != nullptr) return latest;
+    void* const older = lent.Take(bytes);
+    if (older != nullptr) return older;
+  }
   void* const fresh = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   return fresh == MAP_FAILED ? nullptr : fresh;
 }
 
-/** Of sizes that are no longer asked for, the blocks leave first. */
+std::vector<Block> Hold(const Block& block) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  held.Put(block);
+  return held.TakeBeyond(kMaxHeldBytes);
+}
+
+std::vector<Block> Lend(const std::vector<Block>& blocks) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  for (const Block& block : blocks) lent.Put(block);
+  return lent.TakeBeyond(kMaxLentBytes);
+}
+
+/** The oldest blocks leave first, and so do those of sizes that are no longer asked for. */
 void DropBlock(void* start, size_t bytes) {
-  std::vector<Block> left;
-  {
-    const std::lock_guard<std::mutex> lock(mutex);
-    kept.push_back({start, bytes});
-    kept_bytes += bytes;
-    auto next = kept.begin();
-    for (; kept_bytes > kMaxKeptBytes; next++) {
-      kept_bytes -= next->bytes;
-      left.push_back(*next);
-    }
-    kept.erase(kept.begin(), next);
-  }
-  for (const Block& block : left) munmap(block.start, block.bytes);
+  const std::vector<Block> older = Hold({start, bytes});
+  if (older.empty()) return;
+  // While nobody can take them: from then on what they hold counts.
+  for (const Block& block : older) madvise(block.start, block.bytes, MADV_FREE);
+  for (const Block& block : Lend(older)) munmap(block.start, block.bytes);
 }
 
 }  // namespace

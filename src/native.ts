@@ -71,8 +71,8 @@ export interface NativeAddon {
 
   /**
    * An ArrayBuffer of so many bytes (1 to 2^30; it pays from 128 KiB on), whatever they hold, over pages that this process has
-   * used before. When nobody has the buffer any more, the pages are kept for the next: up to 32 MiB. undefined: the kernel
-   * has none, or this Node not the means.
+   * used before. When nobody has the buffer any more, the pages are kept for the next: up to 32 MiB, and 96 more that the
+   * kernel may take back. undefined: the kernel has none, or this Node not the means.
    */
   takeBuffer(bytes: number): ArrayBuffer | undefined;
   /**
