@@ -1,7 +1,8 @@
 /**
  * Servers that are killed while what they have acknowledged is in memory only, because the disk hangs: in the middle of a
  * stop, and followed by a server that cannot go on with the region as it is.
- * Seen to fail when: the region is said to have ended before the log is written; it is put aside as it was found; the next
+ * With `always` there is no such thing: nothing is answered before it is synced.
+ * Seen to fail when: what was appended counts as durable before its sync; the region is said to have ended before the log is written; it is put aside as it was found; the next
  * server answers what waited for the log though a sync had failed.
  */
 import {
@@ -21,7 +22,7 @@ import { join } from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import type { ServerEvent } from '#dist/index.js';
+import type { KvsClient, ServerEvent } from '#dist/index.js';
 import { DataHeader } from '#dist/memory/layout.js';
 
 import { Peer, until } from '../fixtures/processes.js';
@@ -35,22 +36,27 @@ interface Scene {
   readonly options: ServerShape;
 }
 
-/** `only in memory` is acknowledged, and in no file. */
-async function startAndHang(): Promise<Scene> {
+async function start(sync: 'always' | 'everysec'): Promise<Scene & { faults: string; client: KvsClient }> {
   const name = regionName();
   const base = mkdtempSync(join(tmpdir(), 'kvs-hangs-'));
   onTestFinished(() => rmSync(base, { recursive: true, force: true }));
   const faults = join(base, 'faults');
   const dir = join(base, 'log');
-  const options = { workers: 1, maxMemory: 8 * 2 ** 20, dir } as const;
+  const options = { workers: 1, maxMemory: 8 * 2 ** 20, dir, sync } as const;
   const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
   const server = await Peer.startWith(settings, 'service/server', JSON.stringify({ name, ...options }));
-  const client = await connect(name);
+  return { name, dir, server, options, faults, client: await connect(name) };
+}
+
+/** `only in memory` is acknowledged, and in no file. */
+async function startAndHang(): Promise<Scene> {
+  const scene = await start('everysec');
+  const { client, faults } = scene;
   writeFileSync(faults, 'fdatasyncSync hang');
   await client.set('written', '1');
   await until(() => existsSync(`${faults}.hangs`));
   await client.set('only in memory', '2');
-  return { name, dir, server, options };
+  return scene;
 }
 
 async function expectAll(name: string, options: ServerShape): Promise<ServerEvent[]> {
@@ -60,6 +66,22 @@ async function expectAll(name: string, options: ServerShape): Promise<ServerEven
   expect(await client.get('only in memory')).toBe('2');
   return (await server.tell('events')) as ServerEvent[];
 }
+
+test('with `always` nothing is answered while its sync hangs', async () => {
+  const { client, faults, server, options, name } = await start('always');
+  await client.set('written', '1');
+  writeFileSync(faults, 'fdatasyncSync hang');
+  let isAnswered = false;
+  const late = client.set('only in memory', '2').then(() => (isAnswered = true));
+  await until(() => existsSync(`${faults}.hangs`));
+  // An answer that is there already would be found with this one.
+  expect(await client.get('written')).toBe('1');
+  expect(isAnswered).toBe(false);
+  await server.kill();
+  // The next server answers in its place.
+  await expectAll(name, options);
+  expect(await late).toBe(true);
+});
 
 test('killed in the middle of a stop', async () => {
   const { name, dir, server, options } = await startAndHang();

@@ -112,6 +112,7 @@ export const LOG_MUTATIONS = [
   {
     ...LANE,
     name: 'lane: a record is named before it is published',
+    test: 'store/log-feed-deaths',
     from: 'store(words, base + Lane.tail, words[base + Lane.nextTail]);\n  words[base + Lane.count] = count;\n  return order.add(worker, count);',
     to: 'const cell = order.add(worker, count);\n  store(words, base + Lane.tail, words[base + Lane.nextTail]);\n  words[base + Lane.count] = count;\n  return cell;',
   },
@@ -124,6 +125,7 @@ export const LOG_MUTATIONS = [
   {
     ...LANE,
     name: "lane: a dead worker's record is published twice",
+    test: 'store/log-feed-deaths',
     from: 'if (isNamed ?? load(words, base + Lane.head) === words[base + Lane.tail]) return;',
     to: '',
   },
@@ -151,6 +153,7 @@ export const LOG_MUTATIONS = [
   {
     ...SERVED,
     name: 'keeper: what was appended is durable before its sync',
+    test: 'durability/hanging-disk',
     file: 'server/log-keeper.ts',
     from: 'if (this.#isDirty || load(',
     to: 'if (load(',
