@@ -102,7 +102,7 @@ async function serve(settings: ServerSettings, pool: WorkerPool): Promise<void> 
     ...(logOptions !== undefined && { ...logOptions, logMemory: shape.logBytes }),
     onEvent: (event) => events.add(event),
   }).catch(async (error: unknown) => {
-    await events.flush();
+    await events.flush().catch(() => {});
     throw error;
   });
   const startMs = Math.round(performance.now() - startedAt);

@@ -55,6 +55,10 @@ export function parseInFull(args: readonly string[]): Flags | undefined {
   for (const { flag, argument, description, variable } of SETTINGS) {
     program.addOption(new Option(`${flag} ${argument}`.trimEnd(), `${description} [$${variable}]`));
   }
+  process.stdout.on('error', (error: Error) => {
+    process.stderr.write(`kvs-server: cannot write to stdout: ${error.message}\n`);
+    process.exitCode = 1;
+  });
   program.option('--config <file.json>', 'read settings from a file [$KVS_CONFIG]');
   try {
     return program.parse(args, { from: 'user' }).opts<Flags>();

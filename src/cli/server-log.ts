@@ -7,6 +7,11 @@ import type { DestinationStream, Logger } from 'pino';
 import type { ServerEvent } from '../server/options.js';
 import type { LogLevel } from './server-setting-table.js';
 
+/** What happens during a start that takes longer is told before it is over. */
+const LONG_START_MS = 1000;
+/** Of lines that cannot be written: more than these are lost. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+
 /**
  * The log, and the events that go there. To load the logger takes longer than much of a server's start: that is left until
  * the start is over, and what happens before waits.
@@ -15,6 +20,7 @@ export class EventLog {
   readonly #level: LogLevel;
   readonly #name: string;
   readonly #waiting: ServerEvent[] = [];
+  #opening: Promise<Logger> | undefined;
   #log: Logger | undefined;
 
   constructor(level: LogLevel, name: string) {
@@ -23,8 +29,9 @@ export class EventLog {
   }
 
   add(event: ServerEvent): void {
-    if (this.#log === undefined) this.#waiting.push(event);
-    else logEvent(this.#log, event);
+    if (this.#log !== undefined) return logEvent(this.#log, event);
+    if (this.#waiting.length === 0) setTimeout(() => void this.open(), LONG_START_MS).unref();
+    this.#waiting.push(event);
   }
 
   /** Writes what waits. */
@@ -33,7 +40,8 @@ export class EventLog {
   }
 
   async open(): Promise<Logger> {
-    const log = (this.#log ??= await createLog(this.#level, this.#name));
+    const log = await (this.#opening ??= createLog(this.#level, this.#name));
+    this.#log = log;
     for (const event of this.#waiting.splice(0)) logEvent(log, event);
     return log;
   }
@@ -41,7 +49,10 @@ export class EventLog {
 
 async function createLog(level: LogLevel, name: string): Promise<Logger> {
   const { destination, pino } = await import('pino');
-  const stream = process.stdout.isTTY ? terminalStream(process.stdout) : destination({ fd: 1, sync: true });
+  const file = (): DestinationStream =>
+    // A log that cannot be written is no reason for a server to go.
+    destination({ fd: 1, sync: true, maxLength: MAX_WAITING_BYTES }).on('error', () => {});
+  const stream = process.stdout.isTTY ? terminalStream(process.stdout) : file();
   return pino(
     {
       level,

@@ -221,9 +221,9 @@ function pairsOf<V>(entries: Iterable<readonly [Key, V]> | Readonly<Record<strin
   });
 }
 
-/** What can be walked more than once. @throws TypeError, as checkedKeys() does */
+/** A list of the caller's keys, none of whose code runs any more when it is walked. @throws TypeError, as checkedKeys() does */
 export const listOf = (keys: Iterable<Key>): readonly Key[] =>
-  Array.isArray(keys) ? (keys as Key[]) : checkedKeys(keys);
+  Array.isArray(keys) ? [...(keys as Key[])] : checkedKeys(keys);
 
 export function checkedKeys(keys: Iterable<Key>): Key[] {
   if (typeof keys === 'string' || !isIterable(keys))
@@ -247,8 +247,9 @@ export function checkedPrefix(key: Key, what = 'prefix'): Key {
 /** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 1 to 1,024 bytes */
 export function checkedKey(key: Key): Key {
   checkedPrefix(key, 'key');
-  if (unitsOf(key) === 0) throw new TypeError('key must have at least one byte, got an empty one');
-  return typeof key === 'string' ? key : steady(key, 'key');
+  const checked = typeof key === 'string' ? key : steady(key, 'key');
+  if (unitsOf(checked) === 0) throw new TypeError('key must have at least one byte, got an empty one');
+  return checked;
 }
 
 const keyTooLong = (bytes: number): KvsError =>

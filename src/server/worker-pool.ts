@@ -47,6 +47,7 @@ export class WorkerPool {
   /** Lets all threads load their code; then they wait for serve(). Returns at once. */
   boot(workers: number, onEvent: (event: ServerEvent) => void): void {
     this.#onEvent = onEvent;
+    // From here on the server's: it ends when told to, not by itself.
     for (const thread of this.#threads) thread.ref();
     for (let worker = 0; worker < workers; worker++) {
       this.histograms[worker] = createLatencyHistogram();

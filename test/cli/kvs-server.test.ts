@@ -93,6 +93,24 @@ describe('the start', () => {
     });
   });
 
+  test('it serves, and stops when told to, though nothing of its log can be written', async () => {
+    const name = regionName();
+    const directory = temporaryDirectory();
+    const args = ['--name', name, '--shm-dir', directory, ...SMALL];
+    const server = new Running('sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, SERVER, ...args]);
+    while ((await runClient(['ping', '--name', name, '--shm-dir', directory])).code !== 0);
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toMatchObject({ code: 0, stderr: '' });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('help that cannot be printed is a failure, and says why', async () => {
+    const help = new Running('sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, SERVER, '--help']);
+    const { code, stderr } = await help.ended;
+    expect(stderr).toBe('kvs-server: cannot write to stdout: ENOSPC: no space left on device, write\n');
+    expect(code).toBe(1);
+  });
+
   test('it neither reads nor waits for stdin', async () => {
     const { server } = await startServer();
     server.child.stdin?.write('some\n');

@@ -2,7 +2,7 @@
  * mget from the mapping, which looks several keys up side by side. Seen to fail when: a key of the group before is looked up
  * again; a value lands in another's place; a miss ends the group; keys are read while a write to one of them is on its way;
  * a codec of the user's that reads itself is called within a group; what was hashed for one
- * region is looked up in the next.
+ * region is looked up in the next; the caller's list is looked at more than once.
  */
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -51,6 +51,22 @@ test('what this client is writing is seen, wherever it stands among the keys', a
     expect(values[keys.indexOf(key)]).toBe('new');
     await written;
   }
+});
+
+test('a list whose elements change, or whose elements read with the same client, is read once', async () => {
+  const client = closing(await KvsClient.connect({ name }));
+  const letters = 'a b c d e f g h'.split(' ');
+  await client.mset(letters.map((letter) => [letter, letter.toUpperCase()] as const));
+  const keys = ['a', 'x', 'c'];
+  const answers = ['b', 'h'];
+  Object.defineProperty(keys, 1, {
+    get() {
+      client.mgetSync(['d', 'e']);
+      return answers.shift();
+    },
+  });
+  expect(client.mgetSync(keys)).toEqual(['A', 'B', 'C']);
+  expect(client.mgetSync(letters)).toEqual(letters.map((letter) => letter.toUpperCase()));
 });
 
 test('keys are looked up in the store that is there now', async () => {
