@@ -14,6 +14,7 @@ import { describeError, EXIT, EXIT_HELP, exitCodeOf } from './exit-codes.js';
 import { Output } from './output.js';
 import { runCommand } from './run-command.js';
 import { readStdin } from './stdin.js';
+import { endWithStdout } from './stdout.js';
 
 const HELP = `
 Without a command a shell starts, or, with a pipe on stdin, each line of it is run.
@@ -136,12 +137,7 @@ async function ending(session: Session, run: () => Promise<number>): Promise<voi
   }
 }
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever reads our output may stop early: `| head`.
-  if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  process.stderr.write(`kvs-client: cannot write to stdout: ${describeError(error)}\n`);
-  process.exit(EXIT.failure);
-});
+endWithStdout('kvs-client', EXIT.failure);
 
 async function main(): Promise<void> {
   try {

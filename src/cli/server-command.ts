@@ -5,6 +5,7 @@ import { VERSION } from '../version.js';
 import type { Flags } from './server-flags.js';
 import { SettingsError } from './server-settings.js';
 import { SETTINGS } from './server-setting-table.js';
+import { endWithStdout } from './stdout.js';
 
 const HELP = `
 Sizes are bytes, or such as 64k, 512M, 2GiB (powers of 1024).
@@ -55,16 +56,16 @@ export function parseInFull(args: readonly string[]): Flags | undefined {
   for (const { flag, argument, description, variable } of SETTINGS) {
     program.addOption(new Option(`${flag} ${argument}`.trimEnd(), `${description} [$${variable}]`));
   }
-  process.stdout.on('error', (error: Error) => {
-    process.stderr.write(`kvs-server: cannot write to stdout: ${error.message}\n`);
-    process.exitCode = 1;
-  });
   program.option('--config <file.json>', 'read settings from a file [$KVS_CONFIG]');
   try {
     return program.parse(args, { from: 'user' }).opts<Flags>();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
+    if (error.exitCode === 0) {
+      // Only here: a server goes on without its terminal.
+      endWithStdout('kvs-server', 1);
+      return undefined;
+    }
     throw new SettingsError(error.message.replace(/^error: /, ''), { cause: error });
   }
 }

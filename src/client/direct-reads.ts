@@ -241,8 +241,7 @@ export class DirectReads<V> {
 
   /** @returns whether the key can be read here and now; false: the server must be asked */
   #prepare(key: Key): boolean {
-    const session = this.#pipeline.sessionForReading();
-    if (session !== this.#session) this.#attach(session);
+    const session = this.#currentSession();
     // Whatever is no key is refused in the same words as elsewhere.
     if (typeof key !== 'string') checkedKey(key);
     return this.#isOn && this.#pipeline.mayRead(session, key);
@@ -250,9 +249,14 @@ export class DirectReads<V> {
 
   /** @returns whether every key can be read here and now: nothing that this client issued is on its way */
   #prepareAll(): boolean {
+    const session = this.#currentSession();
+    return this.#isOn && this.#pipeline.isIdle && session.mayRead(undefined, 0);
+  }
+
+  #currentSession(): Session {
     const session = this.#pipeline.sessionForReading();
     if (session !== this.#session) this.#attach(session);
-    return this.#isOn && this.#pipeline.isIdle && session.mayRead(undefined, 0);
+    return session;
   }
 
   #attach(session: Session): void {

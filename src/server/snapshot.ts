@@ -3,9 +3,9 @@
  * what held still. Begun when the log is at S0, it shows every effect up to there; once it has been walked, all that it may
  * show is logged up to S1, and durable, before the snapshot counts. In slices, with pauses as long, so that others get on.
  */
-import { pad4 } from '../alignment.js';
 import { performance } from 'node:perf_hooks';
 
+import { pad4 } from '../alignment.js';
 import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
 import type { HashSeed } from '../log/header.js';

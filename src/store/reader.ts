@@ -95,7 +95,7 @@ export class Reader {
     const { hash } = key;
     const words = this.#words;
     const tagMask = ~this.#granuleMask;
-    let bucket = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
+    let bucket = this.bucketAt(hash & this.#bucketMask);
     for (let hops = 0; hops < MAX_CHAIN; hops++) {
       for (let at = bucket; at < bucket + BUCKET_ENTRIES; at++) {
         const word = words[at];
@@ -112,13 +112,13 @@ export class Reader {
 
   /** Touches the bucket where a look-up begins. @returns something of it */
   fetchBucket(hash: number): number {
-    return this.#words[this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS];
+    return this.#words[this.bucketAt(hash & this.#bucketMask)];
   }
 
   /** Touches the entry that a look-up is likely to find, up to where the value usually begins. @returns something of it */
   fetchEntry(hash: number): number {
     const words = this.#words;
-    const bucket = this.#firstBucket + (hash & this.#bucketMask) * BUCKET_WORDS;
+    const bucket = this.bucketAt(hash & this.#bucketMask);
     for (let at = bucket; at < bucket + BUCKET_ENTRIES; at++) {
       const word = words[at];
       if (word === 0 || ((word ^ hash) & ~this.#granuleMask) !== 0) continue;
