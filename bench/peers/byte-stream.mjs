@@ -58,6 +58,8 @@ export class ByteStream {
       this.#gather(this.available);
       return this.peekLine();
     }
-    return end < 0 ? undefined : this.#head.toString('latin1', this.#start, end);
+    if (end >= 0) return this.#head.toString('latin1', this.#start, end);
+    this.#needed = this.available + 1;
+    return undefined;
   }
 }

@@ -22,6 +22,8 @@ import { startClient } from '../peers/processes.mjs';
 
 const program = fileURLToPath(new URL('client.mjs', import.meta.url));
 const BARRIER_MS = 60;
+/** The longest order, filling a store, takes seconds. */
+const ORDER_TIMEOUT_MS = 120_000;
 /** Room for 100,000 values of 4 KiB in a process that keeps them itself. */
 const CLIENT_FLAGS = ['--max-old-space-size=4096', '--expose-gc'];
 
@@ -56,7 +58,7 @@ export class Crew {
       this.#clients.push(client);
       const { kind, load, peer, started } = this;
       const order = /** @type {const} */ ({ order: 'connect', peer: peer.id, address: started.address, kind, load });
-      this.modes = new Set(/** @type {Mode[]} */ (await send(client, order)));
+      this.modes = new Set(/** @type {Mode[]} */ (await this.#send(client, order)));
     }
   }
 
@@ -66,7 +68,7 @@ export class Crew {
    * @param {number} to
    */
   async fill(from, to) {
-    await send(this.#clients[0], { order: 'load', kind: this.kind, valueBytes: this.load.valueBytes, from, to });
+    await this.#send(this.#clients[0], { order: 'load', kind: this.kind, valueBytes: this.load.valueBytes, from, to });
   }
 
   /**
@@ -79,7 +81,7 @@ export class Crew {
     const startAt = clients === 1 ? 0 : Date.now() + BARRIER_MS;
     const running = this.#clients.slice(0, clients).map(async (client, i) => {
       const order = /** @type {const} */ ({ order: 'run', workload, seed: (i + 1) * 1_000_000, startAt, ms, timedMs });
-      return /** @type {RunResult} */ (await send(client, order));
+      return /** @type {RunResult} */ (await this.#send(client, order));
     });
     const results = await Promise.all(running);
     const serverMicros = cpuMicrosOf(this.started.pids) - serverBefore;
@@ -103,41 +105,43 @@ export class Crew {
     await Promise.all(
       this.#clients.map(async (client) => {
         const ended = once(client, 'exit');
-        await send(client, { order: 'close' }).catch(() => {});
+        await this.#send(client, { order: 'close' }).catch(() => {});
         if (client.connected) client.disconnect();
         await ended;
       }),
     );
     this.#clients = [];
   }
-}
 
-/**
- * @param {ChildProcess} client
- * @param {Order} order
- * @returns {Promise<unknown>}
- */
-function send(client, order) {
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      client.off('message', onMessage);
-      client.off('exit', onExit);
-    };
-    const onMessage = (/** @type {{ result?: unknown, failure?: string }} */ message) => {
-      if (message.failure !== undefined) {
+  /**
+   * @param {ChildProcess} client
+   * @param {Order} order
+   * @returns {Promise<unknown>}
+   */
+  #send(client, order) {
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer);
+        client.off('message', onMessage);
+        client.off('exit', onExit);
+      };
+      const fail = (/** @type {string} */ message) => {
         end();
-        reject(new Error(message.failure));
-      } else if ('result' in message) {
-        end();
-        resolve(message.result);
-      }
-    };
-    const onExit = (/** @type {number} */ code) => {
-      end();
-      reject(new Error(`a client process ended with code ${code}`));
-    };
-    client.on('message', onMessage);
-    client.on('exit', onExit);
-    client.send(order);
-  });
+        reject(new Error(`${this.peer.id}: ${message}`));
+      };
+      const onMessage = (/** @type {{ result?: unknown, failure?: string }} */ message) => {
+        if (message.failure !== undefined) fail(message.failure);
+        else if ('result' in message) {
+          end();
+          resolve(message.result);
+        }
+      };
+      const onExit = (/** @type {number} */ code) => fail(`a client process ended with code ${code}`);
+      const late = `its client has not done what it was ordered (${order.order}) in ${ORDER_TIMEOUT_MS / 1000} s`;
+      const timer = setTimeout(fail, ORDER_TIMEOUT_MS, late);
+      client.on('message', onMessage);
+      client.on('exit', onExit);
+      client.send(order);
+    });
+  }
 }

@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 
 import { KvsError, type KvsErrorCode } from '../errors.js';
-import { KvsServer } from '../server/server.js';
+import { type KvsServer, startWith } from '../server/server.js';
 import type { WorkerPool } from '../server/worker-pool.js';
 import { VERSION } from '../version.js';
 import { formatBytes } from './figures.js';
@@ -82,7 +82,7 @@ async function serve(settings: ServerSettings, pool: WorkerPool): Promise<void> 
     log: logOptions,
   } = settings.server;
   const events = new EventLog(settings.logLevel, name);
-  const server = await KvsServer.startWith(pool, {
+  const server = await startWith(pool, {
     name,
     shmDir,
     group,

@@ -45,6 +45,9 @@ const SWEEP_CHUNKS_MS = 2000;
 const DRAIN_LOOK_MS = 2;
 const JOIN_TIMEOUT_MS = 5000;
 
+/** KvsServer.start() with a pool whose first thread may boot already: for kvs-server, not for users of the package. */
+export let startWith: (pool: WorkerPool, options: KvsServerOptions) => Promise<KvsServer>;
+
 export class KvsServer {
   readonly name: string;
   readonly #options: ResolvedServerOptions;
@@ -81,31 +84,32 @@ export class KvsServer {
    * ERR_KVS_NOT_OURS; with `takeover` also ERR_KVS_LAYOUT
    */
   static start(options: KvsServerOptions): Promise<KvsServer> {
-    return KvsServer.startWith(new WorkerPool(), options);
+    return startWith(new WorkerPool(), options);
   }
 
-  /** start() with a pool whose first thread may boot already. @internal */
-  static async startWith(pool: WorkerPool, options: KvsServerOptions): Promise<KvsServer> {
-    const resolved = resolveServerOptions(options);
-    let opened: OpenedRegion;
-    try {
-      opened = await openRegion(resolved, () => pool.boot(resolved.shape.workers, resolved.onEvent));
-    } catch (error) {
-      pool.expectEnd();
-      await pool.join(0);
-      throw error;
-    }
-    const { region } = opened;
-    const server = new KvsServer(resolved, opened, pool);
-    try {
-      await Promise.all([server.#serve(opened.mayExpire), server.#log?.start()]);
-    } catch (cause) {
-      await server.stop({ keep: region.origin.kind === 'taken-over' });
-      if (cause instanceof KvsError) throw cause;
-      throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
-    }
-    server.#open();
-    return server;
+  static {
+    startWith = async (pool, options) => {
+      const resolved = resolveServerOptions(options);
+      let opened: OpenedRegion;
+      try {
+        opened = await openRegion(resolved, () => pool.boot(resolved.shape.workers, resolved.onEvent));
+      } catch (error) {
+        pool.expectEnd();
+        await pool.join(0);
+        throw error;
+      }
+      const { region } = opened;
+      const server = new KvsServer(resolved, opened, pool);
+      try {
+        await Promise.all([server.#serve(opened.mayExpire), server.#log?.start()]);
+      } catch (cause) {
+        await server.stop({ keep: region.origin.kind === 'taken-over' });
+        if (cause instanceof KvsError) throw cause;
+        throw new KvsError('ERR_KVS_INTERNAL', 'the worker threads of the server could not be started', { cause });
+      }
+      server.#open();
+      return server;
+    };
   }
 
   private constructor(options: ResolvedServerOptions, { region, log }: OpenedRegion, pool: WorkerPool) {

@@ -4,6 +4,7 @@ import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 
 import { KvsServer } from '#dist/index.js';
+import { startWith } from '#dist/server/server.js';
 import { WorkerPool } from '#dist/server/worker-pool.js';
 
 import { fixturePath, run } from '../fixtures/processes.js';
@@ -22,6 +23,7 @@ test('a server whose store cannot be reserved fails to start, ends its threads a
 test('a server starts within a process whose flags are not for threads', async () => {
   const script = `
     import { KvsServer } from '#dist/index.js';
+import { startWith } from '#dist/server/server.js';
     const server = await KvsServer.start({ name: process.argv[1], workers: 2, maxMemory: 4 * 2 ** 20 });
     console.log(server.isRunning);
     await server.stop();
@@ -41,7 +43,7 @@ function bootedAhead(): { pool: WorkerPool; thread: Worker } {
 
 test('a thread that boots ahead of its server is the first of its workers', async () => {
   const { pool, thread } = bootedAhead();
-  await using server = await KvsServer.startWith(pool, { ...SMALL, name: regionName() });
+  await using server = await startWith(pool, { ...SMALL, name: regionName() });
   expect(server.isRunning).toBe(true);
   expect(pool.threads).toHaveLength(2);
   expect(pool.threads[0]).toBe(thread);
@@ -51,7 +53,7 @@ test('a thread that boots ahead ends when its server does not start', async () =
   const name = regionName();
   await using server = await KvsServer.start({ ...SMALL, name });
   const { pool, thread } = bootedAhead();
-  const second = KvsServer.startWith(pool, { ...SMALL, name });
+  const second = startWith(pool, { ...SMALL, name });
   await expect(second).rejects.toMatchObject({ code: 'ERR_KVS_ALREADY_RUNNING' });
   expect(thread.threadId).toBe(-1);
   expect(server.isRunning).toBe(true);
@@ -61,7 +63,7 @@ test('a thread that dies ahead of its server fails the start, and nothing stays'
   const name = regionName();
   const { pool, thread } = bootedAhead();
   await thread.terminate();
-  const start = KvsServer.startWith(pool, { ...SMALL, name });
+  const start = startWith(pool, { ...SMALL, name });
   await expect(start).rejects.toMatchObject({ code: 'ERR_KVS_INTERNAL' });
   await expect(start).rejects.toHaveProperty('cause.message', 'worker thread 0 ended before it was ready');
   expect(existsSync(`/dev/shm/kvs.${name}.ctl`)).toBe(false);
