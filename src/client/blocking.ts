@@ -20,7 +20,7 @@ const BUSY_SLICE_MS = 5;
 export class BlockingCalls {
   readonly #connection: Connection;
   readonly #pipeline: Pipeline;
-  readonly #spin = new SpinBudget();
+  readonly #spin = new SpinBudget(() => this.#session.tasksTaken());
 
   /** What #isDone looks at. */
   #session: Session;

@@ -20,6 +20,8 @@ export interface LookoutParts {
   /** Settles what has been answered. @returns whether anything moved */
   readonly advance: () => boolean;
   readonly isIdle: () => boolean;
+  /** How many tasks all workers have taken so far (wraps at 32 bits). */
+  readonly tasksTaken: () => number;
   /** There is nothing to look for. */
   readonly rest: () => void;
   /** Asks for a ring. @returns false: none will come, look() is called in time */
@@ -28,7 +30,7 @@ export interface LookoutParts {
 
 export class Lookout {
   readonly #parts: LookoutParts;
-  readonly #offers = new CpuOffers();
+  readonly #offers: CpuOffers;
   /** Whether it looks again by itself, or is rung for. */
   #isScheduled = false;
   #isArmed = false;
@@ -39,6 +41,7 @@ export class Lookout {
 
   constructor(parts: LookoutParts) {
     this.#parts = parts;
+    this.#offers = new CpuOffers(parts.tasksTaken);
   }
 
   /** There is something to look for. */

@@ -32,6 +32,7 @@ export class Pipeline {
     advance: () => this.advance(),
     rest: () => this.#rest(),
     isIdle: () => this.isIdle,
+    tasksTaken: () => this.#connection.session.tasksTaken(),
     arm: (onRing) => this.#arm(onRing),
   });
   /** false: no doorbell could be opened, the timer keeps the process alive. */

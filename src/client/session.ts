@@ -142,6 +142,11 @@ export class Session {
     return this.#ordering.isIdle(inFlight) || (key !== undefined && !this.#ordering.isPending(key));
   }
 
+  /** How many tasks all workers have taken so far (wraps at 32 bits). */
+  tasksTaken(): number {
+    return this.#queue.taken();
+  }
+
   /** SYNC: the look at DONE; pairs with the worker's step to it. */
   isDone(call: Call): boolean {
     return this.table.word(call.slot) === withState(call.word, SlotState.done);

@@ -1,29 +1,40 @@
 /**
  * Offers this thread's CPU to whoever wants it while something is looked for (docs/adr/0020). Threads that are themselves
  * looking give it back at once; a program that computes keeps it until the kernel takes it away, for milliseconds. So
- * offers that turn out dear are not repeated for many times what they cost. Private to one thread.
+ * offers that turn out dear are not repeated for many times what they cost. A client that the worker on the other CPU
+ * answers at once keeps it as long, but that is a turn well spent: the tasks that were taken meanwhile tell it from a
+ * program. Private to one thread.
  */
 import { performance } from 'node:perf_hooks';
 
 import { native } from '../native.js';
 
-/** An offer that takes longer was taken by somebody who does not look for anything. */
+/** An offer that takes longer was taken by somebody who does not look for anything, */
 const DEAR_MS = 2;
+/** unless workers took so many tasks in each millisecond of it. */
+const TASKS_PER_MS = 4;
 /** Two such within so long: they take a good part of the time. */
 const OFTEN_MS = 20;
 /** Then none is made for so many times as long; then one shows whether it still is so. */
 const PAUSE_TIMES = 60;
 
 export class CpuOffers {
+  readonly #tasksTaken: () => number;
   #pausedUntil = 0;
   #dearAt = -Infinity;
+
+  /** @param tasksTaken how many tasks all workers have taken so far (wraps at 32 bits) */
+  constructor(tasksTaken: () => number) {
+    this.#tasksTaken = tasksTaken;
+  }
 
   /** Offers the CPU, unless that was dear lately. @param now performance.now() @returns whether it did */
   offer(now: number): boolean {
     if (now < this.#pausedUntil) return false;
+    const takenBefore = this.#tasksTaken();
     native.yieldCpu();
     const cost = performance.now() - now;
-    if (cost <= DEAR_MS) return true;
+    if (cost <= DEAR_MS || ((this.#tasksTaken() - takenBefore) | 0) >= TASKS_PER_MS * cost) return true;
     // As soon as the pause is over, one is enough.
     if (now - Math.max(this.#dearAt, this.#pausedUntil) < OFTEN_MS) this.#pausedUntil = now + PAUSE_TIMES * cost;
     this.#dearAt = now;

@@ -34,10 +34,15 @@ interface Timed {
 }
 
 export class SpinBudget {
-  readonly #offers = new CpuOffers();
+  readonly #offers: CpuOffers;
   #limitMs = USUAL_LOOK_MS;
   /** When the look began that failed last; 0: the wait that followed is over. */
   #failedAt = 0;
+
+  /** @param tasksTaken how many tasks all workers have taken so far (wraps at 32 bits) */
+  constructor(tasksTaken: () => number) {
+    this.#offers = new CpuOffers(tasksTaken);
+  }
 
   /**
    * @param timed its clock runs from the first look at one

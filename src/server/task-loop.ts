@@ -36,7 +36,7 @@ export class TaskLoop {
   readonly #executor: Executor;
   readonly #expirer: Expirer;
   readonly #worker: number;
-  readonly #spin = new SpinBudget();
+  readonly #spin: SpinBudget;
   /** At most half of the CPUs spin. */
   readonly #maySpin: boolean;
   #fruitless = 0;
@@ -55,6 +55,7 @@ export class TaskLoop {
   ) {
     this.#ctl = ctl.words;
     this.#queue = queue;
+    this.#spin = new SpinBudget(() => queue.taken());
     this.#workerBells = workerBells;
     this.#bells = bells;
     this.#executor = executor;

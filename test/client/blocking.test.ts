@@ -1,6 +1,7 @@
 /**
  * Blocking calls on a clock that moves by as much as it is looked at, as long as they sleep, and for milliseconds whenever
- * the CPU is offered. Seen to fail when looks do not know their call, and when a sleep is not followed by slept().
+ * the CPU is offered. Seen to fail when looks do not know their call, when a sleep is not followed by slept(), and when it
+ * does not matter whether workers took tasks during an offer.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -20,25 +21,36 @@ vi.mock('node:os', async (original) => ({ ...(await original<object>()), availab
 const TICK_MS = 0.001;
 const SLICE_MS = 4;
 let now = 0;
+/** By other clients, whenever the CPU is offered. */
+let tasksPerOffer = 0;
+let tasksTaken = 0;
+let offers = 0;
 beforeEach(() => {
   now = 1000;
+  tasksPerOffer = 0;
+  offers = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => (now += TICK_MS));
-  vi.spyOn(native, 'yieldCpu').mockImplementation(() => void (now += SLICE_MS));
+  vi.spyOn(native, 'yieldCpu').mockImplementation(() => {
+    now += SLICE_MS;
+    tasksTaken += tasksPerOffer;
+    offers++;
+  });
 });
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What a call finds whose answer comes `sleepMs` after it has begun to sleep. */
-function blockingCalls(sleepMs: number) {
+/** What a call finds whose answer comes `answerMs` after it was made, or else `sleepMs` after it has begun to sleep. */
+function blockingCalls(sleepMs: number, answerMs = Infinity) {
   const sleeps = { count: 0, beganAt: 0 };
   let doneAt = Infinity;
   const session = {
     start: () => {
-      doneAt = Infinity;
+      doneAt = now + answerMs;
       return 'started';
     },
     isDone: () => now >= doneAt,
+    tasksTaken: () => tasksTaken,
     table: { word: () => 0 },
     sleep: (_call: Call, _word: number, timeoutMs: number) => {
       sleeps.count++;
@@ -83,4 +95,14 @@ test('looks follow how long was slept', () => {
   expect([lookOf(soon), lookOf(soon)]).toEqual([expect.closeTo(50, -1), expect.closeTo(200, -1)]);
   const late = blockingCalls(2);
   expect([lookOf(late), lookOf(late)]).toEqual([expect.closeTo(50, -1), expect.closeTo(12, -1)]);
+});
+
+test.each([
+  ['go on while workers take tasks', 20, 4],
+  ['end when they take none', 0, 2],
+])('dear offers of a blocking call %s', (_what, tasks, made) => {
+  tasksPerOffer = tasks;
+  const { run } = blockingCalls(0, SLICE_MS / 2);
+  for (let i = 0; i < 4; i++) expect(run(100)).toBe(true);
+  expect(offers).toBe(made);
 });

@@ -1,7 +1,7 @@
 /**
  * When answers are looked for, with calls that are always answered at once. Seen to fail when microtasks go on looking
  * without a turn of the event loop, when the first look is not from a microtask, when the CPU is not offered after a look
- * in vain, and when it is after one that was not.
+ * in vain, when it is after one that was not, and when it does not matter whether workers took tasks meanwhile.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -14,7 +14,7 @@ import { native } from '../../src/native.js';
 vi.mock('node:os', async (original) => ({ ...(await original<object>()), availableParallelism: () => 2 }));
 
 /** A lookout for one call at a time, which is answered when it is looked at the `looks`-th time. */
-function lookoutFor(looks: number) {
+function lookoutFor(looks: number, tasksTaken = () => 0) {
   let left = 0;
   let onAnswer = (): void => {};
   const events: string[] = [];
@@ -30,6 +30,7 @@ function lookoutFor(looks: number) {
     advance: look,
     isIdle: () => left === 0,
     rest: () => events.push('rest'),
+    tasksTaken,
     arm: () => {
       events.push('arm');
       return true;
@@ -45,6 +46,7 @@ function lookoutFor(looks: number) {
         lookout.begin();
       }),
     look: () => lookout.look(),
+    disarm: () => lookout.disarm(),
   };
 }
 
@@ -104,4 +106,27 @@ test('after a look in vain from the event loop the CPU is offered, after any oth
   await soon.call();
   expect(soon.events).toEqual(['glance', 'rest']);
   expect(yieldCpu).not.toHaveBeenCalled();
+});
+
+test.each([
+  ['go on while workers take tasks', 20, 4],
+  ['end when they take none', 0, 2],
+])('dear offers from the event loop %s', async (_what, tasks, offers) => {
+  const clock = { now: 1000 };
+  let taken = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (clock.now += 0.001));
+  const yieldCpu = vi.spyOn(native, 'yieldCpu').mockImplementation(() => {
+    clock.now += 4;
+    taken += tasks;
+  });
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+  });
+  const { call, events, disarm } = lookoutFor(Infinity, () => taken);
+  for (let arms = 1; arms <= 4; arms++) {
+    void call();
+    while (events.filter((event) => event === 'arm').length < arms) await new Promise(setImmediate);
+    disarm();
+  }
+  expect(yieldCpu).toHaveBeenCalledTimes(offers);
 });

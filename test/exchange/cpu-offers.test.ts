@@ -1,6 +1,6 @@
 /**
- * Whether the CPU is offered, by what it cost before. Seen to fail when a single dear offer ends them, when two do not, and
- * when they end it for ever.
+ * Whether the CPU is offered, by what it cost before. Seen to fail when a single dear offer ends them, when two do not, when
+ * they end it for ever, and when it does not matter who took them.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -14,11 +14,18 @@ const DEAR_MS = 4;
 
 let now = 0;
 let costMs = 0;
+/** Tasks taken in each millisecond of an offer. */
+let tasksPerMs = 0;
+let taken = 0;
 beforeEach(() => {
   now = 1000;
+  tasksPerMs = 0;
+  // So that it wraps.
+  taken = 0x7fff_fffe;
   vi.spyOn(performance, 'now').mockImplementation(() => now);
   vi.spyOn(native, 'yieldCpu').mockImplementation(() => {
     now += costMs;
+    taken = (taken + tasksPerMs * costMs) | 0;
   });
 });
 afterEach(() => {
@@ -34,7 +41,7 @@ function offersOf(offers: CpuOffers, ...costs: number[]): boolean[] {
 }
 
 test('offers go on while they are cheap, or dear now and then', () => {
-  const offers = new CpuOffers();
+  const offers = new CpuOffers(() => taken);
   for (let i = 0; i < 5; i++) {
     expect(offersOf(offers, CHEAP_MS, DEAR_MS, CHEAP_MS)).toEqual([true, true, true]);
     now += 20;
@@ -42,7 +49,7 @@ test('offers go on while they are cheap, or dear now and then', () => {
 });
 
 test('two dear ones soon after each other end them, for so long that they cost next to nothing', () => {
-  const offers = new CpuOffers();
+  const offers = new CpuOffers(() => taken);
   expect(offersOf(offers, DEAR_MS, CHEAP_MS, DEAR_MS, CHEAP_MS)).toEqual([true, true, true, false]);
   now += 50 * DEAR_MS;
   expect(offersOf(offers, CHEAP_MS)).toEqual([false]);
@@ -51,4 +58,16 @@ test('two dear ones soon after each other end them, for so long that they cost n
   expect(offersOf(offers, DEAR_MS, CHEAP_MS)).toEqual([true, false]);
   now += 70 * DEAR_MS;
   expect(offersOf(offers, CHEAP_MS, DEAR_MS, CHEAP_MS)).toEqual([true, true, true]);
+});
+
+test('dear ones during which workers took tasks do not end them, nor pass for one of two', () => {
+  const offers = new CpuOffers(() => taken);
+  tasksPerMs = 4;
+  expect(offersOf(offers, DEAR_MS, DEAR_MS, DEAR_MS)).toEqual([true, true, true]);
+  tasksPerMs = 3;
+  expect(offersOf(offers, DEAR_MS)).toEqual([true]);
+  tasksPerMs = 4;
+  expect(offersOf(offers, DEAR_MS)).toEqual([true]);
+  tasksPerMs = 0;
+  expect(offersOf(offers, DEAR_MS, CHEAP_MS)).toEqual([true, false]);
 });

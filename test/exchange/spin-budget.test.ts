@@ -44,14 +44,14 @@ function fail(budget: SpinBudget, sleepUs: number): number {
 }
 
 test('after a wait that a long look would have covered comes a long look', () => {
-  const budget = new SpinBudget();
+  const budget = new SpinBudget(() => 0);
   expect(fail(budget, 100)).toEqual(about(USUAL_US));
   expect(fail(budget, 90)).toEqual(about(LONG_US));
   expect(fail(budget, 90)).toEqual(about(LONG_US));
 });
 
 test('after waits that no look would have covered looks become shorter, until one was not in vain', () => {
-  const budget = new SpinBudget();
+  const budget = new SpinBudget(() => 0);
   const looks = Array.from({ length: 6 }, () => fail(budget, 1000));
   expect(looks.slice(0, 2)).toEqual([about(USUAL_US), about(USUAL_US / 4)]);
   expect(looks.slice(2)).toEqual([about(4), about(4), about(4), about(4)]);
@@ -60,7 +60,7 @@ test('after waits that no look would have covered looks become shorter, until on
 });
 
 test('something that came while it was looked for lets the next look take twice as long as that took', () => {
-  const budget = new SpinBudget();
+  const budget = new SpinBudget(() => 0);
   const at = (us: number) => {
     const then = now + us * TICK_MS;
     return () => now >= then;
@@ -75,7 +75,7 @@ test('something that came while it was looked for lets the next look take twice 
 
 test('whoever looks keeps its CPU for some microseconds, and then offers it before each further look', () => {
   const before = now;
-  fail(new SpinBudget(), 0);
+  fail(new SpinBudget(() => 0), 0);
   expect(Math.round((yields[0] - before) / TICK_MS)).toBeGreaterThan(5);
   expect(Math.round((yields[0] - before) / TICK_MS)).toBeLessThan(10);
   // Of each of these looks the offer looks at the clock as well.
@@ -83,7 +83,7 @@ test('whoever looks keeps its CPU for some microseconds, and then offers it befo
 });
 
 test('the CPU is not offered after the last look', () => {
-  expect(new SpinBudget().spin(() => false)).toBe(false);
+  expect(new SpinBudget(() => 0).spin(() => false)).toBe(false);
   expect(yields.at(-1)).toBeLessThan(now - TICK_MS / 2);
 });
 
@@ -102,7 +102,7 @@ class Timed {
 }
 
 test("a look ends at its call's deadline, which counts from its first look at a clock, and learns nothing from it", () => {
-  const budget = new SpinBudget();
+  const budget = new SpinBudget(() => 0);
   const call = new Timed(20);
   const before = now;
   expect(budget.spin(() => false, call)).toBe(false);
@@ -122,7 +122,7 @@ test('with little time left the CPU is not offered, which may take longer than t
   ] as const) {
     yields = [];
     const before = now;
-    expect(new SpinBudget().spin(() => false, new Timed(us))).toBe(false);
+    expect(new SpinBudget(() => 0).spin(() => false, new Timed(us))).toBe(false);
     expect(Math.round((now - before) / TICK_MS) - 1).toEqual(about(USUAL_US));
     expect(yields.length > 0).toBe(offers);
   }
@@ -132,14 +132,14 @@ test('a deadline costs no look at the clock', () => {
   const looks = [undefined, new Timed(60_000_000)].map((call) => {
     const before = now;
     let left = 200;
-    expect(new SpinBudget().spin(() => --left === 0, call)).toBe(true);
+    expect(new SpinBudget(() => 0).spin(() => --left === 0, call)).toBe(true);
     return Math.round((now - before) / TICK_MS);
   });
   expect(looks[1]).toBe(looks[0]);
 });
 
 test('a sleep that no look in vain came before says nothing', () => {
-  const budget = new SpinBudget();
+  const budget = new SpinBudget(() => 0);
   budget.slept();
   expect(budget.spin(() => true)).toBe(true);
   budget.slept();
@@ -148,7 +148,7 @@ test('a sleep that no look in vain came before says nothing', () => {
 
 test('what is there at once costs no look at the clock', () => {
   const before = now;
-  expect(new SpinBudget().spin(() => true)).toBe(true);
+  expect(new SpinBudget(() => 0).spin(() => true)).toBe(true);
   expect(now).toBe(before);
   expect(yields).toEqual([]);
 });

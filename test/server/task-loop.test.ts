@@ -46,7 +46,7 @@ function looksBetween(sleeps: readonly number[]): number[] {
       if (looks.length === sleeps.length) ctl.words[CtlHeader.state] = RegionState.stopped;
     },
   } as unknown as WorkerBells;
-  const queue = { isEmpty: () => true, dequeue: () => -1 } as unknown as TaskQueue;
+  const queue = { isEmpty: () => true, dequeue: () => -1, taken: () => 0 } as unknown as TaskQueue;
   const expirer = { work: () => false, msUntilDue: () => Infinity } as unknown as Expirer;
   const executor = { rest: () => {} } as unknown as Executor;
   new TaskLoop(ctl, queue, bells, { flush: () => {} } as unknown as BellRinger, executor, expirer, 0).run();
