@@ -19,6 +19,7 @@ const Word = {
   isSnapshotNew: 7,
   errors: 8,
   gaps: 9,
+  isSnapshotUrgent: 10,
 } as const;
 const Figure = {
   sequence: 0,
@@ -113,6 +114,15 @@ export class LogBoard {
       if (this.syncAsked !== undefined) native.futexWait(this.#words, Word.syncs, syncs, SLICE_MS);
     }
     return true;
+  }
+
+  /** Whatever snapshot is being made: it is waited for. */
+  hurrySnapshot(): void {
+    store(this.#words, Word.isSnapshotUrgent, 1);
+  }
+
+  get isSnapshotUrgent(): boolean {
+    return load(this.#words, Word.isSnapshotUrgent) !== 0;
   }
 
   /** A snapshot is durable. @param asked `snapshotsAsked` when it began */

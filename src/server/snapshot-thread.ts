@@ -2,12 +2,14 @@
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { basename } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { borrowLogDirectory } from '../log/directory.js';
 import type { Geometry } from '../memory/layout.js';
 import { viewsOf } from '../memory/segment.js';
 import { LogBoard } from './log-board.js';
+import { RunQueue, SnapshotPace } from './snapshot-pace.js';
 import { makeSnapshot, type SnapshotMade } from './snapshot.js';
 
 export interface SnapshotInput {
@@ -38,18 +40,22 @@ function stepBack(): void {
 function run({ geometry, data, board, dir, storeId, isThrottled }: SnapshotInput): SnapshotMessage {
   if (isThrottled) stepBack();
   const directory = borrowLogDirectory(dir);
+  const runQueue = new RunQueue();
+  const logBoard = new LogBoard(board);
   try {
     const made = makeSnapshot({
       data: viewsOf(data),
       geometry,
       directory,
       storeId,
-      board: new LogBoard(board),
-      isThrottled,
+      board: logBoard,
+      pace: isThrottled ? new SnapshotPace(runQueue, () => logBoard.isSnapshotUrgent, performance.now()) : undefined,
     });
     return { made, error: undefined };
   } catch (error) {
     return { made: undefined, error: String(error) };
+  } finally {
+    runQueue.close();
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Makes one snapshot: walks all buckets while writers go on, reads each entry as clients do, without a lock, and writes
  * what held still. Begun when the log is at S0, it shows every effect up to there; once it has been walked, all that it may
- * show is logged up to S1, and durable, before the snapshot counts. In slices, with pauses as long, so that others get on.
+ * show is logged up to S1, and durable, before the snapshot counts. In slices, so that others get on.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -21,9 +21,8 @@ import { LogOrder } from '../store/log-order.js';
 import { Found, Reader } from '../store/reader.js';
 import { highestVersion } from '../store/versions.js';
 import { LogBoard } from './log-board.js';
+import type { SnapshotPace } from './snapshot-pace.js';
 
-/** So long it works at a stretch. */
-const SLICE_MS = 1;
 const BUCKETS_PER_LOOK = 16;
 /** Looks at one word that is being written again and again, before a nap. */
 const TRIES = 64;
@@ -37,12 +36,12 @@ export interface SnapshotParts {
   readonly directory: LogDirectory;
   readonly storeId: string;
   readonly board: LogBoard;
-  /** Whether others are at work. */
-  readonly isThrottled: boolean;
+  /** Undefined: nobody else is at work. */
+  readonly pace: SnapshotPace | undefined;
 }
 
 type StoreParts = WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>;
-type WalkParts = Pick<SnapshotParts, 'data' | 'geometry'> & Partial<Pick<SnapshotParts, 'isThrottled'>>;
+type WalkParts = Pick<SnapshotParts, 'data' | 'geometry'> & Partial<Pick<SnapshotParts, 'pace'>>;
 
 export interface SnapshotMade extends SnapshotResult {
   readonly sequence: number;
@@ -138,15 +137,14 @@ class Walk {
   }
 
   run(): void {
-    const { isThrottled, geometry } = this.#parts;
-    let sliceAt = performance.now();
+    const { pace, geometry } = this.#parts;
     for (let bucket = 0; bucket < geometry.buckets; bucket++) {
       this.#walk(bucket);
-      if (!isThrottled || bucket % BUCKETS_PER_LOOK !== 0) continue;
-      const worked = performance.now() - sliceAt;
-      if (worked < SLICE_MS) continue;
-      this.#pause(worked);
-      sliceAt = performance.now();
+      if (pace === undefined || bucket % BUCKETS_PER_LOOK !== 0) continue;
+      const pauseMs = pace.pauseAt(performance.now());
+      if (pauseMs === 0) continue;
+      this.#pause(pauseMs);
+      pace.resumeAt(performance.now());
     }
   }
 

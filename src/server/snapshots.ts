@@ -60,12 +60,13 @@ export class Snapshots {
 
   /** Makes one of what nobody changes any more, unless the last one has it all. */
   async makeLast(): Promise<void> {
-    await this.#running;
+    await this.end();
     if (this.#hasChanged || this.#board.snapshotsAsked !== this.#board.snapshotsServed) await this.#make(false);
   }
 
-  /** Resolves when none is being made. */
+  /** Resolves when none is being made any more. */
   async end(): Promise<void> {
+    this.#board.hurrySnapshot();
     await this.#running;
   }
 

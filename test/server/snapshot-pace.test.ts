@@ -1,0 +1,115 @@
+/**
+ * When the thread that makes a snapshot pauses, and for how long. Seen to fail when a crowd goes unnoticed or is forgotten at
+ * once, when it is given way to for ever, and when somebody who waits does not matter.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect, onTestFinished, test, vi } from 'vitest';
+
+import type { LogOptions } from '../../src/server/options.js';
+import type { OwnedRegion } from '../../src/memory/region.js';
+import { LogBoard } from '../../src/server/log-board.js';
+import { RunQueue, SnapshotPace } from '../../src/server/snapshot-pace.js';
+import { Snapshots } from '../../src/server/snapshots.js';
+
+vi.mock('node:os', async (original) => ({ ...(await original<object>()), availableParallelism: () => 4 }));
+
+/** A pace that began at 1000, and what it goes by. */
+function paceOf() {
+  const state = { length: 1, isUrgent: false, looks: 0 };
+  const runQueue = {
+    get length() {
+      state.looks++;
+      return state.length;
+    },
+  };
+  return { state, pace: new SnapshotPace(runQueue, () => state.isUrgent, 1000) };
+}
+
+test('with a CPU for everybody it works for a millisecond, and pauses for as long as it worked', () => {
+  const { pace, state } = paceOf();
+  state.length = 4;
+  expect(pace.pauseAt(1000.05)).toBe(0);
+  expect(state.looks).toBe(0);
+  expect(pace.pauseAt(1000.5)).toBe(0);
+  expect(pace.pauseAt(1001.5)).toBe(1.5);
+  pace.resumeAt(1003);
+  expect(pace.pauseAt(1003.9)).toBe(0);
+  expect(pace.pauseAt(1004)).toBe(1);
+});
+
+test('with more threads than CPUs it works for a tenth of one, pauses thirty times as long, and does not forget at once', () => {
+  const { pace, state } = paceOf();
+  state.length = 5;
+  expect(pace.pauseAt(1000.05)).toBe(0);
+  expect(pace.pauseAt(1000.2)).toBeCloseTo(6, 5);
+  state.length = 4;
+  pace.resumeAt(1100);
+  expect(pace.pauseAt(1100.15)).toBeCloseTo(4.5, 5);
+  pace.resumeAt(1100.3);
+  expect(pace.pauseAt(1100.5)).toBe(0);
+  expect(pace.pauseAt(1101.3)).toBeCloseTo(1, 5);
+});
+
+test('no pause is longer than a tenth of a second', () => {
+  const { pace, state } = paceOf();
+  state.length = 5;
+  expect(pace.pauseAt(1050)).toBe(100);
+});
+
+test('it gives way for twenty seconds', () => {
+  const { pace, state } = paceOf();
+  state.length = 5;
+  pace.resumeAt(20_999);
+  expect(pace.pauseAt(20_999.5)).toBeCloseTo(15, 5);
+  pace.resumeAt(21_000);
+  expect(pace.pauseAt(21_000.5)).toBe(0);
+  expect(pace.pauseAt(21_002)).toBe(2);
+});
+
+test('it does not pause while somebody waits for it', () => {
+  const { pace, state } = paceOf();
+  state.length = 5;
+  state.isUrgent = true;
+  expect(pace.pauseAt(1010)).toBe(0);
+  expect(state.looks).toBe(0);
+  state.isUrgent = false;
+  expect(pace.pauseAt(1010)).toBe(100);
+});
+
+test('whoever waits for the end of snapshots says so', async () => {
+  const buffer = LogBoard.allocate();
+  const region = { geometry: {}, data: {} } as OwnedRegion;
+  const snapshots = new Snapshots(region, { dir: '' } as LogOptions, '', buffer, () => {});
+  const board = new LogBoard(buffer);
+  expect(board.isSnapshotUrgent).toBe(false);
+  await snapshots.end();
+  expect(board.isSnapshotUrgent).toBe(true);
+});
+
+test('how many threads run is read anew at each look; where it cannot be read it is 0', () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'run-queue-'));
+  onTestFinished(() => {
+    rmSync(dir, { recursive: true });
+  });
+  const file = path.join(dir, 'loadavg');
+  const lengthOf = (text: string): number => {
+    writeFileSync(file, text);
+    return queue.length;
+  };
+  writeFileSync(file, '');
+  const queue = new RunQueue(file);
+  expect(lengthOf('0.20 0.18 0.12 3/80 11206\n')).toBe(3);
+  expect(lengthOf('12.20 10.18 9.12 17/1280 4711206\n')).toBe(17);
+  expect(lengthOf('not to be read')).toBe(0);
+  expect(lengthOf('')).toBe(0);
+  queue.close();
+  expect(lengthOf('0.20 0.18 0.12 3/80 11206\n')).toBe(0);
+  expect(new RunQueue(path.join(dir, 'none')).length).toBe(0);
+  const real = new RunQueue();
+  // This thread runs.
+  expect(real.length).toBeGreaterThanOrEqual(1);
+  real.close();
+});
