@@ -19,6 +19,7 @@ const PERCENTILES = [50, 99, 99.9];
 async function run(context) {
   const { isQuick, results } = context;
   const count = isQuick ? 20_000 : 1_000_000;
+  // Two CPUs are crowded: each snapshot takes a quarter of a minute.
   const rounds = isQuick ? 2 : 3;
   const folder = diskFolder();
   const load = { valueBytes: VALUE.length, keyCount: count };

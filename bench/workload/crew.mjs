@@ -1,10 +1,9 @@
 /** The client processes of one peer, as the benchmark sees them: orders go out, results come back. */
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { cpuMicrosOf } from '../machine/cpu.mjs';
 import { answerQuestion } from '../peers/node-ipc.mjs';
-import { startClient } from '../peers/processes.mjs';
+import { startClient, stopProcess } from '../peers/processes.mjs';
 
 /** @import { ChildProcess } from 'node:child_process' */
 /** @import { Kind, Load, Peer, Started } from '../peers/peer.mjs' */
@@ -104,10 +103,8 @@ export class Crew {
   async dismiss() {
     await Promise.all(
       this.#clients.map(async (client) => {
-        const ended = once(client, 'exit');
         await this.#send(client, { order: 'close' }).catch(() => {});
-        if (client.connected) client.disconnect();
-        await ended;
+        await stopProcess(client);
       }),
     );
     this.#clients = [];
@@ -137,8 +134,9 @@ export class Crew {
         }
       };
       const onExit = (/** @type {number} */ code) => fail(`a client process ended with code ${code}`);
-      const late = `its client has not done what it was ordered (${order.order}) in ${ORDER_TIMEOUT_MS / 1000} s`;
-      const timer = setTimeout(fail, ORDER_TIMEOUT_MS, late);
+      // An answer that comes later is taken for that to the next order: whoever fails here gives no more.
+      const message = `a client has not done what it was ordered (${order.order}) in ${ORDER_TIMEOUT_MS / 1000} s`;
+      const timer = setTimeout(fail, ORDER_TIMEOUT_MS, message);
       client.on('message', onMessage);
       client.on('exit', onExit);
       client.send(order);

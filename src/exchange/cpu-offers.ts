@@ -1,17 +1,17 @@
 /**
  * Offers this thread's CPU to whoever wants it while something is looked for (docs/adr/0020). Threads that are themselves
  * looking give it back at once; a program that computes keeps it until the kernel takes it away, for milliseconds. So
- * offers that turn out dear are not repeated for many times what they cost. A client that the worker on the other CPU
- * answers at once keeps it as long, but that is a turn well spent: the tasks that were taken meanwhile tell it from a
- * program. Private to one thread.
+ * offers that turn out dear are not repeated for many times what they cost. A client whom the worker on the other CPU
+ * answers at once keeps the CPU as long, but that time is well spent: a client is told from a program by the tasks that
+ * workers took meanwhile. Private to one thread.
  */
 import { performance } from 'node:perf_hooks';
 
 import { native } from '../native.js';
 
-/** An offer that takes longer was taken by somebody who does not look for anything, */
+/** An offer that takes longer was taken by somebody who does not look for anything. */
 const DEAR_MS = 2;
-/** unless workers took so many tasks in each millisecond of it. */
+/** If workers took so many tasks in each millisecond of it, it was a client all the same. */
 const TASKS_PER_MS = 4;
 /** Two such within so long: they take a good part of the time. */
 const OFTEN_MS = 20;

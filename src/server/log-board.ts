@@ -1,6 +1,6 @@
 /**
  * What the threads of one server tell each other about its log, in memory that only they share: orders of the main thread
- * and of snapshots to the thread that writes the log, and its figures for everybody.
+ * to the one that writes the log and to the one that makes a snapshot, of the latter to the former, and figures for everybody.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -116,7 +116,7 @@ export class LogBoard {
     return true;
   }
 
-  /** Whatever snapshot is being made: it is waited for. */
+  /** The server cannot stop until the snapshot that is being made is there. */
   hurrySnapshot(): void {
     store(this.#words, Word.isSnapshotUrgent, 1);
   }

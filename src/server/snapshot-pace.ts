@@ -1,20 +1,23 @@
 /**
- * How a thread that nobody waits for gets along with those that serve: it works in slices, with pauses in between. Where more
- * threads want a CPU than there are, it takes a client's or a worker's, and as long as it does, each call takes many times as
- * long: then slices are short, and rare enough that of a hundred calls hardly one meets any.
+ * How the thread that makes a snapshot gets along with those that serve: it works in slices, with pauses in between. Where
+ * more threads want a CPU than there are, it takes a client's or a worker's, and as long as it does, each call takes many
+ * times as long: then slices are short, and rare enough that of a hundred calls hardly one meets any. Threads and CPUs are
+ * the host's: that a process is kept to some of its CPUs, and crowded there, is not noticed.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 
 /** So long it works at a stretch, and so many times as long it pauses. */
-const USUAL = { sliceMs: 1, pauses: 1 };
-const CROWDED = { sliceMs: 0.1, pauses: 30 };
+const USUAL = { sliceMs: 1, pauseTimes: 1 };
+const CROWDED = { sliceMs: 0.1, pauseTimes: 30 };
+/** However long a slice took: one that takes longer waited for the disk, or copied a very large value. */
+const MAX_PAUSE_MS = 30;
 /** It is crowded for so long after it was seen to be: threads that wait for each other do not want a CPU all the time. */
 const CROWDED_MS = 100;
-/** Behind a very large value, too, somebody may come to wait for it. */
-const MAX_PAUSE_MS = 100;
-/** So long it gives way in all: until a snapshot is there, the log grows. */
+/** From so long after its beginning on it no longer gives way: until a snapshot is there, the log grows. */
 const PATIENCE_MS = 20_000;
+/** Some hide them. */
+const CPUS = cpus().length || availableParallelism();
 
 /** Threads that run, or could. */
 export class RunQueue {
@@ -33,10 +36,15 @@ export class RunQueue {
   /** Of all the host, this thread included; 0: not known. */
   get length(): number {
     if (this.#file === undefined) return 0;
-    const bytes = readSync(this.#file, this.#text, 0, this.#text.length, 0);
-    // 0.20 0.18 0.12 3/80 11206
-    const running = /^(?:\S+ ){3}(\d+)\//.exec(this.#text.latin1Slice(0, bytes))?.[1];
-    return Number(running ?? 0);
+    try {
+      const bytes = readSync(this.#file, this.#text, 0, this.#text.length, 0);
+      // 0.20 0.18 0.12 3/80 11206
+      const running = /^(?:\S+ ){3}(\d+)\//.exec(this.#text.latin1Slice(0, bytes))?.[1];
+      return Number(running ?? 0);
+    } catch {
+      this.close();
+      return 0;
+    }
   }
 
   close(): void {
@@ -45,17 +53,16 @@ export class RunQueue {
   }
 }
 
+/** All times in milliseconds, moments as of performance.now(). */
 export class SnapshotPace {
   readonly #runQueue: Pick<RunQueue, 'length'>;
   readonly #isUrgent: () => boolean;
   readonly #patientUntil: number;
   #sliceAt: number;
+  #lookAgainAt = 0;
   #crowdedUntil = 0;
 
-  /**
-   * @param isUrgent whether somebody waits for it by now
-   * @param now performance.now(), as everywhere here
-   */
+  /** @param isUrgent whether the server cannot stop, or nobody write, until the snapshot is there */
   constructor(runQueue: Pick<RunQueue, 'length'>, isUrgent: () => boolean, now: number) {
     this.#runQueue = runQueue;
     this.#isUrgent = isUrgent;
@@ -63,14 +70,16 @@ export class SnapshotPace {
     this.#sliceAt = now;
   }
 
-  /** @returns for how many milliseconds to pause; 0: go on */
+  /** @returns for how long to pause; 0: go on */
   pauseAt(now: number): number {
-    const worked = now - this.#sliceAt;
-    if (worked < CROWDED.sliceMs || this.#isUrgent()) return 0;
-    if (this.#runQueue.length > availableParallelism())
-      this.#crowdedUntil = Math.min(now + CROWDED_MS, this.#patientUntil);
-    const { sliceMs, pauses } = now < this.#crowdedUntil ? CROWDED : USUAL;
-    return worked < sliceMs ? 0 : Math.min(worked * pauses, MAX_PAUSE_MS);
+    const took = now - this.#sliceAt;
+    if (took < CROWDED.sliceMs || this.#isUrgent()) return 0;
+    if (now >= this.#lookAgainAt) {
+      this.#lookAgainAt = now + CROWDED.sliceMs;
+      if (this.#runQueue.length > CPUS) this.#crowdedUntil = Math.min(now + CROWDED_MS, this.#patientUntil);
+    }
+    const { sliceMs, pauseTimes } = now < this.#crowdedUntil ? CROWDED : USUAL;
+    return took < sliceMs ? 0 : Math.min(took * pauseTimes, MAX_PAUSE_MS);
   }
 
   /** When a pause is over. */

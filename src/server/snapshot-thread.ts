@@ -7,7 +7,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 import { borrowLogDirectory } from '../log/directory.js';
 import type { Geometry } from '../memory/layout.js';
+import { LogControl } from '../memory/log-layout.js';
 import { viewsOf } from '../memory/segment.js';
+import { load } from '../memory/words.js';
 import { LogBoard } from './log-board.js';
 import { RunQueue, SnapshotPace } from './snapshot-pace.js';
 import { makeSnapshot, type SnapshotMade } from './snapshot.js';
@@ -40,22 +42,25 @@ function stepBack(): void {
 function run({ geometry, data, board, dir, storeId, isThrottled }: SnapshotInput): SnapshotMessage {
   if (isThrottled) stepBack();
   const directory = borrowLogDirectory(dir);
-  const runQueue = new RunQueue();
   const logBoard = new LogBoard(board);
+  const views = viewsOf(data);
+  const gap = geometry.logControlOffset / 4 + LogControl.gap;
+  const isUrgent = (): boolean => logBoard.isSnapshotUrgent || load(views.words, gap) !== 0;
+  const runQueue = isThrottled ? new RunQueue() : undefined;
   try {
     const made = makeSnapshot({
-      data: viewsOf(data),
+      data: views,
       geometry,
       directory,
       storeId,
       board: logBoard,
-      pace: isThrottled ? new SnapshotPace(runQueue, () => logBoard.isSnapshotUrgent, performance.now()) : undefined,
+      pace: runQueue && new SnapshotPace(runQueue, isUrgent, performance.now()),
     });
     return { made, error: undefined };
   } catch (error) {
     return { made: undefined, error: String(error) };
   } finally {
-    runQueue.close();
+    runQueue?.close();
   }
 }
 

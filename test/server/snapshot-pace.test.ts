@@ -14,7 +14,7 @@ import { LogBoard } from '../../src/server/log-board.js';
 import { RunQueue, SnapshotPace } from '../../src/server/snapshot-pace.js';
 import { Snapshots } from '../../src/server/snapshots.js';
 
-vi.mock('node:os', async (original) => ({ ...(await original<object>()), availableParallelism: () => 4 }));
+vi.mock('node:os', async (original) => ({ ...(await original<object>()), cpus: () => Array.from({ length: 4 }) }));
 
 /** A pace that began at 1000, and what it goes by. */
 function paceOf() {
@@ -53,10 +53,19 @@ test('with more threads than CPUs it works for a tenth of one, pauses thirty tim
   expect(pace.pauseAt(1101.3)).toBeCloseTo(1, 5);
 });
 
-test('no pause is longer than a tenth of a second', () => {
+test('no pause is longer than thirty milliseconds', () => {
   const { pace, state } = paceOf();
+  expect(pace.pauseAt(1050)).toBe(30);
   state.length = 5;
-  expect(pace.pauseAt(1050)).toBe(100);
+  pace.resumeAt(1100);
+  expect(pace.pauseAt(1102)).toBe(30);
+});
+
+test('it looks how crowded it is once in a tenth of a millisecond', () => {
+  const { pace, state } = paceOf();
+  for (let now = 1000; now < 1000.95; now += 0.01) expect(pace.pauseAt(now)).toBe(0);
+  expect(state.looks).toBeGreaterThanOrEqual(7);
+  expect(state.looks).toBeLessThanOrEqual(9);
 });
 
 test('it gives way for twenty seconds', () => {
@@ -76,16 +85,16 @@ test('it does not pause while somebody waits for it', () => {
   expect(pace.pauseAt(1010)).toBe(0);
   expect(state.looks).toBe(0);
   state.isUrgent = false;
-  expect(pace.pauseAt(1010)).toBe(100);
+  expect(pace.pauseAt(1010)).toBe(30);
 });
 
-test('whoever waits for the end of snapshots says so', async () => {
+test('a server that stops says that it waits', async () => {
   const buffer = LogBoard.allocate();
   const region = { geometry: {}, data: {} } as OwnedRegion;
   const snapshots = new Snapshots(region, { dir: '' } as LogOptions, '', buffer, () => {});
   const board = new LogBoard(buffer);
   expect(board.isSnapshotUrgent).toBe(false);
-  await snapshots.end();
+  await snapshots.makeLast();
   expect(board.isSnapshotUrgent).toBe(true);
 });
 
@@ -108,6 +117,8 @@ test('how many threads run is read anew at each look; where it cannot be read it
   queue.close();
   expect(lengthOf('0.20 0.18 0.12 3/80 11206\n')).toBe(0);
   expect(new RunQueue(path.join(dir, 'none')).length).toBe(0);
+  // It can be opened, and not be read.
+  expect(new RunQueue(dir).length).toBe(0);
   const real = new RunQueue();
   // This thread runs.
   expect(real.length).toBeGreaterThanOrEqual(1);

@@ -23,7 +23,6 @@ test('a server whose store cannot be reserved fails to start, ends its threads a
 test('a server starts within a process whose flags are not for threads', async () => {
   const script = `
     import { KvsServer } from '#dist/index.js';
-import { startWith } from '#dist/server/server.js';
     const server = await KvsServer.start({ name: process.argv[1], workers: 2, maxMemory: 4 * 2 ** 20 });
     console.log(server.isRunning);
     await server.stop();
