@@ -48,11 +48,12 @@ void CopyPastCaches(uint8_t* target, const uint8_t* source, size_t length) {
 
 void CopyBytes(const Napi::CallbackInfo& info) {
   const size_t length = static_cast<size_t>(IntegerArgument(info, 4, "length", 0, kMaxSafeInteger));
+  const bool pastCaches = BooleanArgument(info, 5, "pastCaches");
   uint8_t* const target = PlaceArgument(info, 0, "target", length);
   const uint8_t* const source = PlaceArgument(info, 2, "source", length);
   if (length == 0) return;
   const bool overlaps = target < source + length && source < target + length;
-  if (info[5].ToBoolean() && !overlaps)
+  if (pastCaches && !overlaps)
     CopyPastCaches(target, source, length);
   else
     std::memmove(target, source, length);

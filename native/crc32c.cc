@@ -117,7 +117,7 @@ size_t FrameLength(const Stretch& stretch) {
 Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   const auto [bytes, length] = StretchArgument(info);
   const uint32_t seed = SeedArgument(info);
-  const bool byTables = info[4].ToBoolean();
+  const bool byTables = BooleanArgument(info, 4, "byTables");
   return Napi::Number::New(info.Env(), byTables ? ~SumByTables(~seed, bytes, length) : CrcOf(seed, bytes, length));
 }
 

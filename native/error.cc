@@ -37,6 +37,13 @@ double IntegerArgument(const Napi::CallbackInfo& info, size_t position, const ch
   throw Napi::RangeError::New(info.Env(), message + Describe(info[position]));
 }
 
+bool BooleanArgument(const Napi::CallbackInfo& info, size_t position, const char* name) {
+  if (info[position].IsUndefined()) return false;
+  bool value;
+  if (napi_get_value_bool(info.Env(), info[position], &value) == napi_ok) return value;
+  throw TypeMismatch(info, position, name, "a boolean");
+}
+
 int DescriptorArgument(const Napi::CallbackInfo& info, size_t position) {
   return static_cast<int>(IntegerArgument(info, position, "fd", 0, INT_MAX));
 }
@@ -55,7 +62,7 @@ uint8_t* BytesArgument(const Napi::CallbackInfo& info, size_t position, const ch
 }
 
 std::string PathArgument(const Napi::CallbackInfo& info, size_t position, const char* name) {
-  const std::string path = info[position].IsString() ? info[position].ToString().Utf8Value() : "";
+  const std::string path = info[position].IsString() ? info[position].As<Napi::String>().Utf8Value() : "";
   if (!path.empty() && path.find('\0') == std::string::npos) return path;
   throw TypeMismatch(info, position, name, "a path, not empty and without NUL");
 }
