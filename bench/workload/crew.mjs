@@ -134,7 +134,7 @@ export class Crew {
         }
       };
       const onExit = (/** @type {number} */ code) => fail(`a client process ended with code ${code}`);
-      // An answer that comes later is taken for that to the next order: whoever fails here gives no more.
+      // An answer that comes later would be taken for that to the next order: whoever fails here only dismisses the crew.
       const message = `a client has not done what it was ordered (${order.order}) in ${ORDER_TIMEOUT_MS / 1000} s`;
       const timer = setTimeout(fail, ORDER_TIMEOUT_MS, message);
       client.on('message', onMessage);

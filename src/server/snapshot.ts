@@ -37,11 +37,11 @@ export interface SnapshotParts {
   readonly storeId: string;
   readonly board: LogBoard;
   /** Undefined: nobody else is at work. */
-  readonly pace: SnapshotPace | undefined;
+  readonly pace?: SnapshotPace | undefined;
 }
 
 type StoreParts = WalkParts & Pick<SnapshotParts, 'directory' | 'storeId'>;
-type WalkParts = Pick<SnapshotParts, 'data' | 'geometry'> & Partial<Pick<SnapshotParts, 'pace'>>;
+type WalkParts = Pick<SnapshotParts, 'data' | 'geometry' | 'pace'>;
 
 export interface SnapshotMade extends SnapshotResult {
   readonly sequence: number;

@@ -64,7 +64,7 @@ export class Snapshots {
     if (this.#hasChanged || this.#board.snapshotsAsked !== this.#board.snapshotsServed) await this.#make(false);
   }
 
-  /** Resolves when none is being made any more. */
+  /** Resolves when none is being made any more. One that is gives way to nobody from now on. */
   async end(): Promise<void> {
     this.#board.hurrySnapshot();
     await this.#running;

@@ -14,32 +14,36 @@ const ENDS = 12;
 /** Steps between two moments at which the thread notices that it was ended. */
 const STEPS = 500;
 
-/** A thread that copies a growing number, then says so in the word behind the target. */
-const COPIES = `
-  const { workerData: { target, url } } = require('node:worker_threads');
-  import(url).then(({ native }) => {
-    const source = new Int32Array(${WORDS});
-    const [from, to] = [new Uint8Array(source.buffer), new Uint8Array(target.buffer)];
-    const step = 'source[0] = source[${WORDS - 1}] = ++count;' +
-      'native.copyBytes(to, 0, from, 0, ${WORDS * 4}, false); target[${WORDS}] = count;';
-    const body = 'let count = 0; for (;;) {' + step.repeat(${STEPS}) + '}';
-    new Function('native', 'source', 'from', 'to', 'target', body)(native, source, from, to, target);
-  });
-`;
+/** A thread that takes a step again and again, with `native` and `target`. */
+function programOf(setup: string, step: string): string {
+  const body = `${setup} for (;;) {${step.repeat(STEPS)}}`;
+  return `
+    const { workerData: { target, url } } = require('node:worker_threads');
+    import(url).then(({ native }) => new Function('native', 'target', ${JSON.stringify(body)})(native, target));
+  `;
+}
 
-/** A thread that sums up a growing number, then says which in front of the sum. */
-const SUMS = `
-  const { workerData: { target, url } } = require('node:worker_threads');
-  import(url).then(({ native }) => {
-    const source = new Int32Array(1);
-    const bytes = new Uint8Array(source.buffer);
-    const step = 'source[0] = count; sum = native.crc32c(bytes, 0, 4, 0, false); target[1] = sum; target[0] = count++;';
-    const body = 'let count = 1, sum = 0; for (;;) {' + step.repeat(${STEPS}) + '}';
-    new Function('native', 'source', 'bytes', 'target', body)(native, source, bytes, target);
-  });
-`;
+/** Copies a growing number, then says so in the word behind the target. */
+const COPIES = programOf(
+  `let count = 0;
+  const source = new Int32Array(${WORDS});
+  const [from, to] = [new Uint8Array(source.buffer), new Uint8Array(target.buffer)];`,
+  `source[0] = source[${WORDS - 1}] = ++count;
+  native.copyBytes(to, 0, from, 0, ${WORDS * 4}, false);
+  target[${WORDS}] = count;`,
+);
 
-/** Runs a program until its last word has moved far, and ends it. */
+/** Sums up a growing number, then says which in front of the sum. */
+const SUMS = programOf(
+  `let count = 1;
+  const source = new Int32Array(1);
+  const bytes = new Uint8Array(source.buffer);`,
+  `source[0] = count;
+  target[1] = native.crc32c(bytes, 0, 4, 0, false);
+  target[0] = count++;`,
+);
+
+/** Runs a program until the word that tells its progress has moved far, and ends it. */
 async function endOf(program: string, target: Int32Array, progress: number): Promise<void> {
   const url = new URL('../../dist/native.js', import.meta.url).href;
   const thread = new Worker(program, { eval: true, workerData: { target, url } });
