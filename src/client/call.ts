@@ -9,9 +9,14 @@ import type { Operation } from '../operation/operation.js';
 export type CallState = 'queued' | 'submitted' | 'fulfilled' | 'rejected';
 
 /** An item of a batch: mget and mdel leave the value empty. */
-export interface BatchItem {
+export class BatchItem {
   readonly key: string | Uint8Array;
   readonly value: string | Uint8Array;
+
+  constructor(key: string | Uint8Array, value: string | Uint8Array) {
+    this.key = key;
+    this.value = value;
+  }
 }
 
 export class Call<R = unknown> {

@@ -30,7 +30,7 @@ import { type KvsStatistics, stats } from '../operation/stats.js';
 import { ttl } from '../operation/ttl.js';
 import type { Batch } from './batch.js';
 import { mdelBatch, mgetBatch, msetBatch } from './batch.js';
-import { Call } from './call.js';
+import { BatchItem, Call } from './call.js';
 import { type ExpiryOptions, expiryOf, momentOfExpire, type PostOptions, type WriteOptions } from './expiry.js';
 import { type CallOptions, checkTimeout } from './options.js';
 import { getView, type View } from './view.js';
@@ -162,7 +162,7 @@ export class Calls<V> {
   }
 
   mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: WriteOptions): Batch<true> {
-    const items = pairsOf(entries).map(([key, value]) => ({ key: checkedKey(key), value: this.#encode(value) }));
+    const items = pairsOf(entries).map(([key, value]) => new BatchItem(checkedKey(key), this.#encode(value)));
     return msetBatch(this.#codec, items, this.#timeout(options), expiryOf(options));
   }
 

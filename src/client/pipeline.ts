@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 
 import type { Executed, KvsError } from '../errors.js';
 import { Alarm } from './alarm.js';
-import type { Call } from './call.js';
+import { BatchItem, type Call } from './call.js';
 import type { Connection } from './connection.js';
 import { lost, timedOut } from './failures.js';
 import { Lookout } from './lookout.js';
@@ -90,12 +90,9 @@ export class Pipeline {
 
   /** Whoever issued a call may change its bytes afterwards. */
   #enqueue(call: Call): void {
-    if (typeof call.value !== 'string') call.value = Uint8Array.from(call.value);
-    if (typeof call.key !== 'string') call.key = Uint8Array.from(call.key);
-    call.items = call.items?.map(({ key, value }) => ({
-      key: typeof key === 'string' ? key : Uint8Array.from(key),
-      value: typeof value === 'string' ? value : Uint8Array.from(value),
-    }));
+    call.value = ownCopy(call.value);
+    call.key = ownCopy(call.key);
+    call.items = call.items?.map(({ key, value }) => new BatchItem(ownCopy(key), ownCopy(value)));
     this.#queued.push(call);
   }
 
@@ -165,7 +162,7 @@ export class Pipeline {
       moved = true;
     }
     session.starvation.end();
-    this.#queued = [];
+    this.#queued.length = 0;
     this.#firstQueued = 0;
     return moved;
   }
@@ -287,3 +284,6 @@ export class Pipeline {
     else this.#onIdle = onIdle;
   }
 }
+
+const ownCopy = (bytes: string | Uint8Array): string | Uint8Array =>
+  typeof bytes === 'string' ? bytes : Uint8Array.from(bytes);

@@ -46,14 +46,39 @@ export class Runner {
     return new Promise((resolve, reject) => {
       this.#checkOpen();
       const runnable = make();
-      if (runnable instanceof Batch || options?.signal !== undefined) {
+      if (options?.signal !== undefined) {
         this.start(runnable, options).promise.then(resolve, reject);
+        return;
+      }
+      if (runnable instanceof Batch) {
+        this.#issueAll(runnable, resolve, reject);
         return;
       }
       runnable.onFulfilled = resolve as (result: unknown) => void;
       runnable.onRejected = reject;
       this.pipeline.issue(runnable);
     });
+  }
+
+  /** Hands all calls of a batch over. Either function may be called again after the first time. */
+  #issueAll<R>(batch: Batch<R>, resolve: (result: R) => void, reject: (error: Error) => void): void {
+    const results = batch.calls.map((): unknown => undefined);
+    let remaining = results.length;
+    if (remaining === 0) return resolve(batch.combine(results));
+    const onRejected = (error: Error): void => reject(batch.failure(error));
+    batch.startClock(performance.now());
+    try {
+      for (const [index, call] of batch.calls.entries()) {
+        call.onFulfilled = (result) => {
+          results[index] = result;
+          if (--remaining === 0) resolve(batch.combine(results));
+        };
+        call.onRejected = onRejected;
+        this.pipeline.issue(call);
+      }
+    } catch (error) {
+      onRejected(error as Error);
+    }
   }
 
   blocking<R>(runnable: Runnable<R>, options?: CallOptions): R {
@@ -83,25 +108,17 @@ export class Runner {
       if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.result);
     };
-    const fail = (error: Error): void => settle({ error: runnable instanceof Batch ? batch.failure(error) : error });
-    const results: unknown[] = [];
-    let remaining = batch.calls.length;
-    batch.startClock(performance.now());
     try {
       this.#checkOpen();
       if (signal?.aborted === true) throw aborted(signal, 'no');
       signal?.addEventListener('abort', onAbort, { once: true });
-      if (remaining === 0) settle({ result: batch.combine([]) });
-      batch.calls.forEach((call, index) => {
-        call.onFulfilled = (result) => {
-          results[index] = result;
-          if (--remaining === 0) settle({ result: batch.combine(results) });
-        };
-        call.onRejected = fail;
-        this.pipeline.issue(call);
-      });
+      this.#issueAll(
+        batch,
+        (result) => settle({ result }),
+        (error) => settle({ error }),
+      );
     } catch (error) {
-      fail(error as Error);
+      settle({ error: error as Error });
     }
     return job;
   }

@@ -1,0 +1,18 @@
+/**
+ * What a batch allocates is gone with the next collection of young objects. Seen to fail when an array of each batch comes
+ * from a literal that has made many for large ones: then each leaves some kilobytes until the next full collection.
+ */
+import { expect, test } from 'vitest';
+
+import { runFixture } from '../fixtures/processes.js';
+import { startServer } from '../fixtures/service.js';
+
+test('small batches after large ones leave next to nothing behind', async () => {
+  const server = await startServer();
+  const { stdout, stderr } = await runFixture('service/batcher', [server.name]);
+  expect(stderr).toBe('');
+  const growth = (JSON.parse(stdout) as number[]).sort((a, b) => a - b);
+  expect(growth.length).toBeGreaterThan(4);
+  const usual = growth[Math.floor(growth.length / 2)];
+  expect(usual).toBeLessThan(1000 * 512);
+});
