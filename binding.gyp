@@ -10,6 +10,7 @@
         'native/crc32c.cc',
         'native/doorbell.cc',
         'native/error.cc',
+        'native/file-cache.cc',
         'native/futex.cc',
         'native/guard.cc',
         'native/lease.cc',

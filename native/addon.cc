@@ -7,6 +7,7 @@
 #include "copy.h"
 #include "crc32c.h"
 #include "doorbell.h"
+#include "file-cache.h"
 #include "futex.h"
 #include "lease.h"
 #include "segment.h"
@@ -31,6 +32,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<TryLockByte>(exports, "tryLockByte");
   Export<UnlockByte>(exports, "unlockByte");
   Export<IsByteLocked>(exports, "isByteLocked");
+  Export<DropBehind>(exports, "dropBehind");
   Export<MakeFifo>(exports, "makeFifo");
   Export<WatchDoorbell>(exports, "watchDoorbell");
   Export<RingDoorbell>(exports, "ringDoorbell");

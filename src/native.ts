@@ -94,6 +94,12 @@ export interface NativeAddon {
   /** @returns whether another open file description holds a lock on the byte */
   isByteLocked(fd: number, byte: number): boolean;
 
+  /**
+   * A hint (POSIX_FADV_DONTNEED) that nobody will read the first `bytes` of a file soon: the kernel begins to write what is
+   * not on the disk yet, without waiting for it, and frees the memory of what is.
+   */
+  dropBehind(fd: number, bytes: number): void;
+
   /** mkfifo with exactly this mode; an existing FIFO of our user is fine, anything else throws EEXIST. */
   makeFifo(path: string, mode: number): void;
   /** Watches `fd` (a FIFO, taken over) on this thread's event loop; `onRing` runs once per batch of rings. */

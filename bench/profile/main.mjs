@@ -2,7 +2,9 @@
  * Where the time of an operation goes: samples client and worker with Linux perf while they work, and sums the samples
  * by module. Prints Markdown.
  *
- *   npm run bench:profile -- [case ...] [--seconds 5] [--keys 100000]
+ *   npm run bench:profile -- [case ...] [--seconds 5] [--keys 100000] [--dir folder]
+ *
+ * With a folder, for a server that keeps a log there.
  */
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +25,11 @@ const MIN_PERCENT = 1.5;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '5' }, keys: { type: 'string', default: '100000' } },
+  options: {
+    seconds: { type: 'string', default: '5' },
+    keys: { type: 'string', default: '100000' },
+    dir: { type: 'string' },
+  },
 });
 const unknown = positionals.find((id) => !ALL.includes(id));
 if (unknown !== undefined) throw new Error(`no such case: ${unknown}; there are ${ALL.join(', ')}`);
@@ -37,7 +43,9 @@ for (const id of positionals.length > 0 ? positionals : ALL) await profile(id);
 async function profile(id) {
   const folder = mkdtempSync(path.join(tmpdir(), 'kvs-profile-'));
   const name = `profile-${process.pid}`;
-  const server = fork(path.join(HERE, '../serve.mjs'), ['shm-kvs', JSON.stringify({ name })], { execArgv: NODE_FLAGS });
+  const server = fork(path.join(HERE, '../serve.mjs'), ['shm-kvs', JSON.stringify({ name, dir: values.dir })], {
+    execArgv: NODE_FLAGS,
+  });
   await once(server, 'message');
   const load = fork(path.join(HERE, 'load.mjs'), [name, id, values.keys], { execArgv: NODE_FLAGS });
   try {

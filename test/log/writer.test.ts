@@ -1,6 +1,7 @@
 /**
  * What a log does when its disk fails: nothing is acknowledged that may be lost, and service resumes when it can.
- * Seen to fail: a failed sync that is tried again; recovery that does not write again what it found.
+ * Seen to fail: a failed sync that is tried again; recovery that does not write again what it found; a log that keeps in
+ * memory what it has written, or says so for each record.
  */
 import { expect, test } from 'vitest';
 
@@ -196,4 +197,14 @@ test('snapshots take segments with them, but those behind the oldest that is kep
     'log-0000000000000005.kvl',
   ]);
   expect(afterKill(store).state).toEqual(store.state);
+});
+
+test('what was written is not kept in memory: the disk is told after each 256 KiB', () => {
+  const store = oneDurable();
+  const ends: number[] = [];
+  for (let i = 1; i <= 8; i++) {
+    store.apply(put(`k${i}`, 'x'.repeat(100 * 1024)));
+    ends.push(store.disk.bytesOf('log-0000000000000001.kvl').length);
+  }
+  expect(store.disk.drops).toEqual([ends[2], ends[5]]);
 });
