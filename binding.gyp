@@ -7,6 +7,7 @@
         'native/array-buffer.cc',
         'native/buffer-pool.cc',
         'native/copy.cc',
+        'native/cpu.cc',
         'native/crc32c.cc',
         'native/doorbell.cc',
         'native/error.cc',

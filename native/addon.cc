@@ -5,6 +5,7 @@
 #include <napi.h>
 #include "buffer-pool.h"
 #include "copy.h"
+#include "cpu.h"
 #include "crc32c.h"
 #include "doorbell.h"
 #include "file-cache.h"
@@ -29,6 +30,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<FutexWait>(exports, "futexWait");
   Export<FutexWake>(exports, "futexWake");
   Export<YieldCpu>(exports, "yieldCpu");
+  Export<LeaveCpu>(exports, "leaveCpu");
   Export<TryLockByte>(exports, "tryLockByte");
   Export<UnlockByte>(exports, "unlockByte");
   Export<IsByteLocked>(exports, "isByteLocked");

@@ -1,6 +1,5 @@
 #include "futex.h"
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <algorithm>
@@ -63,8 +62,4 @@ Napi::Value FutexWake(const Napi::CallbackInfo& info) {
   const long woken = count == 0 ? 0 : syscall(SYS_futex, word, FUTEX_WAKE, count, nullptr, nullptr, 0);
   if (woken < 0) throw SystemError(info.Env(), errno, "futex");
   return Napi::Number::New(info.Env(), static_cast<double>(woken));
-}
-
-void YieldCpu(const Napi::CallbackInfo&) {
-  sched_yield();  // cannot fail on Linux
 }

@@ -8,5 +8,3 @@
 /** Blocks this thread, and with it its event loop: callers wait in short slices. */
 Napi::Value FutexWait(const Napi::CallbackInfo& info);
 Napi::Value FutexWake(const Napi::CallbackInfo& info);
-/** Lets another thread run that wants this CPU, if there is one. */
-void YieldCpu(const Napi::CallbackInfo& info);

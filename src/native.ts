@@ -68,6 +68,11 @@ export interface NativeAddon {
   futexWake(words: Int32Array, index: number, count: number): number;
   /** Lets another thread run that wants this CPU, if there is one (sched_yield). */
   yieldCpu(): void;
+  /**
+   * Moves the calling thread to another CPU, whichever the kernel chooses (sched_setaffinity, undone at once). @returns
+   * false: there is none, or somebody keeps this thread to some of the CPUs
+   */
+  leaveCpu(): boolean;
 
   /**
    * An ArrayBuffer of so many bytes (1 to 2^30; it pays from 128 KiB on), whatever they hold, over pages that this process has

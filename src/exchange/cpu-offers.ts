@@ -9,7 +9,9 @@ import { performance } from 'node:perf_hooks';
 
 import { native } from '../native.js';
 
-/** An offer that takes longer was taken by somebody who does not look for anything. */
+/** An offer that takes as long was taken: whoever looks keeps a CPU for at least so long. */
+export const KEEP_CPU_MS = 0.005;
+/** One that takes longer was taken by somebody who does not look for anything. */
 const DEAR_MS = 2;
 /** If workers took so many tasks in each millisecond of it, it was a client all the same. */
 const TASKS_PER_MS = 4;
@@ -18,14 +20,19 @@ const OFTEN_MS = 20;
 /** Then none is made for so many times as long; then one shows whether it still is so. */
 const PAUSE_TIMES = 60;
 
+/** Told of each offer that was taken: when it was made, by performance.now(), and for how long. */
+export type OfferTaken = (now: number, tookMs: number) => void;
+
 export class CpuOffers {
   readonly #tasksTaken: () => number;
+  readonly #onTaken: OfferTaken | undefined;
   #pausedUntil = 0;
   #dearAt = -Infinity;
 
   /** @param tasksTaken how many tasks all workers have taken so far (wraps at 32 bits) */
-  constructor(tasksTaken: () => number) {
+  constructor(tasksTaken: () => number, onTaken?: OfferTaken) {
     this.#tasksTaken = tasksTaken;
+    this.#onTaken = onTaken;
   }
 
   /** Offers the CPU, unless that was dear lately. @param now performance.now() @returns whether it did */
@@ -34,6 +41,7 @@ export class CpuOffers {
     const takenBefore = this.#tasksTaken();
     native.yieldCpu();
     const cost = performance.now() - now;
+    if (cost >= KEEP_CPU_MS) this.#onTaken?.(now, cost);
     if (cost <= DEAR_MS || ((this.#tasksTaken() - takenBefore) | 0) >= TASKS_PER_MS * cost) return true;
     // As soon as the pause is over, one is enough.
     if (now - Math.max(this.#dearAt, this.#pausedUntil) < OFTEN_MS) this.#pausedUntil = now + PAUSE_TIMES * cost;

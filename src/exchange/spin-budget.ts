@@ -9,7 +9,7 @@
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 
-import { CpuOffers } from './cpu-offers.js';
+import { CpuOffers, KEEP_CPU_MS, type OfferTaken } from './cpu-offers.js';
 
 /** On a single CPU, whoever is waited for needs it. */
 const isAlone = availableParallelism() === 1;
@@ -20,8 +20,6 @@ const USUAL_LOOK_MS = LONG_LOOK_MS / 4;
 const SHORTEST_LOOK_MS = 0.004;
 /** A wait of less, with the sleep and the wake-up, might have been a look. */
 const SPARED_MS = 1.5 * LONG_LOOK_MS;
-/** For so long the CPU is not offered: most answers come sooner. */
-const KEEP_CPU_MS = 0.005;
 const LOOKS_PER_CLOCK = 32;
 /** With less time than that left, the CPU is not offered: whoever takes it may keep it for a slice. */
 const OFFER_MS = 10;
@@ -40,8 +38,8 @@ export class SpinBudget {
   #failedAt = 0;
 
   /** @param tasksTaken how many tasks all workers have taken so far (wraps at 32 bits) */
-  constructor(tasksTaken: () => number) {
-    this.#offers = new CpuOffers(tasksTaken);
+  constructor(tasksTaken: () => number, onTaken?: OfferTaken) {
+    this.#offers = new CpuOffers(tasksTaken, onTaken);
   }
 
   /**

@@ -1,11 +1,9 @@
 /**
  * How the thread that makes a snapshot gets along with those that serve: it works in slices, with pauses in between. Where
  * more threads want a CPU than there are, it takes a client's or a worker's, and as long as it does, each call takes many
- * times as long: then slices are short, and rare enough that of a hundred calls hardly one meets any. Threads and CPUs are
- * the host's: that a process is kept to some of its CPUs, and crowded there, is not noticed.
+ * times as long: then slices are short, and rare enough that of a hundred calls hardly one meets any.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { CPUS, type RunQueue } from './run-queue.js';
 
 /** So long it works at a stretch, and so many times as long it pauses. */
 const USUAL = { sliceMs: 1, pauseTimes: 1 };
@@ -16,43 +14,6 @@ const MAX_PAUSE_MS = 30;
 const CROWDED_MS = 100;
 /** From so long after its beginning on it no longer gives way: until a snapshot is there, the log grows. */
 const PATIENCE_MS = 20_000;
-/** Some hide them. */
-const CPUS = cpus().length || availableParallelism();
-
-/** Threads that run, or could. */
-export class RunQueue {
-  readonly #text = Buffer.alloc(128);
-  #file: number | undefined;
-
-  /** @param path of a file like /proc/loadavg; one that cannot be read tells nothing */
-  constructor(path = '/proc/loadavg') {
-    try {
-      this.#file = openSync(path, 'r');
-    } catch {
-      // Some hide /proc.
-    }
-  }
-
-  /** Of all the host, this thread included; 0: not known. */
-  get length(): number {
-    if (this.#file === undefined) return 0;
-    try {
-      const bytes = readSync(this.#file, this.#text, 0, this.#text.length, 0);
-      // 0.20 0.18 0.12 3/80 11206
-      const running = /^(?:\S+ ){3}(\d+)\//.exec(this.#text.latin1Slice(0, bytes))?.[1];
-      return Number(running ?? 0);
-    } catch {
-      this.close();
-      return 0;
-    }
-  }
-
-  close(): void {
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
-  }
-}
-
 /** All times in milliseconds, moments as of performance.now(). */
 export class SnapshotPace {
   readonly #runQueue: Pick<RunQueue, 'length'>;

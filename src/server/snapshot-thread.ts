@@ -11,7 +11,8 @@ import { LogControl } from '../memory/log-layout.js';
 import { viewsOf } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import { LogBoard } from './log-board.js';
-import { RunQueue, SnapshotPace } from './snapshot-pace.js';
+import { RunQueue } from './run-queue.js';
+import { SnapshotPace } from './snapshot-pace.js';
 import { makeSnapshot, type SnapshotMade } from './snapshot.js';
 
 export interface SnapshotInput {

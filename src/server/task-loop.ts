@@ -13,7 +13,9 @@ import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
 import type { Expirer } from '../store/expirer.js';
+import { CpuSharing } from './cpu-sharing.js';
 import type { Executor } from './executor.js';
+import { RunQueue } from './run-queue.js';
 
 /** Bounds a sleep whose wake-up was lost; the sweeper looks for such much sooner. */
 const SLEEP_MS = 1000;
@@ -36,6 +38,7 @@ export class TaskLoop {
   readonly #executor: Executor;
   readonly #expirer: Expirer;
   readonly #worker: number;
+  readonly #runQueue = new RunQueue();
   readonly #spin: SpinBudget;
   /** At most half of the CPUs spin. */
   readonly #maySpin: boolean;
@@ -55,7 +58,11 @@ export class TaskLoop {
   ) {
     this.#ctl = ctl.words;
     this.#queue = queue;
-    this.#spin = new SpinBudget(() => queue.taken());
+    const sharing = new CpuSharing(this.#runQueue);
+    this.#spin = new SpinBudget(
+      () => queue.taken(),
+      (now, tookMs) => sharing.noteTaken(now, tookMs),
+    );
     this.#workerBells = workerBells;
     this.#bells = bells;
     this.#executor = executor;
@@ -79,6 +86,7 @@ export class TaskLoop {
       this.#spin.slept();
     }
     this.#workerBells.forget(this.#worker);
+    this.#runQueue.close();
   }
 
   /** Removes what has expired until there is no more, or a task. @returns whether there is more */

@@ -71,3 +71,16 @@ test('dear ones during which workers took tasks do not end them, nor pass for on
   tasksPerMs = 0;
   expect(offersOf(offers, DEAR_MS, CHEAP_MS)).toEqual([true, false]);
 });
+
+test('whoever asked for it is told of each offer that was taken, and for how long', () => {
+  const told: number[][] = [];
+  const offers = new CpuOffers(
+    () => taken,
+    (madeAt, tookMs) => told.push([madeAt, tookMs]),
+  );
+  offersOf(offers, 0.001, 0.0625, 0.004, 0.5);
+  expect(told).toEqual([
+    [expect.closeTo(1000.001), expect.closeTo(0.0625)],
+    [expect.closeTo(1000.0675), expect.closeTo(0.5)],
+  ]);
+});

@@ -101,11 +101,3 @@ describe('futexWake', () => {
     expect(native.futexWake(words, 2, 2 ** 31 - 1)).toBe(0);
   });
 });
-
-test('yieldCpu lets another thread of the same CPU run', async () => {
-  const { stdout, stderr } = await runFixture('native/yielding', []);
-  expect(stderr).toBe('');
-  const { turns, yields } = JSON.parse(stdout) as { turns: number; yields: number };
-  // Without it they would take turns once in some milliseconds, and these calls take far less.
-  expect(turns).toBeGreaterThan(yields / 2);
-});

@@ -11,7 +11,8 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import type { LogOptions } from '../../src/server/options.js';
 import type { OwnedRegion } from '../../src/memory/region.js';
 import { LogBoard } from '../../src/server/log-board.js';
-import { RunQueue, SnapshotPace } from '../../src/server/snapshot-pace.js';
+import { RunQueue } from '../../src/server/run-queue.js';
+import { SnapshotPace } from '../../src/server/snapshot-pace.js';
 import { Snapshots } from '../../src/server/snapshots.js';
 
 vi.mock('node:os', async (original) => ({ ...(await original<object>()), cpus: () => Array.from({ length: 4 }) }));

@@ -1,6 +1,7 @@
 /**
  * How long a worker looks for tasks before it sleeps, on a clock that moves by as much as it is looked at and as long as the
- * worker sleeps. Seen to fail when a sleep is not followed by slept().
+ * worker sleeps; and that it leaves a CPU that it shares. Seen to fail when a sleep is not followed by slept(), and when
+ * nobody is told that others had the CPU.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -18,6 +19,15 @@ import { privateCtl } from '../fixtures/region.js';
 
 // With a single CPU there is nothing to look for.
 vi.mock('node:os', async (original) => ({ ...(await original<object>()), availableParallelism: () => 2 }));
+
+// Two threads that want one of two CPUs.
+vi.mock('../../src/server/run-queue.js', () => ({
+  CPUS: 2,
+  RunQueue: class {
+    readonly length = 2;
+    close(): void {}
+  },
+}));
 
 const TICK_MS = 0.001;
 let now = 0;
@@ -59,4 +69,15 @@ test('a worker that is woken soon looks for longer, one that sleeps for long loo
   expect(looksBetween([0.05, 0.05, 0.05])).toEqual([about(50), about(200), about(200)]);
   expect(looksBetween([500, 500, 500, 500])).toEqual([about(50), about(12), about(4), about(4)]);
   expect(looksBetween([500, 0.1, 0.1])).toEqual([about(50), about(12), about(200)]);
+});
+
+test('a worker whose offers are taken, again and again, leaves its CPU to whoever takes them', () => {
+  const leaveCpu = vi.spyOn(native, 'leaveCpu').mockReturnValue(true);
+  looksBetween([0.05, 0.05, 0.05]);
+  expect(leaveCpu).not.toHaveBeenCalled();
+  vi.spyOn(native, 'yieldCpu').mockImplementation(() => {
+    now += 0.01;
+  });
+  looksBetween(Array.from({ length: 5 }, () => 0.05));
+  expect(leaveCpu).toHaveBeenCalled();
 });

@@ -1,0 +1,48 @@
+/**
+ * A worker that takes turns with its client on one CPU, while another is idle, moves away (docs/adr/0023). The kernel sees
+ * no reason to part them for many milliseconds: each has run a moment ago, and is better off where its caches are.
+ */
+import { native } from '../native.js';
+import { CPUS, type RunQueue } from './run-queue.js';
+
+/** In turns if others have had this CPU, by our offers, for so long within so long; one of them counts for so much. */
+const SHARED_MS = 0.15;
+const WITHIN_MS = 2;
+const MOST_OF_ONE_MS = 0.1;
+/** What was done, or found, settles it for so long: moved; no CPU was idle; it may not move. */
+const MOVED_MS = 1;
+const CROWDED_MS = 4;
+const KEPT_MS = 1000;
+
+/** Private to one thread. All times in milliseconds, moments as of performance.now(). */
+export class CpuSharing {
+  readonly #runQueue: Pick<RunQueue, 'length'>;
+  #since = -Infinity;
+  #takenMs = 0;
+  #settledUntil = -Infinity;
+
+  constructor(runQueue: Pick<RunQueue, 'length'>) {
+    this.#runQueue = runQueue;
+  }
+
+  /** This CPU was offered at `now`, and somebody had it for so long. */
+  noteTaken(now: number, tookMs: number): void {
+    if (now < this.#settledUntil) return;
+    if (now - this.#since > WITHIN_MS) {
+      this.#since = now;
+      this.#takenMs = 0;
+    }
+    this.#takenMs += Math.min(tookMs, MOST_OF_ONE_MS);
+    if (this.#takenMs < SHARED_MS) return;
+    this.#takenMs = 0;
+    this.#settledUntil = now + this.#settle();
+  }
+
+  /** @returns for how long that holds */
+  #settle(): number {
+    const { length } = this.#runQueue;
+    // 0: not known.
+    if (length === 0 || length > CPUS) return CROWDED_MS;
+    return native.leaveCpu() ? MOVED_MS : KEPT_MS;
+  }
+}
