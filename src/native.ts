@@ -69,10 +69,11 @@ export interface NativeAddon {
   /** Lets another thread run that wants this CPU, if there is one (sched_yield). */
   yieldCpu(): void;
   /**
-   * Moves the calling thread to another CPU, whichever the kernel chooses (sched_setaffinity, undone at once). @returns
-   * false: there is none, or somebody keeps this thread to some of the CPUs
+   * Moves the calling thread to another CPU, whichever the kernel chooses (sched_setaffinity, undone at once).
+   * @param online how many CPUs are in use; 0: not known
+   * @returns false: there is no other, or this thread may not run on all of them, as somebody has decided
    */
-  leaveCpu(): boolean;
+  leaveCpu(online: number): boolean;
 
   /**
    * An ArrayBuffer of so many bytes (1 to 2^30; it pays from 128 KiB on), whatever they hold, over pages that this process has
@@ -100,10 +101,11 @@ export interface NativeAddon {
   isByteLocked(fd: number, byte: number): boolean;
 
   /**
-   * A hint (POSIX_FADV_DONTNEED) that nobody will read the first `bytes` of a file soon: the kernel begins to write what is
-   * not on the disk yet, without waiting for it, and frees the memory of what is.
+   * A hint that nobody will read the first `end` bytes of a file soon. The kernel begins to write those from `start` on
+   * (sync_file_range), which may wait for room in the disk's queue, but not for the disk; and frees the memory of those
+   * in front of them that are on the disk (POSIX_FADV_DONTNEED).
    */
-  dropBehind(fd: number, bytes: number): void;
+  dropBehind(fd: number, start: number, end: number): void;
 
   /** mkfifo with exactly this mode; an existing FIFO of our user is fine, anything else throws EEXIST. */
   makeFifo(path: string, mode: number): void;

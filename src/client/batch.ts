@@ -2,8 +2,9 @@
  * Operations on many keys: cut into parts that each fit one hand-off, all of them handed over at once. Parts take
  * effect one by one; a batch is not a transaction.
  *
- * No array or object of one call is written as a literal here: where the same literal has made many objects that lived on,
- * in a large batch for example, V8 puts all later ones where only a full collection frees them and what they refer to.
+ * What holds items or values of one batch is not made by a literal: where the same literal has made many arrays or objects
+ * that lived on, in large batches for example, V8 puts all later ones where only a full collection frees them, with all
+ * that they refer to.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -52,7 +53,7 @@ export class Batch<R> {
     return this.#combine(results);
   }
 
-  /** What a failure of one part means for the whole. */
+  /** What a failure of one part means for the whole: for a single item, or a call that has none, just that. */
   failure(cause: Error): Error {
     if (this.calls.length === 1 && (this.calls[0].items?.length ?? 1) === 1) return cause;
     if (!(cause instanceof KvsError) || cause.executed === undefined) return cause;
@@ -70,7 +71,7 @@ export function msetBatch(
   timeoutMs: number,
   expiresAt: number,
 ): Batch<true> {
-  const calls = Array.from(partsOf(mset, codec, items, timeoutMs));
+  const calls = partsOf(mset, codec, items, timeoutMs);
   for (const call of calls) call.expiresAt = expiresAt;
   return new Batch(calls, () => true);
 }
@@ -81,7 +82,7 @@ export function mdelBatch(
   timeoutMs: number,
 ): Batch<number> {
   const calls = partsOf(mdel, codec, keys.map(itemOfKey), timeoutMs);
-  return new Batch(Array.from(calls), (counts) => (counts as number[]).reduce((sum, count) => sum + count, 0));
+  return new Batch(calls, (counts) => (counts as number[]).reduce((sum, count) => sum + count, 0));
 }
 
 /** A part whose values do not fit one answer asks again for those that are missing. */
@@ -92,27 +93,28 @@ export function mgetBatch<V>(
 ): Batch<(V | undefined)[]> {
   // A part may be asked for again after the caller has changed the bytes.
   const items = keys.map((key) => itemOfKey(typeof key === 'string' ? key : new Uint8Array(key)));
-  const calls = Array.from(partsOf(mget, codec as Codec<unknown>, items, timeoutMs));
+  const calls = partsOf(mget, codec as Codec<unknown>, items, timeoutMs);
   const values = calls.map((call) => collectValues(call));
   return new Batch(calls, () => values.flat() as (V | undefined)[]);
 }
 
 /** @returns the array that the part's values come to stand in */
 function collectValues(call: Call<unknown[]>): unknown[] {
-  const values: unknown[] = [];
-  const items = call.items ?? [];
+  const { items = [] } = call;
+  const values = items.map((): unknown => undefined);
+  let count = 0;
   const next = (answer: unknown): Call | undefined => {
     const result = answer as unknown[];
-    values.push(...result);
-    if (values.length === items.length) return undefined;
-    if (result.length === 0 || values.length > items.length)
+    if (result.length === 0 || count + result.length > items.length)
       throw new KvsError('ERR_KVS_BAD_REQUEST', 'the answer to a batch was overwritten by another process', {
         executed: 'unknown',
       });
+    for (const value of result) values[count++] = value;
+    if (count === items.length) return undefined;
     const rest = new Call(call.operation, call.codec, call.timeoutMs);
     call.startClock(performance.now());
     rest.deadline = call.deadline;
-    rest.items = items.slice(values.length);
+    rest.items = items.slice(count);
     rest.itemUnits = call.itemUnits;
     rest.next = next;
     rest.onFulfilled = call.onFulfilled;
@@ -126,7 +128,14 @@ function collectValues(call: Call<unknown[]>): unknown[] {
 
 const itemOfKey = (key: string | Uint8Array): BatchItem => new BatchItem(key, '');
 
-function* partsOf<R>(
+const partsOf = <R>(
+  operation: Operation<R, never>,
+  codec: Codec<unknown>,
+  items: readonly BatchItem[],
+  timeoutMs: number,
+): Call<R>[] => Array.from(eachPartOf(operation, codec, items, timeoutMs));
+
+function* eachPartOf<R>(
   operation: Operation<R, never>,
   codec: Codec<unknown>,
   items: readonly BatchItem[],

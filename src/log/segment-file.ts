@@ -15,6 +15,7 @@ import type { RecordViews } from './record.js';
  * dear (a virtual machine has to ask its host for it, 14 us for 4 KiB).
  */
 const DROP_BYTES = 256 * 1024;
+const PAGE_BYTES = 4096;
 
 /** Errors are the system's own. */
 export class SegmentFile {
@@ -24,8 +25,8 @@ export class SegmentFile {
   readonly #layer: FileLayer;
   readonly #fd: number;
   readonly #salt = randomSalt();
-  /** Up to here it was dropped. */
-  #droppedBytes = 0;
+  /** Up to here the disk was told to write it. */
+  #handedBytes = 0;
   #roomBytes: number;
   /** Up to here the file has zeros. */
   #roomEnd = 0;
@@ -70,9 +71,15 @@ export class SegmentFile {
     writeAll(this.#layer, this.#fd, source, offset, bytes, this.bytes);
     this.bytes += bytes;
     if (this.#roomBytes > 0 && this.bytes > this.#roomEnd) this.#makeRoom();
-    if (this.bytes - this.#droppedBytes < DROP_BYTES) return;
-    this.#layer.dropBehind(this.#fd, this.bytes);
-    this.#droppedBytes = this.bytes;
+    this.#dropBehind();
+  }
+
+  #dropBehind(): void {
+    // Of the last page more is to come.
+    const end = this.bytes - (this.bytes % PAGE_BYTES);
+    if (end - this.#handedBytes < DROP_BYTES) return;
+    this.#layer.dropBehind(this.#fd, this.#handedBytes, end);
+    this.#handedBytes = end;
   }
 
   /** What is written over zeros changes neither the file's length nor where its blocks are: a sync has no more to write. */

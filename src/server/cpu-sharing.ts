@@ -3,13 +3,13 @@
  * no reason to part them for many milliseconds: each has run a moment ago, and is better off where its caches are.
  */
 import { native } from '../native.js';
-import { CPUS, type RunQueue } from './run-queue.js';
+import { CPUS, onlineCpus, type RunQueue } from './run-queue.js';
 
 /** In turns if others have had this CPU, by our offers, for so long within so long; one of them counts for so much. */
 const SHARED_MS = 0.15;
 const WITHIN_MS = 2;
 const MOST_OF_ONE_MS = 0.1;
-/** What was done, or found, settles it for so long: moved; no CPU was idle; it may not move. */
+/** What was done, or found, settles it for so long: moved; too few CPUs were idle; it may not move. */
 const MOVED_MS = 1;
 const CROWDED_MS = 4;
 const KEPT_MS = 1000;
@@ -35,14 +35,14 @@ export class CpuSharing {
     this.#takenMs += Math.min(tookMs, MOST_OF_ONE_MS);
     if (this.#takenMs < SHARED_MS) return;
     this.#takenMs = 0;
-    this.#settledUntil = now + this.#settle();
+    this.#settledUntil = now + tookMs + this.#settle();
   }
 
   /** @returns for how long that holds */
   #settle(): number {
     const { length } = this.#runQueue;
-    // 0: not known.
-    if (length === 0 || length > CPUS) return CROWDED_MS;
-    return native.leaveCpu() ? MOVED_MS : KEPT_MS;
+    // 0: not known. Two of them are on this CPU; the kernel chooses any of the others, of which half must be idle.
+    if (length === 0 || 2 * (length - 2) > CPUS - 1) return CROWDED_MS;
+    return native.leaveCpu(onlineCpus()) ? MOVED_MS : KEPT_MS;
   }
 }

@@ -2,11 +2,27 @@
  * How many threads want a CPU, and how many CPUs there are. Both are the host's: that a process is kept to some of its
  * CPUs, and crowded there, is not noticed.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 
 /** Some hide them. */
 export const CPUS = cpus().length || availableParallelism();
+
+/**
+ * CPUs in use at this moment, as the kernel tells; 0: not known. Not what this thread may run on.
+ * @param path of a file like /sys/devices/system/cpu/online
+ */
+export function onlineCpus(path = '/sys/devices/system/cpu/online'): number {
+  try {
+    // 0-3,8
+    const ranges = readFileSync(path, 'latin1').matchAll(/(\d+)(?:-(\d+))?/g);
+    let count = 0;
+    for (const [, first, last = first] of ranges) count += Number(last) - Number(first) + 1;
+    return count;
+  } catch {
+    return 0;
+  }
+}
 
 /** Threads that run, or could. */
 export class RunQueue {

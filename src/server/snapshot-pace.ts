@@ -14,6 +14,7 @@ const MAX_PAUSE_MS = 30;
 const CROWDED_MS = 100;
 /** From so long after its beginning on it no longer gives way: until a snapshot is there, the log grows. */
 const PATIENCE_MS = 20_000;
+
 /** All times in milliseconds, moments as of performance.now(). */
 export class SnapshotPace {
   readonly #runQueue: Pick<RunQueue, 'length'>;

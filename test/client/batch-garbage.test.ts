@@ -7,9 +7,9 @@ import { expect, test } from 'vitest';
 import { runFixture } from '../fixtures/processes.js';
 import { startServer } from '../fixtures/service.js';
 
-test('small batches after large ones leave next to nothing behind', async () => {
+test.each(['mset', 'mget', 'mdel'])('%s of few after some of many leaves next to nothing behind', async (operation) => {
   const server = await startServer();
-  const { stdout, stderr } = await runFixture('service/batcher', [server.name]);
+  const { stdout, stderr } = await runFixture('service/batcher', [server.name, operation]);
   expect(stderr).toBe('');
   const growth = (JSON.parse(stdout) as number[]).sort((a, b) => a - b);
   expect(growth.length).toBeGreaterThan(4);

@@ -30,7 +30,12 @@ test('a task tells its state and gives its result as often as asked', async () =
   expect([await task, await task.wait(), await task.wait(1000), task.waitSync(0)]).toEqual([true, true, true, true]);
   expect(await next.then((value) => `${value}!`)).toBe('v!');
   const failed = client.submit('incr', 'k');
-  expect((await failureOf(failed.wait())).code).toBe('ERR_KVS_NOT_A_NUMBER');
+  // A call on one key fails as one, however it was made.
+  const alone = await failureOf(() => client.incrSync('k'));
+  const { signal } = new AbortController();
+  for (const failure of [await failureOf(failed.wait()), await failureOf(client.incr('k', 1, { signal }))]) {
+    expect(failure).toMatchObject({ code: 'ERR_KVS_NOT_A_NUMBER', executed: 'no', message: alone.message });
+  }
   expect(failed.state).toBe('rejected');
   expect(() => failed.waitSync()).toThrow(/numeric value/);
   expect(await failed.then(null, (error: unknown) => (error as Error).name)).toBe('KvsError');

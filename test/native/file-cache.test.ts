@@ -1,5 +1,9 @@
-/** What dropping a file's memory must not change: the file. */
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+/**
+ * What dropping a file's memory changes, and what it must not: the file. Seen to fail when nothing is dropped, and when it is
+ * not said from where on to write.
+ */
+import { spawnSync } from 'node:child_process';
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -7,20 +11,62 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { native } from '#dist/native.js';
 
-test('a file is the same before and after, whether it was on the disk yet or not', () => {
+const MIB = 2 ** 20;
+const TMPFS = 0x01021994;
+
+function temporaryFile(): { file: string; fd: number } {
   const directory = mkdtempSync(path.join(tmpdir(), 'kvs-drop-'));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
   const file = path.join(directory, 'file');
   const fd = openSync(file, 'w+');
+  onTestFinished(() => {
+    closeSync(fd);
+    rmSync(directory, { recursive: true });
+  });
+  return { file, fd };
+}
+
+const MINCORE = `
+import ctypes, mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+size = os.fstat(fd).st_size
+mapping = mmap.mmap(fd, size)
+pages = (ctypes.c_ubyte * (size // mmap.PAGESIZE))()
+start = ctypes.addressof(ctypes.c_char.from_buffer(mapping))
+if ctypes.CDLL(None).mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), pages) != 0: sys.exit('mincore failed')
+print(sum(page & 1 for page in pages) * mmap.PAGESIZE)
+`;
+
+/** Bytes of the file that are in memory. */
+function residentBytes(file: string): number {
+  const { stdout, stderr, error } = spawnSync('python3', ['-c', MINCORE, file], { encoding: 'utf8' });
+  if (error !== undefined) throw new Error('python3 is missing, which node-gyp needs as well', { cause: error });
+  expect(stderr).toBe('');
+  return Number(stdout);
+}
+
+test('a file is the same before and after, whether it was on the disk yet or not', () => {
+  const { file, fd } = temporaryFile();
   const content = Buffer.from(Array.from({ length: 20_000 }, (_, i) => i % 251));
   for (let from = 0; from < content.length; from += 1000) {
     writeSync(fd, content, from, 1000);
-    native.dropBehind(fd, from + 1000);
+    native.dropBehind(fd, 0, from + 1000);
     if (from % 3000 === 0) fdatasyncSync(fd);
-    native.dropBehind(fd, from);
+    native.dropBehind(fd, from, from + 1000);
     expect(readFileSync(file).equals(content.subarray(0, from + 1000))).toBe(true);
   }
-  closeSync(fd);
-  expect(() => native.dropBehind(fd, 1)).toThrow(expect.objectContaining({ code: 'EBADF', syscall: 'posix_fadvise' }));
-  expect(() => native.dropBehind(fd, -1)).toThrow(RangeError);
+  expect(() => native.dropBehind(fd, -1, 1)).toThrow(RangeError);
+  expect(() => native.dropBehind(fd, 2, 1)).toThrow(RangeError);
+});
+
+test('what is on the disk is no longer in memory, but for the stretch at the end', () => {
+  const { file, fd } = temporaryFile();
+  writeSync(fd, Buffer.alloc(16 * MIB, 7));
+  expect(residentBytes(file)).toBe(16 * MIB);
+  native.dropBehind(fd, 0, 16 * MIB);
+  fdatasyncSync(fd);
+  native.dropBehind(fd, 14 * MIB, 16 * MIB);
+  // In tmpfs, memory is the disk. Elsewhere it is freed in pages that may be as large as 2 MiB.
+  const isKept = statfsSync(path.dirname(file)).type === TMPFS;
+  expect(residentBytes(file)).toBeGreaterThanOrEqual(isKept ? 16 * MIB : 2 * MIB);
+  expect(residentBytes(file)).toBeLessThanOrEqual(isKept ? 16 * MIB : 4 * MIB);
 });

@@ -2,16 +2,11 @@
  * When the thread that makes a snapshot pauses, and for how long. Seen to fail when a crowd goes unnoticed or is forgotten at
  * once, when it is given way to for ever, and when somebody who waits does not matter.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import type { LogOptions } from '../../src/server/options.js';
 import type { OwnedRegion } from '../../src/memory/region.js';
 import { LogBoard } from '../../src/server/log-board.js';
-import { RunQueue } from '../../src/server/run-queue.js';
 import { SnapshotPace } from '../../src/server/snapshot-pace.js';
 import { Snapshots } from '../../src/server/snapshots.js';
 
@@ -97,31 +92,4 @@ test('a server that stops says that it waits', async () => {
   expect(board.isSnapshotUrgent).toBe(false);
   await snapshots.makeLast();
   expect(board.isSnapshotUrgent).toBe(true);
-});
-
-test('how many threads run is read anew at each look; where it cannot be read it is 0', () => {
-  const dir = mkdtempSync(path.join(tmpdir(), 'run-queue-'));
-  onTestFinished(() => {
-    rmSync(dir, { recursive: true });
-  });
-  const file = path.join(dir, 'loadavg');
-  const lengthOf = (text: string): number => {
-    writeFileSync(file, text);
-    return queue.length;
-  };
-  writeFileSync(file, '');
-  const queue = new RunQueue(file);
-  expect(lengthOf('0.20 0.18 0.12 3/80 11206\n')).toBe(3);
-  expect(lengthOf('12.20 10.18 9.12 17/1280 4711206\n')).toBe(17);
-  expect(lengthOf('not to be read')).toBe(0);
-  expect(lengthOf('')).toBe(0);
-  queue.close();
-  expect(lengthOf('0.20 0.18 0.12 3/80 11206\n')).toBe(0);
-  expect(new RunQueue(path.join(dir, 'none')).length).toBe(0);
-  // It can be opened, and not be read.
-  expect(new RunQueue(dir).length).toBe(0);
-  const real = new RunQueue();
-  // This thread runs.
-  expect(real.length).toBeGreaterThanOrEqual(1);
-  real.close();
 });
