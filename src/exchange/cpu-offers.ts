@@ -17,8 +17,12 @@ const DEAR_MS = 2;
 const TASKS_PER_MS = 4;
 /** Two such within so long: they take a good part of the time. */
 const OFTEN_MS = 20;
-/** Then none is made for so many times as long; then one shows whether it still is so. */
-const PAUSE_TIMES = 60;
+/**
+ * Then none is made for so many times as long; then one shows whether it still is so. At first soon: a thread of V8 that
+ * compiles or collects takes one or two such offers, and is done. If it is so each time, ever later.
+ */
+const FIRST_PAUSE_TIMES = 4;
+const LONGEST_PAUSE_TIMES = 60;
 
 /** Told of each offer that was taken: when it was made, by performance.now(), and for how long. */
 export type OfferTaken = (now: number, tookMs: number) => void;
@@ -26,7 +30,8 @@ export type OfferTaken = (now: number, tookMs: number) => void;
 export class CpuOffers {
   readonly #tasksTaken: () => number;
   readonly #onTaken: OfferTaken | undefined;
-  #pausedUntil = 0;
+  #pausedUntil = -Infinity;
+  #pauseTimes = FIRST_PAUSE_TIMES;
   #dearAt = -Infinity;
 
   /** @param tasksTaken how many tasks all workers have taken so far (wraps at 32 bits) */
@@ -43,9 +48,17 @@ export class CpuOffers {
     const cost = performance.now() - now;
     if (cost >= KEEP_CPU_MS) this.#onTaken?.(now, cost);
     if (cost <= DEAR_MS || ((this.#tasksTaken() - takenBefore) | 0) >= TASKS_PER_MS * cost) return true;
-    // As soon as the pause is over, one is enough.
-    if (now - Math.max(this.#dearAt, this.#pausedUntil) < OFTEN_MS) this.#pausedUntil = now + PAUSE_TIMES * cost;
-    this.#dearAt = now;
+    this.#noteDear(now, cost);
     return true;
+  }
+
+  #noteDear(now: number, cost: number): void {
+    // As soon as a pause is over, one is enough.
+    const isStillSo = now - this.#pausedUntil < OFTEN_MS;
+    if (isStillSo || now - this.#dearAt < OFTEN_MS) {
+      this.#pauseTimes = isStillSo ? Math.min(LONGEST_PAUSE_TIMES, 2 * this.#pauseTimes) : FIRST_PAUSE_TIMES;
+      this.#pausedUntil = now + this.#pauseTimes * cost;
+    }
+    this.#dearAt = now;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Whether the CPU is offered, by what it cost before. Seen to fail when a single dear offer ends them, when two do not, when
- * they end it for ever, and when it does not matter who took them.
+ * they end it for ever, or for as long at first as at last, and when it does not matter who took them.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -48,16 +48,31 @@ test('offers go on while they are cheap, or dear now and then', () => {
   }
 });
 
-test('two dear ones soon after each other end them, for so long that they cost next to nothing', () => {
+test('two dear ones soon after each other end them for a while, then one shows whether it still is so', () => {
   const offers = new CpuOffers(() => taken);
   expect(offersOf(offers, DEAR_MS, CHEAP_MS, DEAR_MS, CHEAP_MS)).toEqual([true, true, true, false]);
-  now += 50 * DEAR_MS;
+  now += 2 * DEAR_MS;
   expect(offersOf(offers, CHEAP_MS)).toEqual([false]);
-  now += 10 * DEAR_MS;
-  // Whether it still is so is seen by one.
+  now += 2 * DEAR_MS;
   expect(offersOf(offers, DEAR_MS, CHEAP_MS)).toEqual([true, false]);
-  now += 70 * DEAR_MS;
+  now += 100 * DEAR_MS;
   expect(offersOf(offers, CHEAP_MS, DEAR_MS, CHEAP_MS)).toEqual([true, true, true]);
+});
+
+test('as long as it still is so they end for longer, until they cost next to nothing', () => {
+  const offers = new CpuOffers(() => taken);
+  expect(offersOf(offers, DEAR_MS, DEAR_MS)).toEqual([true, true]);
+  for (const times of [4, 8, 16, 32, 60, 60]) {
+    now += (times - 2) * DEAR_MS;
+    expect(offersOf(offers, CHEAP_MS)).toEqual([false]);
+    now += 2 * DEAR_MS;
+    expect(offersOf(offers, DEAR_MS)).toEqual([true]);
+  }
+  // A while later it is as at first.
+  now += 100 * DEAR_MS;
+  expect(offersOf(offers, DEAR_MS, DEAR_MS, CHEAP_MS)).toEqual([true, true, false]);
+  now += 5 * DEAR_MS;
+  expect(offersOf(offers, CHEAP_MS)).toEqual([true]);
 });
 
 test('dear ones during which workers took tasks do not end them, nor pass for one of two', () => {
