@@ -6,6 +6,7 @@
         'native/addon.cc',
         'native/array-buffer.cc',
         'native/buffer-pool.cc',
+        'native/clock.cc',
         'native/copy.cc',
         'native/cpu.cc',
         'native/crc32c.cc',

@@ -4,6 +4,7 @@
  */
 #include <napi.h>
 #include "buffer-pool.h"
+#include "clock.h"
 #include "copy.h"
 #include "cpu.h"
 #include "crc32c.h"
@@ -31,6 +32,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<FutexWake>(exports, "futexWake");
   Export<YieldCpu>(exports, "yieldCpu");
   Export<LeaveCpu>(exports, "leaveCpu");
+  Export<WallFraction>(exports, "wallFraction");
   Export<TryLockByte>(exports, "tryLockByte");
   Export<UnlockByte>(exports, "unlockByte");
   Export<IsByteLocked>(exports, "isByteLocked");

@@ -94,6 +94,9 @@ export interface NativeAddon {
     pastCaches?: boolean,
   ): void;
 
+  /** How far the wall clock is behind its last whole millisecond, which Date.now() tells: 0 to 1. */
+  wallFraction(): number;
+
   /** Takes the exclusive OFD lock on one byte without waiting. @returns false if another open file holds it */
   tryLockByte(fd: number, byte: number): boolean;
   unlockByte(fd: number, byte: number): void;

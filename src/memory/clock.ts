@@ -6,6 +6,8 @@
  */
 import { performance } from 'node:perf_hooks';
 
+import { native } from '../native.js';
+
 const SAMPLES = 32;
 
 /**
@@ -37,17 +39,23 @@ export const hasPassed = (moment: number): boolean => !(moment > hostMs());
 const CLOSE_MS = 0.25;
 const READINGS = 16;
 
-/** What the wall clock is ahead of the host's clock now. */
+/**
+ * What the wall clock is ahead of the host's clock now. With fractions: a moment that goes from clock to clock, at each
+ * start of a server for example, would drift by a part of a millisecond each time.
+ */
 function wallLeadMs(): number {
   let leadMs = 0;
   let closest = Infinity;
   let before = hostMs();
   for (let reading = 0; reading < READINGS && closest > CLOSE_MS; reading++) {
     const wall = Date.now();
+    const fraction = native.wallFraction();
+    // Otherwise it is not known of which of the two it is the fraction.
+    const isOfBoth = Date.now() === wall;
     const after = hostMs();
-    if (after - before < closest) {
-      closest = after - before;
-      leadMs = wall - after;
+    if (reading === 0 || (isOfBoth && after - before < closest)) {
+      if (isOfBoth) closest = after - before;
+      leadMs = wall + fraction - (before + after) / 2;
     }
     before = after;
   }

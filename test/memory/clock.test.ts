@@ -1,12 +1,14 @@
 /**
  * The clock that decides what has expired: the same for all threads, and free of what becomes of the wall clock.
- * Seen to fail when: it is Date.now(), or the thread's own performance.now(); moments are converted by one look at each clock.
+ * Seen to fail when: it is Date.now(), or the thread's own performance.now(); moments are converted by one look at each clock,
+ * or by whole milliseconds.
  */
 import { Worker } from 'node:worker_threads';
 
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { hasPassed, hostMs, hostMsOfWall, wallMsOfHost } from '#dist/memory/clock.js';
+import { native } from '#dist/native.js';
 
 const kernelMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 /** Two reads of clocks are so far apart at least. */
@@ -49,6 +51,27 @@ test('moments of the wall clock come and go by the wall clock as it goes at that
   onTestFinished(() => stub.mockRestore());
   expect(Math.abs(wallMsOfHost(soon) - (wall + 5000 + step))).toBeLessThanOrEqual(2);
   expect(hasPassed(soon)).toBe(false);
+});
+
+test('a moment that goes from clock to clock, again and again, does not drift', () => {
+  const wall = Date.now() + 5000;
+  for (let round = 0; round < 1000; round++) expect(wallMsOfHost(hostMsOfWall(wall))).toBe(wall);
+  const moment = hostMs() + 5000;
+  expect(Math.abs(hostMsOfWall(wallMsOfHost(moment)) - moment)).toBeLessThan(1);
+});
+
+test('the fraction of the wall clock is what is missing until its next millisecond', () => {
+  const errors: number[] = [];
+  while (errors.length < 51) {
+    const wall = Date.now();
+    const fraction = native.wallFraction();
+    if (Date.now() !== wall) continue;
+    const since = performance.now();
+    while (Date.now() === wall);
+    errors.push(Math.abs(fraction + performance.now() - since - 1));
+  }
+  // Of one or the other the thread may be held up.
+  expect(errors.toSorted((a, b) => a - b)[25]).toBeLessThan(0.1);
 });
 
 test.each(['before', 'after'])('a thread that is held up %s it reads the wall clock moves no moment', (when) => {
