@@ -17,13 +17,13 @@ void AllowAny() {
 }
 
 /** The kernel moves a thread at once when it may not stay where it is. */
-bool Leave(int online) {
+bool Leave(int cpus) {
   if (is_held) AllowAny();
   cpu_set_t allowed;
   const int cpu = sched_getcpu();
   if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return false;
   // Whoever keeps threads to some of the CPUs may do so at any moment, and it is not ours to change that.
-  if (online < 2 || CPU_COUNT(&allowed) < online) return false;
+  if (cpus < 2 || CPU_COUNT(&allowed) < cpus) return false;
   cpu_set_t others = allowed;
   CPU_CLR(cpu, &others);
   if (sched_setaffinity(0, sizeof others, &others) != 0) return false;
@@ -40,6 +40,6 @@ void YieldCpu(const Napi::CallbackInfo&) {
 }
 
 Napi::Value LeaveCpu(const Napi::CallbackInfo& info) {
-  const int online = static_cast<int>(IntegerArgument(info, 0, "online", 0, INT_MAX));
-  return Napi::Boolean::New(info.Env(), Leave(online));
+  const int cpus = static_cast<int>(IntegerArgument(info, 0, "cpus", 0, INT_MAX));
+  return Napi::Boolean::New(info.Env(), Leave(cpus));
 }

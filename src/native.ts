@@ -70,10 +70,10 @@ export interface NativeAddon {
   yieldCpu(): void;
   /**
    * Moves the calling thread to another CPU, whichever the kernel chooses (sched_setaffinity, undone at once).
-   * @param online how many CPUs are in use; 0: not known
+   * @param cpus how many the host has; 0: not known
    * @returns false: there is no other, or this thread may not run on all of them, as somebody has decided
    */
-  leaveCpu(online: number): boolean;
+  leaveCpu(cpus: number): boolean;
 
   /**
    * An ArrayBuffer of so many bytes (1 to 2^30; it pays from 128 KiB on), whatever they hold, over pages that this process has
@@ -105,10 +105,10 @@ export interface NativeAddon {
 
   /**
    * A hint that nobody will read the first `end` bytes of a file soon. The kernel begins to write those from `start` on
-   * (sync_file_range), which may wait for room in the disk's queue, but not for the disk; and frees the memory of those
-   * in front of them that are on the disk (POSIX_FADV_DONTNEED).
+   * (sync_file_range), which may wait for room in the disk's queue, but not for the disk; and frees the memory of the
+   * first `written`, as far as they are on the disk (POSIX_FADV_DONTNEED). In this order: written <= start <= end.
    */
-  dropBehind(fd: number, start: number, end: number): void;
+  dropBehind(fd: number, start: number, end: number, written: number): void;
 
   /** mkfifo with exactly this mode; an existing FIFO of our user is fine, anything else throws EEXIST. */
   makeFifo(path: string, mode: number): void;

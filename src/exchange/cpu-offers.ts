@@ -57,8 +57,8 @@ export class CpuOffers {
     const isStillSo = now - this.#pausedUntil < OFTEN_MS;
     if (isStillSo || now - this.#dearAt < OFTEN_MS) {
       this.#pauseTimes = isStillSo ? Math.min(LONGEST_PAUSE_TIMES, 2 * this.#pauseTimes) : FIRST_PAUSE_TIMES;
-      this.#pausedUntil = now + this.#pauseTimes * cost;
+      this.#pausedUntil = now + cost + this.#pauseTimes * Math.min(cost, OFTEN_MS);
     }
-    this.#dearAt = now;
+    this.#dearAt = now + cost;
   }
 }

@@ -35,8 +35,8 @@ export interface FileLayer {
   /** @returns how many bytes were written, at least one; may be fewer than asked for */
   write(fd: number, source: Uint8Array, offset: number, bytes: number, position: number): number;
   fdatasync(fd: number): void;
-  /** A hint: begins to write the bytes between to the disk, and frees the memory of those in front of them. */
-  dropBehind(fd: number, start: number, end: number): void;
+  /** A hint: begins to write the bytes between to the disk, and frees the memory of the first `written`. */
+  dropBehind(fd: number, start: number, end: number, written: number): void;
   truncate(fd: number, bytes: number): void;
   rename(from: string, to: string): void;
   unlink(path: string): void;
@@ -72,7 +72,7 @@ export const fileSystem: FileLayer = {
   read: (fd, target, offset, bytes, position) => readSync(fd, target, offset, bytes, position),
   write: (fd, source, offset, bytes, position) => writeSync(fd, source, offset, bytes, position),
   fdatasync: (fd) => fdatasyncSync(fd),
-  dropBehind: (fd, start, end) => native.dropBehind(fd, start, end),
+  dropBehind: (fd, start, end, written) => native.dropBehind(fd, start, end, written),
   truncate: (fd, bytes) => ftruncateSync(fd, bytes),
   rename: (from, to) => renameSync(from, to),
   unlink: (path) => unlinkSync(path),

@@ -27,6 +27,8 @@ export class SegmentFile {
   readonly #salt = randomSalt();
   /** Up to here the disk was told to write it. */
   #handedBytes = 0;
+  /** The same the time before: that is written by now, as a rule. */
+  #writtenBytes = 0;
   #roomBytes: number;
   /** Up to here the file has zeros. */
   #roomEnd = 0;
@@ -78,7 +80,8 @@ export class SegmentFile {
     // Of the last page more is to come.
     const end = this.bytes - (this.bytes % PAGE_BYTES);
     if (end - this.#handedBytes < DROP_BYTES) return;
-    this.#layer.dropBehind(this.#fd, this.#handedBytes, end);
+    this.#layer.dropBehind(this.#fd, this.#handedBytes, end, this.#writtenBytes);
+    this.#writtenBytes = this.#handedBytes;
     this.#handedBytes = end;
   }
 

@@ -50,11 +50,12 @@ function wallLeadMs(): number {
   for (let reading = 0; reading < READINGS && closest > CLOSE_MS; reading++) {
     const wall = Date.now();
     const fraction = native.wallFraction();
-    // Otherwise it is not known of which of the two it is the fraction.
-    const isOfBoth = Date.now() === wall;
+    // Otherwise it is not known of which of the two it is the fraction: as good as read two milliseconds apart.
+    const doubtMs = Date.now() === wall ? 0 : 2;
     const after = hostMs();
-    if (reading === 0 || (isOfBoth && after - before < closest)) {
-      if (isOfBoth) closest = after - before;
+    const apartMs = after - before + doubtMs;
+    if (apartMs < closest) {
+      closest = apartMs;
       leadMs = wall + fraction - (before + after) / 2;
     }
     before = after;

@@ -3,7 +3,7 @@
  * no reason to part them for many milliseconds: each has run a moment ago, and is better off where its caches are.
  */
 import { native } from '../native.js';
-import { CPUS, onlineCpus, type RunQueue } from './run-queue.js';
+import { CPUS, presentCpus, type RunQueue } from './run-queue.js';
 
 /** In turns if others have had this CPU, by our offers, for so long within so long; one of them counts for so much. */
 const SHARED_MS = 0.15;
@@ -20,6 +20,8 @@ export class CpuSharing {
   #since = -Infinity;
   #takenMs = 0;
   #settledUntil = -Infinity;
+  /** Of the host. One that is added later is not known, and then there are more than these to run on. */
+  #cpus: number | undefined;
 
   constructor(runQueue: Pick<RunQueue, 'length'>) {
     this.#runQueue = runQueue;
@@ -43,6 +45,7 @@ export class CpuSharing {
     const { length } = this.#runQueue;
     // 0: not known. Two of them are on this CPU; the kernel chooses any of the others, of which half must be idle.
     if (length === 0 || 2 * (length - 2) > CPUS - 1) return CROWDED_MS;
-    return native.leaveCpu(onlineCpus()) ? MOVED_MS : KEPT_MS;
+    this.#cpus ??= presentCpus();
+    return native.leaveCpu(this.#cpus) ? MOVED_MS : KEPT_MS;
   }
 }

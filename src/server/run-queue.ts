@@ -9,10 +9,11 @@ import { availableParallelism, cpus } from 'node:os';
 export const CPUS = cpus().length || availableParallelism();
 
 /**
- * CPUs in use at this moment, as the kernel tells; 0: not known. Not what this thread may run on.
- * @param path of a file like /sys/devices/system/cpu/online
+ * CPUs that the host has, whatever this thread may run on; 0: not known. In containers what says which are in use may be made
+ * up to match a quota.
+ * @param path of a file like /sys/devices/system/cpu/present
  */
-export function onlineCpus(path = '/sys/devices/system/cpu/online'): number {
+export function presentCpus(path = '/sys/devices/system/cpu/present'): number {
   try {
     // 0-3,8
     const ranges = readFileSync(path, 'latin1').matchAll(/(\d+)(?:-(\d+))?/g);

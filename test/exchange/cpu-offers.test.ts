@@ -75,6 +75,16 @@ test('as long as it still is so they end for longer, until they cost next to not
   expect(offersOf(offers, CHEAP_MS)).toEqual([true]);
 });
 
+test('however dear they are, they end, and for 1.2 s at most', () => {
+  for (const cost of [25, 5000]) {
+    const offers = new CpuOffers(() => taken);
+    for (let i = 0; i < 8; i++) {
+      expect(offersOf(offers, cost, cost, CHEAP_MS)).toEqual([true, true, false]);
+      now += 1200;
+    }
+  }
+});
+
 test('dear ones during which workers took tasks do not end them, nor pass for one of two', () => {
   const offers = new CpuOffers(() => taken);
   tasksPerMs = 4;

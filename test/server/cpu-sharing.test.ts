@@ -6,7 +6,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 
 import { native } from '../../src/native.js';
 import { CpuSharing } from '../../src/server/cpu-sharing.js';
-import { onlineCpus } from '../../src/server/run-queue.js';
+import { presentCpus } from '../../src/server/run-queue.js';
 
 vi.mock('node:os', async (original) => ({ ...(await original<object>()), cpus: () => Array.from({ length: 2 }) }));
 
@@ -72,7 +72,7 @@ test('it stays where no CPU is idle, or nobody knows, and does not ask for 4 ms'
 
 test('the kernel is told how many CPUs are in use', () => {
   expect(turns(sharingOf({ length: 2 }), 0.1, 2)).toBe(1);
-  expect(leaveCpu).toHaveBeenCalledWith(onlineCpus());
+  expect(leaveCpu).toHaveBeenCalledWith(presentCpus());
 });
 
 test('it leaves once in a millisecond at most, and where it may not, asks once in a second', () => {

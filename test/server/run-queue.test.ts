@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import { onlineCpus, RunQueue } from '../../src/server/run-queue.js';
+import { presentCpus, RunQueue } from '../../src/server/run-queue.js';
 
 test('how many threads run is read anew at each look; where it cannot be read it is 0', () => {
   const dir = mkdtempSync(path.join(tmpdir(), 'run-queue-'));
@@ -42,13 +42,13 @@ test('CPUs in use are counted, also where there are gaps; what cannot be read is
   const file = path.join(dir, 'online');
   const countOf = (text: string): number => {
     writeFileSync(file, text);
-    return onlineCpus(file);
+    return presentCpus(file);
   };
   expect(countOf('0\n')).toBe(1);
   expect(countOf('0-3\n')).toBe(4);
   expect(countOf('0-1,4,8-11\n')).toBe(7);
   expect(countOf('')).toBe(0);
   expect(countOf('none')).toBe(0);
-  expect(onlineCpus(path.join(dir, 'missing'))).toBe(0);
-  expect(onlineCpus()).toBeGreaterThanOrEqual(availableParallelism());
+  expect(presentCpus(path.join(dir, 'missing'))).toBe(0);
+  expect(presentCpus()).toBeGreaterThanOrEqual(availableParallelism());
 });

@@ -23,7 +23,7 @@ vi.mock('node:os', async (original) => ({ ...(await original<object>()), availab
 // Two threads that want one of two CPUs.
 vi.mock('../../src/server/run-queue.js', () => ({
   CPUS: 2,
-  onlineCpus: () => 2,
+  presentCpus: () => 2,
   RunQueue: class {
     readonly length = 2;
     close(): void {}
