@@ -89,7 +89,8 @@ test.each(['server', 'direct'] as const)('keys expire when they were to, with %s
       if (value !== undefined) expect(before).toBeLessThan(100);
       else break;
     }
-    expect(msSince(start)).toBeGreaterThanOrEqual(100);
+    // It was `now` for up to a millisecond when that was asked.
+    expect(msSince(start)).toBeGreaterThanOrEqual(key === 'soon' ? 99 : 100);
   }
   for (let round = 0; round < 50; round++) {
     expect(await client.get('later')).toBe('v');
