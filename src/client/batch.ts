@@ -10,7 +10,7 @@ import { performance } from 'node:perf_hooks';
 
 import { itemBytes } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
-import { unitsOf } from '../codec/given-bytes.js';
+import { ownCopy, unitsOf } from '../codec/given-bytes.js';
 import { KvsError, type KvsErrorCode } from '../errors.js';
 import { mdel } from '../operation/mdel.js';
 import { mget } from '../operation/mget.js';
@@ -92,7 +92,7 @@ export function mgetBatch<V>(
   timeoutMs: number,
 ): Batch<(V | undefined)[]> {
   // A part may be asked for again after the caller has changed the bytes.
-  const items = keys.map((key) => itemOfKey(typeof key === 'string' ? key : new Uint8Array(key)));
+  const items = keys.map((key) => itemOfKey(ownCopy(key)));
   const calls = partsOf(mget, codec as Codec<unknown>, items, timeoutMs);
   const values = calls.map((call) => collectValues(call));
   return new Batch(calls, () => values.flat() as (V | undefined)[]);

@@ -5,6 +5,7 @@
  */
 import { performance } from 'node:perf_hooks';
 
+import { ownCopy } from '../codec/given-bytes.js';
 import type { Executed, KvsError } from '../errors.js';
 import { Alarm } from './alarm.js';
 import { BatchItem, type Call } from './call.js';
@@ -284,6 +285,3 @@ export class Pipeline {
     else this.#onIdle = onIdle;
   }
 }
-
-const ownCopy = (bytes: string | Uint8Array): string | Uint8Array =>
-  typeof bytes === 'string' ? bytes : Uint8Array.from(bytes);

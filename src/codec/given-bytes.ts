@@ -20,6 +20,10 @@ export const lengthOf = (array: Uint8Array): number => lengthGetter.call(array);
 /** How long text or bytes are: units of UTF-16, or bytes. */
 export const unitsOf = (data: string | Uint8Array): number => (typeof data === 'string' ? data.length : lengthOf(data));
 
+/** Of what the caller may change later: text, or a copy of the bytes that are there. */
+export const ownCopy = (data: string | Uint8Array): string | Uint8Array =>
+  typeof data === 'string' ? data : new Uint8Array(data);
+
 /**
  * The array itself, or a copy if its length might change while it is being written. @throws TypeError for one whose memory
  * was transferred away
