@@ -14,6 +14,7 @@ import { peers } from './peers/all.mjs';
 import { chartOf } from './report/chart.mjs';
 import { markdownOf } from './report/markdown.mjs';
 import { judge } from './report/targets.mjs';
+import { cache } from './sections/cache.mjs';
 import { churn } from './sections/churn.mjs';
 import { durability } from './sections/durability.mjs';
 import { eviction } from './sections/eviction.mjs';
@@ -39,6 +40,7 @@ const sections = [
   limits,
   ...valueSections,
   mixes,
+  cache,
   lookup,
   scaling,
   memory,

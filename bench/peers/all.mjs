@@ -1,4 +1,5 @@
 /** All peers, in the order of the tables. */
+import { cachingPeers } from './caching.mjs';
 import { durablePeers } from './durable.mjs';
 import { inProcessMap } from './map.mjs';
 import { lmdbCoherent, lmdbDefault } from './lmdb.mjs';
@@ -27,7 +28,7 @@ export const peers = [
 
 /** @param {string} id */
 export function peerOf(id) {
-  const found = [...peers, ...durablePeers].find((peer) => peer.id === id);
+  const found = [...peers, ...durablePeers, ...cachingPeers].find((peer) => peer.id === id);
   if (found === undefined) throw new RangeError(`no peer is called ${id}`);
   return found;
 }

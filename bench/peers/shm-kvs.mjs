@@ -3,7 +3,7 @@ import { KvsClient, VERSION } from 'shm-kvs';
 
 import { startOwnServer, stopProcess } from './processes.mjs';
 
-/** @import { KvsServerOptions } from 'shm-kvs' */
+/** @import { KvsClientOptions, KvsServerOptions } from 'shm-kvs' */
 /** @import { Kind, Load, Peer, Started, Store, Value, View } from './peer.mjs' */
 
 const MIB = 2 ** 20;
@@ -17,11 +17,13 @@ export const shmKvs = {
 
   start: async (_folder, load) => startShmKvs(load),
 
-  async connect(address, kind) {
-    const client = await KvsClient.connect({ name: address, timeoutMs: 60_000, codec: codecOf(kind) });
-    return storeOf(client);
-  },
+  connect: async (address, kind) => connectShmKvs(address, kind),
 };
+
+/** @param {string} address @param {Kind} kind @param {Partial<KvsClientOptions>} [more] @returns {Promise<Store>} */
+export async function connectShmKvs(address, kind, more) {
+  return storeOf(await KvsClient.connect({ name: address, timeoutMs: 60_000, codec: codecOf(kind), ...more }));
+}
 
 /** @param {Load} load @param {Partial<KvsServerOptions>} [more] @returns {Promise<Started>} */
 export async function startShmKvs(load, more) {

@@ -106,6 +106,8 @@ function peerTable({ peers, skipped }) {
 function titleOf(section) {
   if (section === 'durability') return 'One client, values of 64 B, on a disk';
   if (section === 'mixes') return 'Four client processes, 64 B values, zipfian keys';
+  if (section === 'cache')
+    return 'Caches of decoded values of several sizes, and none (blocking calls, 64 B of text in each)';
   const keys = section === '256 KiB' ? '1,000 keys, values are bytes' : '100,000 keys, values are text';
   return `One client, values of ${section} (${keys})`;
 }

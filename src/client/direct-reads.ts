@@ -200,7 +200,7 @@ export class DirectReads<V> {
     const found = { ...stored, value };
     if (cache !== undefined && typeof key === 'string') {
       freeze(value);
-      cache.put(key, found);
+      cache.put(key, stored, value, stored.bytes);
     }
     return found;
   }
@@ -214,8 +214,7 @@ export class DirectReads<V> {
   #readCaching(key: Key, sought: KeyBuffer): V | undefined | NotRead {
     const value = this.#readSought(sought, this.#freezes ? frozenValueOf : valueOf);
     if (this.#cache === undefined || typeof key !== 'string' || value === undefined || value === NOT_READ) return value;
-    const { bucketWord, entryWord, version, expiresAt, start, end } = this.#reader;
-    this.#cache.put(key, { bucketWord, entryWord, version, expiresAt, value, bytes: end - start });
+    this.#cache.put(key, this.#reader, value, this.#reader.end - this.#reader.start);
     return value;
   }
 

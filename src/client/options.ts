@@ -49,9 +49,10 @@ export interface KvsClientOptions<V = string> {
    */
   readonly staleReads?: boolean | undefined;
   /**
-   * Decoded values kept by this client for direct reads, each checked against shared memory before it is used, so never
-   * stale. Default 4,096 for `utf8`, `int32` and `float64`, else 0; with `json` and codecs of your own, values kept are
-   * shared and therefore frozen. Does not go with `buffer`.
+   * Decoded values that this client keeps for direct reads, each checked against shared memory before it is used, so
+   * never stale; at most 16 MiB of them, and none above 256 KiB. Pays where decoding is dear, as of `json`, and keys are
+   * read far more often than written. Default 0: with `json` and codecs of your own, values kept are shared and
+   * therefore frozen, and short text is read faster than looked up. Does not go with `buffer`.
    */
   readonly cacheEntries?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. */
@@ -152,15 +153,11 @@ export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedC
   };
 }
 
-/** Codecs whose values cannot be changed by whoever gets them. */
-const IMMUTABLE = new Set<unknown>(['utf8', 'int32', 'float64']);
-const DEFAULT_CACHE_ENTRIES = 4096;
-
-function resolveCacheEntries(codec: unknown, given: number | undefined): number {
-  if (codec === 'buffer' && (given ?? 0) > 0) {
+function resolveCacheEntries(codec: unknown, given = 0): number {
+  if (codec === 'buffer' && given > 0) {
     throw new TypeError('invalid client options: cacheEntries: buffers cannot be shared, expected 0 with codec buffer');
   }
-  return given ?? (IMMUTABLE.has(codec) ? DEFAULT_CACHE_ENTRIES : 0);
+  return given;
 }
 
 /** @throws RangeError for anything but 0 to 86,400,000 milliseconds */
