@@ -40,10 +40,11 @@ function introduction({ command, minutes, isQuick, cells }) {
     `Measured by \`${command}\` in ${minutes.toFixed(1)} minutes.${quick} ${count(ops)} operations; every value read was`,
     `checked (its key and a sequence number in three places): ${count(wrong)} wrong.`,
     '',
-    'Clients are processes of their own. Peers take turns within each round (A B C, A B C, …). Operations per second are',
-    'the median of the rounds, their range beside it; they come from stretches that are not timed operation by',
-    'operation. Percentiles come from further stretches in which each call is timed, all rounds together. CPU is user',
-    'and system time of client and server processes per operation (per key, of a batch), median of the rounds.',
+    'Clients are processes of their own. Each peer warms up, for 200 ms and each client. Then they take turns within each',
+    'round (A B C, A B C, …). Operations per second are the median of the rounds, their range beside it; they come from',
+    'stretches that are not timed operation by operation. Percentiles come from further stretches in which each call is',
+    'timed, all rounds together. CPU is user and system time of client and server processes per operation (per key, of a',
+    'batch), median of the rounds.',
   ].join('\n');
 }
 

@@ -84,7 +84,7 @@ export async function runnersOf(crews, workload, times) {
   const runners = [];
   for (const crew of crews) {
     if (!crew.modes.has(workload.mode)) continue;
-    await crew.prepare(workload, times.clients);
+    await crew.prepare(workload, times);
     const pids = [...crew.pids, ...crew.started.pids];
     runners.push({ peer: crew.peer.id, pids, round: async () => crew.run(workload, times) });
   }

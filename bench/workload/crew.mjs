@@ -21,6 +21,9 @@ import { startClient, stopProcess } from '../peers/processes.mjs';
 
 const program = fileURLToPath(new URL('client.mjs', import.meta.url));
 const BARRIER_MS = 60;
+/** For each client, whose code is all compiled by then on two CPUs; but not longer than so many rounds. */
+const WARM_UP_MS = 200;
+const WARM_UP_ROUNDS = 3;
 /** The longest order, filling a store, takes seconds. */
 const ORDER_TIMEOUT_MS = 120_000;
 /** Room for 100,000 values of 4 KiB in a process that keeps them itself. */
@@ -95,9 +98,13 @@ export class Crew {
     };
   }
 
-  /** Makes the plan and warms up, in every client. @param {Workload} workload @param {number} clients */
-  async prepare(workload, clients = 1) {
-    return this.run(workload, { ms: 40, timedMs: 10, clients });
+  /**
+   * Makes the plan and warms up, in every client, until what compiles code has had time for all of it.
+   * @param {Workload} workload
+   * @param {{ ms: number, timedMs: number, clients?: number }} times of a round
+   */
+  async prepare(workload, { ms, timedMs, clients = 1 }) {
+    return this.run(workload, { ms: Math.min(WARM_UP_ROUNDS * ms, WARM_UP_MS * clients), timedMs, clients });
   }
 
   async dismiss() {
