@@ -1,4 +1,4 @@
-/** The ceiling: a Map in the client's own process. It shares nothing. */
+/** The ceiling: a Map in each client's own process. It shares nothing. */
 
 /** @import { Peer, Value } from './peer.mjs' */
 
@@ -16,9 +16,11 @@ export const inProcessMap = {
     const set = (/** @type {string} */ key, /** @type {Value} */ value) =>
       entries.set(key, typeof value === 'string' ? value : Buffer.from(value));
     return {
-      isPipelined: false,
+      isPipelined: true,
       get,
       set,
+      // A promise for each call is the least that many calls in flight cost anybody.
+      inFlight: { get: async (key) => get(key), set: async (key, value) => set(key, value) },
       getSync: get,
       setSync: set,
       mget: (keys) => keys.map((key) => entries.get(key)),

@@ -65,12 +65,13 @@ export class Crew {
   }
 
   /**
-   * Writes keys `from` to `to`.
+   * Writes keys `from` to `to`; where each client has a store of its own, in every one.
    * @param {number} from
    * @param {number} to
    */
   async fill(from, to) {
-    await this.#send(this.#clients[0], { order: 'load', kind: this.kind, valueBytes: this.load.valueBytes, from, to });
+    const order = /** @type {const} */ ({ order: 'load', kind: this.kind, valueBytes: this.load.valueBytes, from, to });
+    for (const client of this.peer.isShared ? this.#clients.slice(0, 1) : this.#clients) await this.#send(client, order);
   }
 
   /**
