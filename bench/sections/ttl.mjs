@@ -18,6 +18,8 @@ import { latencies } from './latencies.mjs';
 const binary = fileURLToPath(new URL('../../bin/kvs-server.js', import.meta.url));
 const VALUE = 'v'.repeat(64);
 const BATCH = 1000;
+/** Read again and again, of each kind. */
+const CACHED_KEYS = 1000;
 const DAY_MS = 86_400_000;
 const CONNECT_MS = 60_000;
 
@@ -73,7 +75,7 @@ async function costOfGet(context, name) {
   const rounds = isQuick ? 5 : 61;
   const ways = /** @type {const} */ ([
     ['direct', 'direct read', { cacheEntries: 0 }],
-    ['cached', 'value in the cache', { cacheEntries: 2 * count }],
+    ['cached', 'value in the cache', { cacheEntries: 2 * CACHED_KEYS }],
     ['server', 'through the server', { reads: 'server' }],
   ]);
   const lines = ['| blocking get, 64 B | without ns | with a TTL ns | cost % |', '|---|---:|---:|---:|'];
@@ -87,7 +89,7 @@ async function costOfGet(context, name) {
     const times = { 'plain:': [], 'mortal:': [] };
     /** @type {number[]} */
     const ratios = [];
-    const keys = uniform(id === 'cached' ? 1000 : count, randomFrom(1));
+    const keys = uniform(id === 'cached' ? CACHED_KEYS : count, randomFrom(1));
     for (let round = -1; round < rounds; round++) {
       // Who goes first changes, or the other would always find warmer caches.
       for (const prefix of round % 2 === 0 ? ['plain:', 'mortal:'] : ['mortal:', 'plain:']) {

@@ -21,7 +21,7 @@ import { startClient, stopProcess } from '../peers/processes.mjs';
 
 const program = fileURLToPath(new URL('client.mjs', import.meta.url));
 const BARRIER_MS = 60;
-/** For each client, whose code is all compiled by then on two CPUs; but not longer than so many rounds. */
+/** For each client: all of its code is compiled by then on two CPUs. But not longer than so many rounds take. */
 const WARM_UP_MS = 200;
 const WARM_UP_ROUNDS = 3;
 /** The longest order, filling a store, takes seconds. */
@@ -71,7 +71,8 @@ export class Crew {
    */
   async fill(from, to) {
     const order = /** @type {const} */ ({ order: 'load', kind: this.kind, valueBytes: this.load.valueBytes, from, to });
-    for (const client of this.peer.isShared ? this.#clients.slice(0, 1) : this.#clients) await this.#send(client, order);
+    for (const client of this.peer.isShared ? this.#clients.slice(0, 1) : this.#clients)
+      await this.#send(client, order);
   }
 
   /**
@@ -100,7 +101,7 @@ export class Crew {
   }
 
   /**
-   * Makes the plan and warms up, in every client, until what compiles code has had time for all of it.
+   * Makes the plan and warms up, in every client.
    * @param {Workload} workload
    * @param {{ ms: number, timedMs: number, clients?: number }} times of a round
    */

@@ -18,7 +18,7 @@ import { GROUP_KEYS, KeyGroup } from './key-group.js';
 import { PinnedViews } from './pinned-views.js';
 import type { Pipeline } from './pipeline.js';
 import type { Session } from './session.js';
-import type { CachedValue, ValueCache } from './value-cache.js';
+import type { CachedValue, FoundValue, Origin, ValueCache } from './value-cache.js';
 import type { View } from './view.js';
 
 /** The server must be asked. */
@@ -67,13 +67,13 @@ export class DirectReads<V> {
     if (this.#cache === undefined || typeof key !== 'string') return undefined;
     const cached = this.#cache.get(key);
     if (cached === undefined || !this.#isGood(cached)) return undefined;
-    this.#cache.hit();
+    this.#cache.hit(cached);
     this.#marks.mark(cached.bucketWord);
     return cached;
   }
 
   /** Whether a read would find the same now. An entry keeps its expiry, as it keeps its value. */
-  #isGood({ bucketWord, entryWord, version, expiresAt }: CachedValue<V>): boolean {
+  #isGood({ bucketWord, entryWord, version, expiresAt }: Origin): boolean {
     return this.#reader.isCurrent(bucketWord, entryWord, version) && (expiresAt === 0 || !hasPassed(expiresAt));
   }
 
@@ -193,14 +193,16 @@ export class DirectReads<V> {
     this.#views.releaseAll();
   }
 
-  #readForeign(key: Key, cache?: ValueCache<V>): CachedValue<V> | undefined | NotRead {
+  #readForeign(key: Key, cache?: ValueCache<V>): FoundValue<V> | undefined | NotRead {
+    const session = this.#session;
     const stored = this.#read(checkedKey(key), storedOf);
     if (stored === undefined || stored === NOT_READ) return stored;
     const value = this.#codec.decode(stored.value, 0, stored.bytes, stored.tag);
     const found = { ...stored, value };
     if (cache !== undefined && typeof key === 'string') {
       freeze(value);
-      cache.put(key, stored, value, stored.bytes);
+      // The codec may have read something itself, from a store that came after.
+      if (session === this.#session) cache.put(key, stored, value, stored.bytes);
     }
     return found;
   }
@@ -274,5 +276,5 @@ export class DirectReads<V> {
 const withValues = <T, U>(page: DirectPage<T> | NotRead, make: (value: T) => U): DirectPage<U> | NotRead =>
   page === NOT_READ ? page : { ...page, values: page.values.map(make) };
 
-const valueIn = <V>(found: CachedValue<V> | undefined | NotRead): V | undefined | NotRead =>
+const valueIn = <V>(found: FoundValue<V> | undefined | NotRead): V | undefined | NotRead =>
   found === undefined || found === NOT_READ ? found : found.value;

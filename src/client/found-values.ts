@@ -5,7 +5,7 @@ import type { Codec } from '../codec/codec.js';
 import { copyOf } from '../codec/copy.js';
 import { versioned, type VersionedValue } from '../operation/get.js';
 import type { Reader } from '../store/reader.js';
-import type { CachedValue } from './value-cache.js';
+import type { FoundValue } from './value-cache.js';
 
 export const decoded = <V>({ value, bytes, tag }: StoredBytes, codec: Codec<V>): V =>
   codec.decode(value, 0, bytes, tag);
@@ -26,7 +26,7 @@ export function freeze(value: unknown): void {
   for (const part of Object.values(value)) freeze(part);
 }
 
-export type StoredBytes = CachedValue<Buffer> & { readonly tag: number };
+export type StoredBytes = FoundValue<Buffer> & { readonly tag: number };
 
 export function storedOf(reader: Reader): StoredBytes {
   const { bucketWord, entryWord, version, expiresAt, start, end, codec: tag } = reader;

@@ -50,9 +50,10 @@ export interface KvsClientOptions<V = string> {
   readonly staleReads?: boolean | undefined;
   /**
    * Decoded values that this client keeps for direct reads, each checked against shared memory before it is used, so
-   * never stale; at most 16 MiB of them, and none above 256 KiB. Pays where decoding is dear, as of `json`, and keys are
-   * read far more often than written. Default 0: with `json` and codecs of your own, values kept are shared and
-   * therefore frozen, and short text is read faster than looked up. Does not go with `buffer`.
+   * never stale. At most 16 MiB as they are stored, 128 bytes for each included (decoded, JSON takes a multiple of that),
+   * and none above 256 KiB. Pays where decoding is dear, as of `json`, and keys are read far more often than written;
+   * steps aside for a while when fewer than half of the look-ups hit. Values of `json` and codecs of your own are shared
+   * between callers and therefore frozen. Default 0. Does not go with `buffer`.
    */
   readonly cacheEntries?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. */

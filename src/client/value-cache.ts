@@ -15,17 +15,17 @@ export interface Origin {
   readonly expiresAt: number;
 }
 
-export interface CachedValue<V> extends Origin {
+export interface FoundValue<V> extends Origin {
   readonly value: V;
   /** Of the value as it is stored. */
   readonly bytes: number;
 }
 
-/** Largest value worth keeping, and what is kept at most, in bytes. */
+/** Largest value worth keeping, and what is kept at most: keys and values as they are stored, and ENTRY_BYTES for each. */
 export const MAX_CACHED_BYTES = 256 * 1024;
 export const MAX_CACHE_BYTES = 16 * 1024 * 1024;
-/** Cost of an entry beside its key and value. */
-const ENTRY_BYTES = 128;
+/** What an entry costs beside its key and value. */
+export const ENTRY_BYTES = 128;
 
 /** While it is full one in so many new values is kept: what comes again soon gets in, and the others cost little. */
 const SAMPLE = 8;
@@ -33,11 +33,11 @@ const SAMPLE = 8;
 /** Look-ups after which the yield is judged: as many as it has entries, but so many at least. */
 const MIN_TRIAL = 4096;
 /** The share of them that must hit; else so many trials are let pass, and twice as many after each that fails again. */
-const MIN_HITS = 1 / 3;
+const MIN_HITS = 1 / 2;
 const MIN_PAUSE = 8;
 const MAX_PAUSE = 64;
 
-class Kept<V> implements CachedValue<V> {
+export class CachedValue<V> implements FoundValue<V> {
   readonly key: string;
   bucketWord = 0;
   entryWord = 0;
@@ -45,7 +45,7 @@ class Kept<V> implements CachedValue<V> {
   expiresAt = 0;
   value!: V;
   bytes = 0;
-  /** Looked up since it was last considered for eviction. */
+  /** Hit since it was last considered for eviction. */
   isUsed = false;
 
   constructor(key: string) {
@@ -56,43 +56,47 @@ class Kept<V> implements CachedValue<V> {
 export class ValueCache<V> {
   readonly #maxEntries: number;
   readonly #trial: number;
-  readonly #byKey = new Map<string, Kept<V>>();
+  readonly #byKey = new Map<string, CachedValue<V>>();
   /** All of them; those before `#hand` have been considered for eviction in this round. */
-  readonly #ring: Kept<V>[] = [];
+  readonly #ring: CachedValue<V>[] = [];
   #hand = 0;
   #bytes = 0;
-  /** New values that came while it was full. */
-  #turnedAway = 0;
+  /** Decides who gets in while it is full; random, or what comes in turns would always or never. */
+  #random = 1;
   #lookups = 0;
   #hits = 0;
-  /** Look-ups to let pass, and trials that the next pause is as long as. */
+  /** What begins empty misses: the first trial after a start or a pause is not judged. */
+  #isWarm = false;
+  /** Look-ups still to let pass. */
   #pause = 0;
+  /** How long the next pause is, in trials. */
   #nextPause = MIN_PAUSE;
 
   /** @param entries kept at most */
   constructor(entries: number) {
     this.#maxEntries = entries;
-    this.#trial = Math.max(MIN_TRIAL, entries);
+    this.#trial = Math.max(MIN_TRIAL, Math.min(entries, MAX_CACHE_BYTES / ENTRY_BYTES));
   }
 
-  /** @returns what was known of the key; to be compared with shared memory, and reported by hit() if it holds */
+  /** @returns what was known of the key; to be compared with shared memory, and given to hit() if it holds */
   get(key: string): CachedValue<V> | undefined {
     if (this.#pause > 0) {
       this.#pause--;
       return undefined;
     }
     if (++this.#lookups > this.#trial) this.#judge();
-    const kept = this.#byKey.get(key);
-    if (kept !== undefined && !kept.isUsed) kept.isUsed = true;
-    return kept;
+    return this.#byKey.get(key);
   }
 
-  hit(): void {
+  hit(cached: CachedValue<V>): void {
     this.#hits++;
+    if (!cached.isUsed) cached.isUsed = true;
   }
 
   #judge(): void {
-    if (this.#hits >= this.#trial * MIN_HITS) {
+    if (!this.#isWarm) {
+      this.#isWarm = true;
+    } else if (this.#hits >= this.#trial * MIN_HITS) {
       this.#nextPause = MIN_PAUSE;
     } else {
       this.#pause = this.#nextPause * this.#trial;
@@ -105,17 +109,21 @@ export class ValueCache<V> {
 
   /** @param bytes of the value as it is stored */
   put(key: string, origin: Origin, value: V, bytes: number): void {
-    if (this.#pause > 0 || bytes > MAX_CACHED_BYTES) return;
+    if (this.#pause > 0) return;
     const known = this.#byKey.get(key);
-    if (known === undefined && this.#isFull && ++this.#turnedAway % SAMPLE !== 0) return;
-    const kept = known ?? this.#add(key);
-    this.#bytes += bytes - kept.bytes;
-    kept.bucketWord = origin.bucketWord;
-    kept.entryWord = origin.entryWord;
-    kept.version = origin.version;
-    kept.expiresAt = origin.expiresAt;
-    kept.value = value;
-    kept.bytes = bytes;
+    if (bytes > MAX_CACHED_BYTES) {
+      if (known !== undefined) this.#drop(this.#ring.indexOf(known));
+      return;
+    }
+    if (known === undefined && this.#isFull && !this.#isLucky()) return;
+    const cached = known ?? this.#add(key);
+    this.#bytes += bytes - cached.bytes;
+    cached.bucketWord = origin.bucketWord;
+    cached.entryWord = origin.entryWord;
+    cached.version = origin.version;
+    cached.expiresAt = origin.expiresAt;
+    cached.value = value;
+    cached.bytes = bytes;
     while (this.#bytes > MAX_CACHE_BYTES) this.#evict();
   }
 
@@ -123,32 +131,46 @@ export class ValueCache<V> {
     return this.#ring.length >= this.#maxEntries || this.#bytes > MAX_CACHE_BYTES - MAX_CACHED_BYTES;
   }
 
-  #add(key: string): Kept<V> {
-    if (this.#ring.length >= this.#maxEntries) this.#evict();
-    const kept = new Kept<V>(key);
-    this.#byKey.set(key, kept);
-    this.#ring.push(kept);
-    this.#bytes += fixedCost(kept);
-    return kept;
+  /** G. Marsaglia, "Xorshift RNGs" (2003). */
+  #isLucky(): boolean {
+    let random = this.#random;
+    random ^= random << 13;
+    random ^= random >>> 17;
+    random ^= random << 5;
+    this.#random = random;
+    return (random & (SAMPLE - 1)) === 0;
   }
 
-  /** Drops the next one that was not looked up for a whole round. */
+  #add(key: string): CachedValue<V> {
+    if (this.#ring.length >= this.#maxEntries) this.#evict();
+    const cached = new CachedValue<V>(key);
+    this.#byKey.set(key, cached);
+    this.#ring.push(cached);
+    this.#bytes += costOf(cached);
+    return cached;
+  }
+
+  /** Drops the next one that was not hit for a whole round. */
   #evict(): void {
     const ring = this.#ring;
     for (;;) {
       if (this.#hand >= ring.length) this.#hand = 0;
-      const kept = ring[this.#hand];
-      if (!kept.isUsed) break;
-      kept.isUsed = false;
+      const cached = ring[this.#hand];
+      if (!cached.isUsed) break;
+      cached.isUsed = false;
       this.#hand++;
     }
-    const evicted = ring[this.#hand];
     // The newest takes its place, and is considered in the next round.
-    ring[this.#hand] = ring[ring.length - 1];
+    this.#drop(this.#hand++);
+  }
+
+  #drop(index: number): void {
+    const ring = this.#ring;
+    const dropped = ring[index];
+    ring[index] = ring[ring.length - 1];
     ring.pop();
-    this.#hand++;
-    this.#byKey.delete(evicted.key);
-    this.#bytes -= fixedCost(evicted) + evicted.bytes;
+    this.#byKey.delete(dropped.key);
+    this.#bytes -= costOf(dropped);
   }
 
   /** Entries kept. */
@@ -161,7 +183,8 @@ export class ValueCache<V> {
     this.#ring.length = 0;
     this.#hand = 0;
     this.#bytes = 0;
+    this.#isWarm = false;
   }
 }
 
-const fixedCost = ({ key }: Kept<unknown>): number => key.length + ENTRY_BYTES;
+const costOf = ({ key, bytes }: CachedValue<unknown>): number => key.length + bytes + ENTRY_BYTES;

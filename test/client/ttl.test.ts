@@ -34,10 +34,16 @@ const WAYS: Record<string, (methods: Methods) => Ask> = {
       methods['submit'](operation, ...args),
 };
 
-const CASES = Object.keys(WAYS).flatMap((way) => (['server', 'direct'] as const).map((reads) => ({ way, reads })));
+const READS = {
+  server: { reads: 'server' },
+  direct: { reads: 'direct' },
+  cached: { reads: 'direct', cacheEntries: 100 },
+} as const;
+type Reads = keyof typeof READS;
+const CASES = Object.keys(WAYS).flatMap((way) => (Object.keys(READS) as Reads[]).map((reads) => ({ way, reads })));
 
-const textClient = async (reads: 'server' | 'direct' = 'direct'): Promise<KvsClient> =>
-  closing(await KvsClient.connect({ name, reads, timeoutMs: 60_000 }));
+const textClient = async (reads: Reads = 'direct'): Promise<KvsClient> =>
+  closing(await KvsClient.connect({ name, ...READS[reads], timeoutMs: 60_000 }));
 
 describe.each(CASES)('$way, $reads reads', ({ way, reads }) => {
   async function setUp(): Promise<{ ask: Ask; client: KvsClient }> {

@@ -58,12 +58,14 @@ export const DIFFERENCES = [
   {
     name: 'incr-range',
     explains: (exchange) =>
-      exchange.name === 'INCRBY' &&
+      exchange.name.startsWith('INCRBY') &&
+      Number.isInteger(exchange.args[1]) &&
       onlyOursRefuses(exchange) &&
-      (!Number.isSafeInteger(exchange.redis) || !Number.isSafeInteger(Number(exchange.before))),
+      (!Number.isSafeInteger(Number(exchange.redis)) || !Number.isSafeInteger(Number(exchange.before))),
     cases: [
       ['SET', 'n', '9007199254740991'],
       ['INCRBY', 'n', 1],
+      ['INCRBYFLOAT', 'n', 125],
       ['SET', 'n', '9007199254740993'],
       ['INCRBY', 'n', -10],
     ],

@@ -94,7 +94,9 @@ test.each(['SIGKILLed', 'stopped'])('a client of a server that was %s sees the n
 test('reads never fail while servers come and go, and each sees a later one', async () => {
   const name = regionName();
   let server = await KvsServer.start({ name, workers: 1, maxMemory: 4 * 2 ** 20 });
-  const peers = await Promise.all([0, 1].map(() => Peer.start('service/spinner', JSON.stringify({ name }))));
+  const peers = await Promise.all(
+    [0, 10].map((cacheEntries) => Peer.start('service/spinner', JSON.stringify({ name, cacheEntries }))),
+  );
   for (const peer of peers) await peer.tell('run');
   const lives = 12;
   for (let life = 0; life < lives; life++) {

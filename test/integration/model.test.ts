@@ -212,7 +212,9 @@ beforeAll(async () => {
   const name = `t-${process.env['KVS_TEST_RUN']}-model-${process.pid}`;
   server = await KvsServer.start({ name, workers: 2, slots: 16, stripes: 4, maxMemory: 4 * 2 ** 20 });
   clients = await Promise.all(
-    (['server', 'direct', 'server'] as const).map((reads) => KvsClient.connect({ name, reads, timeoutMs: 60_000 })),
+    ([{ reads: 'server' }, { reads: 'direct' }, { reads: 'direct', cacheEntries: 8 }] as const).map((options) =>
+      KvsClient.connect({ name, ...options, timeoutMs: 60_000 }),
+    ),
   );
 });
 

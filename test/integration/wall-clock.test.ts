@@ -69,10 +69,14 @@ test('the uptime of a server only grows', async () => {
   expect(last).toBeLessThan(24 * 3600 * 1000);
 });
 
-test.each(['server', 'direct'] as const)('keys expire when they were to, with %s reads', async (reads) => {
+test.each([
+  { reads: 'server', cacheEntries: 0 },
+  { reads: 'direct', cacheEntries: 0 },
+  { reads: 'direct', cacheEntries: 10 },
+] as const)('keys expire when they were to, with $reads reads and a cache of $cacheEntries', async (options) => {
   const { server } = await startWild(0);
   const { name } = JSON.parse(server.process.spawnargs.at(-1) ?? '{}') as { name: string };
-  const client = closing(await KvsClient.connect({ name, reads, timeoutMs: 600_000 }));
+  const client = closing(await KvsClient.connect({ name, ...options, timeoutMs: 600_000 }));
   // Of the moment at which it is issued: the clock then steps on.
   const now = Date.now();
   const fixed = vi.spyOn(Date, 'now').mockReturnValue(now);
