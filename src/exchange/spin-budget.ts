@@ -4,7 +4,8 @@
  * Multiprocessor", 1991). How long, follows the last wait: one that was short although it was slept through is followed by
  * a long look, after one that no look could have spared looks become short.
  * After the first microseconds whoever looks offers its CPU before each further look: whoever is looked for may be
- * waiting for this very one (docs/adr/0020). Private to one thread.
+ * waiting for this very one (docs/adr/0020). A call that was answered during an offer is followed by one that offers it as
+ * soon as it takes longer than answers do that need none. Private to one thread.
  */
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
@@ -21,6 +22,8 @@ const SHORTEST_LOOK_MS = 0.004;
 /** A wait of less, with the sleep and the wake-up, might have been a look. */
 const SPARED_MS = 1.5 * LONG_LOOK_MS;
 const LOOKS_PER_CLOCK = 32;
+/** How much longer than usual an answer takes before the CPU is offered for it, after one that needed that. */
+const MARGIN_MS = 0.0005;
 /** With less time than that left, the CPU is not offered: whoever takes it may keep it for a slice. */
 const OFFER_MS = 10;
 
@@ -34,6 +37,9 @@ interface Timed {
 export class SpinBudget {
   readonly #offers: CpuOffers;
   #limitMs = USUAL_LOOK_MS;
+  /** What calls take that are answered without an offer, as a rule; and from when on the next one offers the CPU. */
+  #usualMs = KEEP_CPU_MS;
+  #keepMs = KEEP_CPU_MS;
   /** When the look began that failed last; 0: the wait that followed is over. */
   #failedAt = 0;
 
@@ -55,12 +61,18 @@ export class SpinBudget {
     const leftMs = timed === undefined ? Infinity : timed.deadline - startedAt;
     const limitMs = Math.min(this.#limitMs, leftMs);
     let tookMs = 0;
+    let hasOffered = false;
     for (;;) {
-      for (let look = 0; look < LOOKS_PER_CLOCK; look++) if (isThere()) return this.#succeed(tookMs);
+      for (let look = 0; look < LOOKS_PER_CLOCK; look++) {
+        if (!isThere()) continue;
+        // Tasks come whenever somebody asks: how long one took to come says nothing of the next.
+        if (timed !== undefined) this.#noteAnswer(tookMs, hasOffered);
+        return this.#succeed(tookMs);
+      }
       const now = performance.now();
       tookMs = now - startedAt;
       if (tookMs >= limitMs) break;
-      if (tookMs > KEEP_CPU_MS && leftMs > OFFER_MS) this.#offers.offer(now);
+      if (tookMs > this.#keepMs && leftMs > OFFER_MS && this.#offers.offer(now)) hasOffered = true;
     }
     this.#failedAt = startedAt;
     return false;
@@ -72,6 +84,11 @@ export class SpinBudget {
     const waitedMs = performance.now() - this.#failedAt;
     this.#failedAt = 0;
     this.#limitMs = waitedMs < SPARED_MS ? LONG_LOOK_MS : Math.max(SHORTEST_LOOK_MS, this.#limitMs / 4);
+  }
+
+  #noteAnswer(tookMs: number, hasOffered: boolean): void {
+    if (!hasOffered) this.#usualMs += (Math.min(tookMs, KEEP_CPU_MS) - this.#usualMs) / 16;
+    this.#keepMs = hasOffered ? Math.min(this.#usualMs + MARGIN_MS, KEEP_CPU_MS) : KEEP_CPU_MS;
   }
 
   /** @param tookMs until the look before the last, or 0 */

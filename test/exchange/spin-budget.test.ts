@@ -1,7 +1,8 @@
 /**
  * How long is looked for something, on a clock that stands still between the looks at it. Seen to fail when a short wait is
  * not followed by a long look, when looks do not become shorter after long waits, when a success does not begin anew, when the
- * CPU is offered at once or never, and when a look outlasts its call or offers the CPU with little time left.
+ * CPU is offered at once or never, when a look outlasts its call or offers the CPU with little time left, when a call after
+ * one that needed an offer keeps the CPU as long, or one after that that needed none does not, and when a worker learns this.
  */
 import { performance } from 'node:perf_hooks';
 
@@ -126,6 +127,25 @@ test('with little time left the CPU is not offered, which may take longer than t
     expect(Math.round((now - before) / TICK_MS) - 1).toEqual(about(USUAL_US));
     expect(yields.length > 0).toBe(offers);
   }
+});
+
+test.each([
+  { who: 'a call', call: () => new Timed(60_000_000), sooner: [2, 3, 4] },
+  { who: 'a worker', call: () => undefined, sooner: [5, 6] },
+])('$who: how soon the CPU is offered after an answer that needed that', ({ call, sooner }) => {
+  const budget = new SpinBudget(() => 0);
+  /** @returns whole microseconds of looking until the CPU was offered first */
+  const offeredAfter = (answeredUs: number): number | undefined => {
+    yields = [];
+    const startedAt = now + TICK_MS;
+    expect(budget.spin(() => now > startedAt + answeredUs * TICK_MS, call())).toBe(true);
+    return yields.length === 0 ? undefined : Math.round((yields[0] - startedAt) / TICK_MS);
+  };
+  for (let i = 0; i < 200; i++) expect(offeredAfter(1.5)).toBeUndefined();
+  expect([5, 6]).toContain(offeredAfter(20));
+  for (let i = 0; i < 3; i++) expect(sooner).toContain(offeredAfter(20));
+  expect(offeredAfter(1.5)).toBeUndefined();
+  expect([5, 6]).toContain(offeredAfter(20));
 });
 
 test('a deadline costs no look at the clock', () => {
