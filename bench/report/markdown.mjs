@@ -77,7 +77,7 @@ function targetTable(verdicts) {
 /** @param {Cell[]} cells of one work */
 function cellTable(cells) {
   const ours = cells.find((cell) => cell.peer === 'shm-kvs');
-  // Where all are set-ups of ours, none is what the others are held against.
+  // Where none is plain shm-kvs there is nothing to hold the others against.
   const lines =
     ours === undefined
       ? ['| | ops/s | range | p50 µs | p99 µs | p99.9 µs | CPU µs/op |', '|---|---:|---:|---:|---:|---:|---:|']
@@ -87,13 +87,16 @@ function cellTable(cells) {
         ];
   for (const cell of [...cells].sort((a, b) => b.opsPerS - a.opsPerS)) {
     const name = cell === ours ? `**${cell.peer}**` : cell.peer;
-    const ratio = cell === ours ? ' |' : ` ${((ours?.opsPerS ?? 0) / cell.opsPerS).toPrecision(3)}× |`;
+    const isRatio = ours !== undefined && cell !== ours;
+    const ratio = isRatio ? ` ${(ours.opsPerS / cell.opsPerS).toPrecision(3)}×` : '';
     const range = `${count(cell.lowOpsPerS)} – ${count(cell.highOpsPerS)}`;
     // A tool that times no single call has none of these.
     const isTimed = cell.p50Us > 0;
     const times = isTimed ? [cell.p50Us, cell.p99Us, cell.p999Us].map(micros).join(' | ') : ' | | ';
     const cpu = isTimed ? cell.cpuMicrosPerOp.toPrecision(3) : '';
-    lines.push(`| ${name} | ${count(cell.opsPerS)} | ${range} |${ours === undefined ? '' : ratio} ${times} | ${cpu} |`);
+    lines.push(
+      `| ${name} | ${count(cell.opsPerS)} | ${range} |${ours === undefined ? '' : `${ratio} |`} ${times} | ${cpu} |`,
+    );
   }
   return lines.join('\n');
 }

@@ -21,9 +21,9 @@ const COHERENT = 'lmdb, coherent';
 const isRedis = (/** @type {Cell} */ cell) => cell.peer.startsWith('Redis, ');
 const isLmdb = (/** @type {Cell} */ cell) => cell.peer.startsWith('lmdb');
 const isEmbedded = (/** @type {Cell} */ cell) => isLmdb(cell) || cell.peer === 'SQLite';
-/** Peers that share data, called from Node. */
 /** Whatever is read with this package, however it is set up. */
 const isOurs = (/** @type {Cell} */ cell) => cell.peer.startsWith(US) || ['scaling', 'cache'].includes(cell.section);
+/** Peers that share data, called from Node. */
 const isNodePeer = (/** @type {Cell} */ cell) => ![US, MAP, REDIS_BENCHMARK].includes(cell.peer);
 const isCoherent = (/** @type {Cell} */ cell) => cell.peer === COHERENT;
 

@@ -13,7 +13,7 @@ import { Found, type Reader } from '../store/reader.js';
 import { UseMarks } from '../memory/use-marks.js';
 import { checkedKey, type Key } from './calls.js';
 import { type DirectPage, DirectScan } from './direct-scan.js';
-import { decoded, entryOf, freeze, frozenValueOf, storedOf, valueOf } from './found-values.js';
+import { decoded, entryOf, frozenValueOf, share, storedOf, valueOf } from './found-values.js';
 import { GROUP_KEYS, KeyGroup } from './key-group.js';
 import { PinnedViews } from './pinned-views.js';
 import type { Pipeline } from './pipeline.js';
@@ -199,8 +199,7 @@ export class DirectReads<V> {
     if (stored === undefined || stored === NOT_READ) return stored;
     const value = this.#codec.decode(stored.value, 0, stored.bytes, stored.tag);
     const found = { ...stored, value };
-    if (cache !== undefined && typeof key === 'string') {
-      freeze(value);
+    if (cache !== undefined && typeof key === 'string' && share(value)) {
       // The codec may have read something itself, from a store that came after.
       if (session === this.#session) cache.put(key, stored, value, stored.bytes);
     }

@@ -20,7 +20,23 @@ export function frozenValueOf<V>(reader: Reader, codec: Codec<V>): V {
   return value;
 }
 
-export function freeze(value: unknown): void {
+/** Freezes what callers can share, plain objects, arrays and what cannot change. @returns false: it is something else */
+export function share(value: unknown): boolean {
+  if (!isPlain(value, new Set())) return false;
+  freeze(value);
+  return true;
+}
+
+function isPlain(value: unknown, seen: Set<object>): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'function';
+  if (seen.has(value)) return true;
+  seen.add(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isOne = prototype === Object.prototype || prototype === Array.prototype || prototype === null;
+  return isOne && Object.values(value).every((part) => isPlain(part, seen));
+}
+
+function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
   for (const part of Object.values(value)) freeze(part);

@@ -21,7 +21,7 @@ export interface FoundValue<V> extends Origin {
   readonly bytes: number;
 }
 
-/** Largest value worth keeping, and what is kept at most: keys and values as they are stored, and ENTRY_BYTES for each. */
+/** Largest value worth keeping, and what is kept at most: values as they are stored, keys, and ENTRY_BYTES for each. */
 export const MAX_CACHED_BYTES = 256 * 1024;
 export const MAX_CACHE_BYTES = 16 * 1024 * 1024;
 /** What an entry costs beside its key and value. */
@@ -57,7 +57,7 @@ export class ValueCache<V> {
   readonly #maxEntries: number;
   readonly #trial: number;
   readonly #byKey = new Map<string, CachedValue<V>>();
-  /** All of them; those before `#hand` have been considered for eviction in this round. */
+  /** All of them; `#hand` goes round and considers them for eviction. */
   readonly #ring: CachedValue<V>[] = [];
   #hand = 0;
   #bytes = 0;
@@ -65,7 +65,7 @@ export class ValueCache<V> {
   #random = 1;
   #lookups = 0;
   #hits = 0;
-  /** What begins empty misses: the first trial after a start or a pause is not judged. */
+  /** What begins empty misses: the first trial after a start, a pause or clear() is not judged. */
   #isWarm = false;
   /** Look-ups still to let pass. */
   #pause = 0;
@@ -183,6 +183,8 @@ export class ValueCache<V> {
     this.#ring.length = 0;
     this.#hand = 0;
     this.#bytes = 0;
+    this.#lookups = 0;
+    this.#hits = 0;
     this.#isWarm = false;
   }
 }

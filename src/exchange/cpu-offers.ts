@@ -9,8 +9,8 @@ import { performance } from 'node:perf_hooks';
 
 import { native } from '../native.js';
 
-/** An offer that takes as long was taken: whoever looks keeps a CPU for at least so long. */
-export const KEEP_CPU_MS = 0.005;
+/** An offer that takes as long was taken: one that nobody wants takes a third of that, and whoever looks keeps a CPU for longer. */
+const TAKEN_MS = 0.0025;
 /** One that takes longer was taken by somebody who does not look for anything. */
 const DEAR_MS = 2;
 /** If workers took so many tasks in each millisecond of it, it was a client all the same. */
@@ -33,6 +33,8 @@ export class CpuOffers {
   #pausedUntil = -Infinity;
   #pauseTimes = FIRST_PAUSE_TIMES;
   #dearAt = -Infinity;
+  /** Whether somebody took the last offer. */
+  wasTaken = false;
 
   /** @param tasksTaken how many tasks all workers have taken so far (wraps at 32 bits) */
   constructor(tasksTaken: () => number, onTaken?: OfferTaken) {
@@ -46,7 +48,8 @@ export class CpuOffers {
     const takenBefore = this.#tasksTaken();
     native.yieldCpu();
     const cost = performance.now() - now;
-    if (cost >= KEEP_CPU_MS) this.#onTaken?.(now, cost);
+    this.wasTaken = cost >= TAKEN_MS;
+    if (this.wasTaken) this.#onTaken?.(now, cost);
     if (cost <= DEAR_MS || ((this.#tasksTaken() - takenBefore) | 0) >= TASKS_PER_MS * cost) return true;
     this.#noteDear(now, cost);
     return true;

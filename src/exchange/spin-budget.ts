@@ -4,13 +4,13 @@
  * Multiprocessor", 1991). How long, follows the last wait: one that was short although it was slept through is followed by
  * a long look, after one that no look could have spared looks become short.
  * After the first microseconds whoever looks offers its CPU before each further look: whoever is looked for may be
- * waiting for this very one (docs/adr/0020). A call that was answered during an offer is followed by one that offers it as
- * soon as it takes longer than answers do that need none. Private to one thread.
+ * waiting for this very one (docs/adr/0020). A call that was answered while somebody had taken an offer is followed by one
+ * that offers it as soon as it takes longer than answers do that need none. Private to one thread.
  */
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 
-import { CpuOffers, KEEP_CPU_MS, type OfferTaken } from './cpu-offers.js';
+import { CpuOffers, type OfferTaken } from './cpu-offers.js';
 
 /** On a single CPU, whoever is waited for needs it. */
 const isAlone = availableParallelism() === 1;
@@ -22,8 +22,12 @@ const SHORTEST_LOOK_MS = 0.004;
 /** A wait of less, with the sleep and the wake-up, might have been a look. */
 const SPARED_MS = 1.5 * LONG_LOOK_MS;
 const LOOKS_PER_CLOCK = 32;
+/** So long whoever looks keeps its CPU: most answers take less. */
+const KEEP_CPU_MS = 0.005;
 /** How much longer than usual an answer takes before the CPU is offered for it, after one that needed that. */
 const MARGIN_MS = 0.0005;
+/** Of so many such calls in a row one waits as long as ever, or it would never be known whether that is enough again. */
+const SOONER_CALLS = 16;
 /** With less time than that left, the CPU is not offered: whoever takes it may keep it for a slice. */
 const OFFER_MS = 10;
 
@@ -37,9 +41,11 @@ interface Timed {
 export class SpinBudget {
   readonly #offers: CpuOffers;
   #limitMs = USUAL_LOOK_MS;
-  /** What calls take that are answered without an offer, as a rule; and from when on the next one offers the CPU. */
+  /** What calls take, as a rule, that are answered before anybody has taken an offer. */
   #usualMs = KEEP_CPU_MS;
+  /** From when on the next one offers the CPU; and how many in a row before it needed that. */
   #keepMs = KEEP_CPU_MS;
+  #inARow = 0;
   /** When the look began that failed last; 0: the wait that followed is over. */
   #failedAt = 0;
 
@@ -61,18 +67,18 @@ export class SpinBudget {
     const leftMs = timed === undefined ? Infinity : timed.deadline - startedAt;
     const limitMs = Math.min(this.#limitMs, leftMs);
     let tookMs = 0;
-    let hasOffered = false;
+    let wasTaken = false;
     for (;;) {
       for (let look = 0; look < LOOKS_PER_CLOCK; look++) {
         if (!isThere()) continue;
         // Tasks come whenever somebody asks: how long one took to come says nothing of the next.
-        if (timed !== undefined) this.#noteAnswer(tookMs, hasOffered);
+        if (timed !== undefined) this.#noteAnswer(tookMs, wasTaken);
         return this.#succeed(tookMs);
       }
       const now = performance.now();
       tookMs = now - startedAt;
       if (tookMs >= limitMs) break;
-      if (tookMs > this.#keepMs && leftMs > OFFER_MS && this.#offers.offer(now)) hasOffered = true;
+      if (tookMs > this.#keepMs && leftMs > OFFER_MS && this.#offers.offer(now)) wasTaken ||= this.#offers.wasTaken;
     }
     this.#failedAt = startedAt;
     return false;
@@ -86,9 +92,11 @@ export class SpinBudget {
     this.#limitMs = waitedMs < SPARED_MS ? LONG_LOOK_MS : Math.max(SHORTEST_LOOK_MS, this.#limitMs / 4);
   }
 
-  #noteAnswer(tookMs: number, hasOffered: boolean): void {
-    if (!hasOffered) this.#usualMs += (Math.min(tookMs, KEEP_CPU_MS) - this.#usualMs) / 16;
-    this.#keepMs = hasOffered ? Math.min(this.#usualMs + MARGIN_MS, KEEP_CPU_MS) : KEEP_CPU_MS;
+  #noteAnswer(tookMs: number, wasTaken: boolean): void {
+    this.#inARow = wasTaken ? this.#inARow + 1 : 0;
+    if (!wasTaken) this.#usualMs += (Math.min(tookMs, KEEP_CPU_MS) - this.#usualMs) / 16;
+    const isSooner = this.#inARow % SOONER_CALLS !== 0;
+    this.#keepMs = isSooner ? Math.min(this.#usualMs + MARGIN_MS, KEEP_CPU_MS) : KEEP_CPU_MS;
   }
 
   /** @param tookMs until the look before the last, or 0 */

@@ -1,5 +1,5 @@
 /**
- * Keys that expire, in each of the three ways to ask and by both ways to read: absent from the millisecond on at which
+ * Keys that expire, in each of the three ways to ask and by each way to read: absent from the millisecond on at which
  * they expire, on every path, and there until then.
  * Seen to fail when: the server's lookup or scan, the direct reader's lookup or walk, or the check of a cached value does
  * not look at the expiry; the clock that decides is 5 ms early or late; incr drops the expiry; what keepTtl made room for

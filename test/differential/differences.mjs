@@ -61,7 +61,7 @@ export const DIFFERENCES = [
       exchange.name.startsWith('INCRBY') &&
       Number.isInteger(exchange.args[1]) &&
       onlyOursRefuses(exchange) &&
-      (!Number.isSafeInteger(Number(exchange.redis)) || !Number.isSafeInteger(Number(exchange.before))),
+      [exchange.redis, exchange.before].some((number) => Math.abs(Number(number)) > Number.MAX_SAFE_INTEGER),
     cases: [
       ['SET', 'n', '9007199254740991'],
       ['INCRBY', 'n', 1],

@@ -103,9 +103,13 @@ test('whoever asked for it is told of each offer that was taken, and for how lon
     () => taken,
     (madeAt, tookMs) => told.push([madeAt, tookMs]),
   );
-  offersOf(offers, 0.001, 0.0625, 0.004, 0.5);
+  const wereTaken = [0.001, 0.0625, 0.002, 0.5].map((cost) => {
+    offersOf(offers, cost);
+    return offers.wasTaken;
+  });
+  expect(wereTaken).toEqual([false, true, false, true]);
   expect(told).toEqual([
     [expect.closeTo(1000.001), expect.closeTo(0.0625)],
-    [expect.closeTo(1000.0675), expect.closeTo(0.5)],
+    [expect.closeTo(1000.0655), expect.closeTo(0.5)],
   ]);
 });

@@ -6,7 +6,7 @@
  */
 import { performance } from 'node:perf_hooks';
 
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { SpinBudget } from '../../src/exchange/spin-budget.js';
 import { native } from '../../src/native.js';
@@ -22,13 +22,18 @@ const USUAL_US = 50;
 const about = (us: number): unknown => expect.closeTo(us, -1);
 
 let now = 0;
-/** When the CPU was offered. */
+/** When the CPU was offered, and for how long somebody had it each time. */
 let yields: number[] = [];
+let takenUs = 0;
 beforeEach(() => {
   now = 1000;
   yields = [];
+  takenUs = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => (now += TICK_MS));
-  vi.spyOn(native, 'yieldCpu').mockImplementation(() => void yields.push(now));
+  vi.spyOn(native, 'yieldCpu').mockImplementation(() => {
+    yields.push(now);
+    now += takenUs * TICK_MS;
+  });
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -129,23 +134,54 @@ test('with little time left the CPU is not offered, which may take longer than t
   }
 });
 
-test.each([
-  { who: 'a call', call: () => new Timed(60_000_000), sooner: [2, 3, 4] },
-  { who: 'a worker', call: () => undefined, sooner: [5, 6] },
-])('$who: how soon the CPU is offered after an answer that needed that', ({ call, sooner }) => {
-  const budget = new SpinBudget(() => 0);
-  /** @returns whole microseconds of looking until the CPU was offered first */
-  const offeredAfter = (answeredUs: number): number | undefined => {
+describe('how soon the CPU is offered', () => {
+  let budget: SpinBudget;
+  beforeEach(() => {
+    budget = new SpinBudget(() => 0);
+  });
+
+  /** @returns whole microseconds of looking for something that comes after so many, until the CPU was offered first */
+  function offeredAfter(us: number, ...call: [] | [Timed]): number | undefined {
     yields = [];
     const startedAt = now + TICK_MS;
-    expect(budget.spin(() => now > startedAt + answeredUs * TICK_MS, call())).toBe(true);
+    expect(budget.spin(() => now > startedAt + us * TICK_MS, ...call)).toBe(true);
     return yields.length === 0 ? undefined : Math.round((yields[0] - startedAt) / TICK_MS);
-  };
-  for (let i = 0; i < 200; i++) expect(offeredAfter(1.5)).toBeUndefined();
-  expect([5, 6]).toContain(offeredAfter(20));
-  for (let i = 0; i < 3; i++) expect(sooner).toContain(offeredAfter(20));
-  expect(offeredAfter(1.5)).toBeUndefined();
-  expect([5, 6]).toContain(offeredAfter(20));
+  }
+  const answeredAfter = (us: number) => offeredAfter(us, new Timed(60_000_000));
+
+  test('sooner after an answer that came while somebody had it, as late as ever after one that did not', () => {
+    takenUs = 10;
+    for (let i = 0; i < 200; i++) expect(answeredAfter(1.5)).toBeUndefined();
+    expect([5, 6]).toContain(answeredAfter(20));
+    for (let i = 0; i < 3; i++) expect([2, 3]).toContain(answeredAfter(20));
+    expect(answeredAfter(1.5)).toBeUndefined();
+    expect([5, 6]).toContain(answeredAfter(20));
+  });
+
+  test('as late as ever once in 16 calls, or it would never be known whether that is enough again', () => {
+    takenUs = 10;
+    for (let i = 0; i < 200; i++) expect(answeredAfter(1.5)).toBeUndefined();
+    const waits = Array.from({ length: 40 }, () => answeredAfter(20) ?? 0);
+    const late = waits.flatMap((wait, index) => (wait >= 5 ? [index] : []));
+    expect(late).toEqual([0, 16, 32]);
+  });
+
+  test('offers that nobody takes change nothing, and answers beside them are usual ones', () => {
+    for (let i = 0; i < 200; i++) expect(answeredAfter(1.5)).toBeUndefined();
+    for (let i = 0; i < 3; i++) expect([5, 6]).toContain(answeredAfter(20));
+    takenUs = 10;
+    expect([5, 6]).toContain(answeredAfter(20));
+    takenUs = 0;
+    // They take longer by now, and nobody else wants the CPU.
+    expect([2, 3, 4]).toContain(answeredAfter(4.5));
+    for (let i = 0; i < 3; i++) expect(answeredAfter(3.5)).toBeUndefined();
+  });
+
+  test('a worker learns nothing from when tasks come', () => {
+    takenUs = 10;
+    for (let i = 0; i < 200; i++) expect(offeredAfter(1.5)).toBeUndefined();
+    for (let i = 0; i < 3; i++) expect([5, 6]).toContain(offeredAfter(20));
+  });
 });
 
 test('a deadline costs no look at the clock', () => {

@@ -93,7 +93,7 @@ test('hot keys hit, also beside cold ones; where all keys are cold the cache ste
   expect(lookups).toBeLessThan(1_000_000);
 });
 
-test('of more keys than it has room for, it keeps as many as it has', async () => {
+test('of more keys than it has room for, it keeps some, and no more than that', async () => {
   const { name } = await startServer();
   const client = await connectJson(name, 4);
   const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
@@ -102,6 +102,29 @@ test('of more keys than it has room for, it keeps as many as it has', async () =
   const same = keys.filter((key, n) => client.getSync(key) === before[n]);
   expect(same.length).toBeGreaterThan(0);
   expect(same.length).toBeLessThanOrEqual(4);
+});
+
+test('of a codec of one’s own only what can be frozen through and through is kept', async () => {
+  const { name } = await startServer();
+  const kinds: Record<string, () => unknown> = {
+    bytes: () => Buffer.from('value'),
+    map: () => new Map([['a', 1]]),
+    inside: () => ({ at: [new Date(0)] }),
+    call: () => () => 1,
+    plain: () => ({ list: [{ n: 1 }] }),
+    text: () => 'text',
+  };
+  const codec: CustomCodec<unknown> = { encode: String, decode: (bytes) => kinds[bytes.toString()]() };
+  const client = closing(await KvsClient.connect({ name, timeoutMs, codec, cacheEntries: 10 }));
+  const kept: string[] = [];
+  for (const kind of Object.keys(kinds)) {
+    await client.set(kind, kind);
+    const value = client.getSync(kind);
+    if (typeof value !== 'function') expect(value).toEqual(kinds[kind]());
+    if (value === client.getSync(kind)) kept.push(kind);
+    else expect(Object.isFrozen(value)).toBe(false);
+  }
+  expect(kept).toEqual(['plain', 'text']);
 });
 
 test('a codec of the user’s sees whole values only, and may itself read', async () => {
