@@ -9,7 +9,10 @@ import { performance } from 'node:perf_hooks';
 
 import { native } from '../native.js';
 
-/** An offer that takes as long was taken: one that nobody wants takes a third of that, and whoever looks keeps a CPU for longer. */
+/**
+ * An offer that takes as long was taken: nobody who has something to do gives a CPU back sooner, and one that nobody wants
+ * takes a third of that.
+ */
 const TAKEN_MS = 0.0025;
 /** One that takes longer was taken by somebody who does not look for anything. */
 const DEAR_MS = 2;
