@@ -22,7 +22,7 @@ export class BlockingCalls {
   readonly #pipeline: Pipeline;
   readonly #spin = new SpinBudget(() => this.#session.tasksTaken());
 
-  /** What #isDone looks at. */
+  /** What #isAnswered looks at. */
   #session: Session;
   #call: Call | undefined;
 
@@ -32,7 +32,7 @@ export class BlockingCalls {
     this.#pipeline = pipeline;
   }
 
-  readonly #isDone = (): boolean => this.#call !== undefined && this.#session.isDone(this.#call);
+  readonly #isAnswered = (): boolean => this.#call !== undefined && this.#session.isAnswered(this.#call);
 
   /** Runs a call and its follow-ups. @throws KvsError ERR_KVS_TIMEOUT, SERVER_GONE, or what the operation throws */
   run<R>(call: Call<R>): R {
@@ -45,7 +45,7 @@ export class BlockingCalls {
     const session = this.#start(call);
     this.#session = session;
     this.#call = call;
-    if (!this.#spin.spin(this.#isDone, call) && !this.#sleep(session, call)) {
+    if (!this.#spin.spin(this.#isAnswered, call) && !this.#sleep(session, call)) {
       const name = this.#connection.options.name;
       const errorOf = session.isServing && !session.isExpelled ? timedOut : lost(session);
       if (session.isGone) this.#pipeline.lose();

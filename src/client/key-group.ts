@@ -4,6 +4,7 @@
  * "Improving Hash Join Performance through Prefetching", ICDE 2004).
  */
 import { KeyBuffer } from '../codec/key-buffer.js';
+import { Fetched } from '../memory/fetched.js';
 import type { Reader } from '../store/reader.js';
 
 /** As many as a processor fetches at a time, about. */
@@ -15,8 +16,7 @@ export class KeyGroup {
   readonly #reader: Reader;
   readonly #keys: readonly KeyBuffer[];
   readonly #indices = new Int32Array(GROUP_KEYS);
-  /** What was read only for the sake of reading it; read for nothing, it might not be read at all. */
-  readonly #fetched = new Int32Array(1);
+  readonly #fetched = new Fetched();
 
   /** @param like whose hashes the group's are to be */
   constructor(like: KeyBuffer, reader: Reader) {
@@ -48,6 +48,6 @@ export class KeyGroup {
     let sum = 0;
     for (let at = 0; at < this.count; at++) sum ^= reader.fetchBucket(this.#keys[at].hash);
     for (let at = 0; at < this.count; at++) sum ^= reader.fetchEntry(this.#keys[at].hash);
-    this.#fetched[0] = sum;
+    this.#fetched.keep(sum);
   }
 }

@@ -179,7 +179,7 @@ export class Pipeline {
   #glance(looks: number): void {
     const { oldest } = this;
     const { session } = this.#connection;
-    if (oldest !== undefined) for (let left = looks; left > 0 && !session.isDone(oldest); left--);
+    if (oldest !== undefined) for (let left = looks; left > 0 && !session.isAnswered(oldest); left--);
   }
 
   /** @returns whether the doorbell will ring; else the alarm goes off soon */

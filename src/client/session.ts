@@ -152,6 +152,11 @@ export class Session {
     return this.table.word(call.slot) === withState(call.word, SlotState.done);
   }
 
+  /** isDone(), for looking again and again. May say no although it is. */
+  isAnswered(call: Call): boolean {
+    return this.table.isAnswered(call.slot, withState(call.word, SlotState.done));
+  }
+
   /** The result of a DONE call; its slot and extents are free afterwards. @throws what the operation's decode throws */
   take<R>(call: Call<R>): R {
     const done = withState(call.word, SlotState.done);

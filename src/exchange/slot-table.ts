@@ -90,7 +90,20 @@ export class SlotTable {
 
   /** EXECUTING → DONE. SYNC: publishes the response; pairs with the client's look at DONE. @returns false: ABANDONED */
   complete(slot: number, executing: number): boolean {
+    // Before the step: who sees it finds the word DONE as a rule, and who finds the word DONE has it.
+    store(this.#words, this.base(slot) + Slot.answered, withState(executing, SlotState.done));
     return this.#step(slot, executing, SlotState.done) !== 0;
+  }
+
+  /**
+   * Whether a use is answered, asked again and again: as long as it is not, this reads the line of the answer, which is
+   * written once, and leaves the word's line to the worker. A hint that somebody has overwritten only delays the answer:
+   * whoever gives up asking looks at the word.
+   * @param done the word that the step to DONE leaves
+   */
+  isAnswered(slot: number, done: number): boolean {
+    const base = this.base(slot);
+    return load(this.#words, base + Slot.answered) === done && load(this.#words, base + Slot.word) === done;
   }
 
   /** SUBMITTED → FREE of the next generation: certainly not executed, now or later. */

@@ -18,12 +18,18 @@ export class TaskQueue {
   readonly #firstCell: number;
   readonly #cells: number;
   readonly #cycleMask: number;
+  /**
+   * The head when this object last looked at it: it only moves on, but for a reset. (Then a hint may be lost, if the ring is
+   * full soon after it.) Set by tests alone.
+   */
+  headSeen: number;
 
   constructor(ctl: SegmentViews, geometry: Geometry) {
     this.#words = ctl.words;
     this.#firstCell = geometry.queueOffset / 4;
     this.#cells = geometry.queueCells;
     this.#cycleMask = ~(geometry.queueCells - 1);
+    this.headSeen = load(this.#words, CtlHeader.queueHead);
   }
 
   /** Empties the ring. What others do to it at the same time may be lost, or leave the ring to be reset again. */
@@ -31,6 +37,7 @@ export class TaskQueue {
     this.#words.fill(0, this.#firstCell, this.#firstCell + this.#cells);
     store(this.#words, CtlHeader.queueTail, this.#cells);
     store(this.#words, CtlHeader.queueHead, this.#cells);
+    this.headSeen = this.#cells;
   }
 
   /** SYNC: publishes the hint; pairs with dequeue(). @returns false when the ring is full or damaged */
@@ -46,7 +53,7 @@ export class TaskQueue {
         // Written already, its tail not yet moved: help.
         cas(words, CtlHeader.queueTail, tail, (tail + 1) | 0);
       } else if (((cellCycle + this.#cells) | 0) === cycle) {
-        if (((tail - load(words, CtlHeader.queueHead)) | 0) >= this.#cells) return false;
+        if (this.#isFull(tail)) return false;
         if (cas(words, index, cell, cycle | slot)) {
           cas(words, CtlHeader.queueTail, tail, (tail + 1) | 0);
           return true;
@@ -54,6 +61,13 @@ export class TaskQueue {
       }
     }
     return false;
+  }
+
+  /** Looks at the head once in a round of the ring, and while that is full: its line is written for each task that is taken. */
+  #isFull(tail: number): boolean {
+    if ((tail - this.headSeen) >>> 0 < this.#cells) return false;
+    this.headSeen = load(this.#words, CtlHeader.queueHead);
+    return ((tail - this.headSeen) | 0) >= this.#cells;
   }
 
   /** @returns a slot index (below `cells`, to be checked against the table), -1 when empty or damaged */

@@ -17,7 +17,7 @@ export const INLINE_BYTES = 960;
  *  +--------+--------+--------+--------+-----------------+-----------------+ 64
  *  | status | codec  | length | extent | chunks | count  | number (f64)    |
  *  +--------+--------+--------+--------+--------+--------+-----------------+
- *  | version (f64)   | replay | done   | effects|                          |
+ *  | version (f64)   | replay | done   | effects| hint   |                 |
  *  +-----------------+-----------------------------------------------------+ 128
  *  | request inline (960) ... | response inline (960) ...                  | 2048
  */
@@ -54,6 +54,8 @@ export const Slot = record(2048, {
   /** What had been done of it then, as in WorkerRecord. */
   replayDone: i32,
   replayEffects: i32,
+  /** The word of a use that has been answered, as the step to DONE leaves it: a hint for who waits. */
+  answered: i32,
   b: align(128),
   request: bytes(INLINE_BYTES),
   response: bytes(INLINE_BYTES),

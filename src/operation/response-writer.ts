@@ -30,18 +30,23 @@ export class ResponseWriter {
     this.#quota = quota;
   }
 
-  /** Starts the response of a slot: an empty success. */
+  /**
+   * Starts the response of a slot: an empty success. Writes what is not so already, which is nothing as a rule: the client
+   * is looking at this line, and it would have to be fetched back from there.
+   */
   begin(slot: number, slotWord: number): void {
     this.#base = this.#table.base(slot);
     this.#use = useOf(slot, slotWord);
     this.#owner = ownerOf(slotWord);
     const { words } = this.target;
-    this.status(Status.ok);
-    words[this.#base + Slot.responseCodec] = 0;
-    words[this.#base + Slot.responseBytes] = 0;
-    words[this.#base + Slot.responseExtent] = 0;
-    words[this.#base + Slot.responseChunks] = 0;
-    words[this.#base + Slot.count] = 0;
+    const base = this.#base;
+    this.#status = Status.ok;
+    makeSure(words, base + Slot.status, Status.ok);
+    makeSure(words, base + Slot.responseCodec, 0);
+    makeSure(words, base + Slot.responseBytes, 0);
+    makeSure(words, base + Slot.responseExtent, 0);
+    makeSure(words, base + Slot.responseChunks, 0);
+    makeSure(words, base + Slot.count, 0);
   }
 
   /** Makes room for `bytes` of payload at `offset`. @returns false when the arena has none: the status is `busy` */
@@ -75,6 +80,7 @@ export class ResponseWriter {
   }
 
   status(status: number): void {
+    if (status === this.#status) return;
     this.#status = status;
     this.target.words[this.#base + Slot.status] = status;
   }
@@ -105,4 +111,8 @@ export class ResponseWriter {
   count(count: number): void {
     this.target.words[this.#base + Slot.count] = count;
   }
+}
+
+function makeSure(words: Int32Array, index: number, value: number): void {
+  if (words[index] !== value) words[index] = value;
 }

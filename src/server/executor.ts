@@ -13,6 +13,7 @@ import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { native } from '../native.js';
+import { Fetched, LINE_WORDS } from '../memory/fetched.js';
 import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
@@ -80,6 +81,7 @@ export class Executor {
   /** By slot: the last request that was put aside, and when first. */
   readonly #deferred: Int32Array;
   readonly #deferredAtMs: Float64Array;
+  readonly #fetched = new Fetched();
   #executed = 0;
 
   constructor(parts: ExecutorParts) {
@@ -111,9 +113,11 @@ export class Executor {
   /** Executes the request in a slot, if there is one to execute. */
   run(slot: number): void {
     if (slot >= this.#slots.count) return;
+    const base = this.#slots.base(slot);
+    this.#fetchRequest(base);
     const submitted = this.#slots.submitted(slot);
     if (submitted === 0) return;
-    const after = this.#ctl[this.#slots.base(slot) + Slot.after];
+    const after = this.#ctl[base + Slot.after];
     if (after >= 0 && this.#slots.isPending(after) && this.#defer(slot, submitted, after)) return;
     const executing = withState(submitted, SlotState.executing);
     // First: what is in execution is always named.
@@ -130,6 +134,12 @@ export class Executor {
     if (this.#response.isRefused) this.#conduct.blame(ownerOf(executing));
     if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing, published);
     this.#forget();
+  }
+
+  /** Has a short request come from the client's caches together with the slot's word, instead of after it. */
+  #fetchRequest(base: number): void {
+    const request = base + Slot.request / 4;
+    this.#fetched.keep(this.#ctl[request] ^ this.#ctl[request + LINE_WORDS]);
   }
 
   /** There is nothing to execute for a while. */

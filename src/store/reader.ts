@@ -23,6 +23,7 @@ import {
   GRANULE_BYTES,
   KEY_BYTES_MASK,
 } from '../memory/layout.js';
+import { LINE_WORDS } from '../memory/fetched.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { exchange, load } from '../memory/words.js';
 
@@ -124,7 +125,7 @@ export class Reader {
       if (word === 0 || ((word ^ hash) & ~this.#granuleMask) !== 0) continue;
       // What is outside the segment reads as undefined, and becomes 0.
       const entry = (word & this.#granuleMask) << 2;
-      return words[entry] ^ words[entry + BUCKET_WORDS];
+      return words[entry] ^ words[entry + LINE_WORDS];
     }
     return 0;
   }

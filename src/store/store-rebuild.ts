@@ -14,6 +14,7 @@ import {
   Stripe,
   stripeBase,
 } from '../memory/layout.js';
+import { Fetched } from '../memory/fetched.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { store } from '../memory/words.js';
 import { HashMap } from './hash-map.js';
@@ -60,8 +61,7 @@ class StoreRebuild {
   readonly #versions: Float64Array;
   /** Granules kept in the chain in hand. */
   readonly #chain: number[] = [];
-  /** Where #fetch() leaves what it has read: read for nothing, it might not be read at all. */
-  readonly #fetched = new Int32Array(1);
+  readonly #fetched = new Fetched();
   #entries = 0;
   #dropped = 0;
   #expiring = 0;
@@ -102,7 +102,7 @@ class StoreRebuild {
       const entry = (words[at] & this.#granuleMask) << 2;
       if (entry + ENTRY_HEADER_WORDS < words.length) sum ^= words[entry] ^ words[entry + ENTRY_HEADER_WORDS];
     }
-    this.#fetched[0] = sum;
+    this.#fetched.keep(sum);
   }
 
   #walk(bucket: number): void {

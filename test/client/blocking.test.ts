@@ -49,6 +49,7 @@ function blockingCalls(sleepMs: number, answerMs = Infinity) {
       doneAt = now + answerMs;
       return 'started';
     },
+    isAnswered: () => now >= doneAt,
     isDone: () => now >= doneAt,
     tasksTaken: () => tasksTaken,
     table: { word: () => 0 },

@@ -1,4 +1,6 @@
 /** What becomes of the calls of a client whose slots are overwritten by another: they end, and what follows goes on. */
+import { once } from 'node:events';
+
 import { expect, test } from 'vitest';
 
 import { Call } from '#dist/client/call.js';
@@ -9,6 +11,8 @@ import { Slot } from '#dist/memory/layout.js';
 import { set } from '#dist/operation/set.js';
 
 import { attachTestRegion, createTestRegion } from '../fixtures/region.js';
+import { connect, startServer } from '../fixtures/service.js';
+import { startThread } from '../fixtures/threads.js';
 
 /** A client of a region without workers, and a call to submit. */
 function sessionOf(): Session {
@@ -46,4 +50,14 @@ test('a predecessor that others write into a slot holds nothing up', () => {
   expect(session.end(call)).toBe('no');
   expect(session.isUntidy).toBe(false);
   expect(session.mayRead('k', 0)).toBe(true);
+});
+
+test('answers whose hints somebody overwrites are found all the same', async () => {
+  const { name } = await startServer();
+  const client = await connect(name);
+  await once(startThread('service/eraser', name).worker, 'message');
+  for (let i = 0; i < 50; i++) client.setSync('blocking', `${i}`);
+  expect(client.getSync('blocking')).toBe('49');
+  for (let i = 0; i < 50; i++) await client.set('awaited', `${i}`);
+  expect(await client.get('awaited')).toBe('49');
 });

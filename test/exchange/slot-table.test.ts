@@ -174,6 +174,29 @@ test('a use is pending from its claim until it is done or freed', () => {
   expect(slots.isPending(use)).toBe(false);
 });
 
+test('a use counts as answered once its word says so and the hint does, and no other use of the slot', () => {
+  const { slots, words, index } = table();
+  const hint = slots.base(SLOT) + Slot.answered;
+  const executing = slots.begin(SLOT, slots.submit(SLOT, slots.claim(SLOT, OWNER)));
+  const done = withState(executing, SlotState.done);
+  expect(slots.isAnswered(SLOT, done)).toBe(false);
+  store(words, hint, done);
+  expect(slots.isAnswered(SLOT, done)).toBe(false);
+  store(words, hint, 0);
+  expect(slots.complete(SLOT, executing)).toBe(true);
+  expect(load(words, hint)).toBe(done);
+  expect(slots.isAnswered(SLOT, done)).toBe(true);
+  store(words, hint, 0);
+  expect(slots.isAnswered(SLOT, done)).toBe(false);
+
+  store(words, hint, done);
+  slots.release(SLOT, done);
+  expect(slots.isAnswered(SLOT, done)).toBe(false);
+  const next = slots.begin(SLOT, slots.submit(SLOT, slots.claim(SLOT, OWNER)));
+  expect(load(words, index)).toBe(next);
+  expect(slots.isAnswered(SLOT, withState(next, SlotState.done))).toBe(false);
+});
+
 test('garbage is never pending', () => {
   const { slots } = table();
   for (const use of [-1, -(2 ** 31), slots.count, 4095, 2 ** 30, 2 ** 31 - 1]) expect(slots.isPending(use)).toBe(false);

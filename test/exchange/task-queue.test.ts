@@ -58,6 +58,29 @@ describe.each(POSITIONS)('from position %d', (position) => {
     );
   });
 
+  test('two that share a ring agree on when it is full, whenever each has looked last', () => {
+    const turn = fc.tuple(fc.boolean(), operation, fc.integer({ min: 1, max: CELLS }));
+    fc.assert(
+      fc.property(fc.array(turn, { maxLength: 60 }), (turns) => {
+        const { queue, ctl, geometry } = queueAt(position);
+        const other = new TaskQueue(ctl, geometry);
+        const model: number[] = [];
+        for (const [isOther, next, times] of turns) {
+          const ring = isOther ? other : queue;
+          for (let i = 0; i < times; i++) {
+            if (next === 'dequeue') {
+              expect(ring.dequeue()).toBe(model.shift() ?? -1);
+            } else {
+              expect(ring.enqueue(next)).toBe(model.length < CELLS);
+              if (model.length < CELLS) model.push(next);
+            }
+          }
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   test('a full ring takes nothing and loses nothing', () => {
     const { queue } = queueAt(position);
     for (let round = 0; round < 3; round++) {

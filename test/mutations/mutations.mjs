@@ -28,8 +28,14 @@ export const MUTATIONS = [
   {
     ...QUEUE,
     name: 'queue: no check for full',
-    from: 'if (((tail - load(words, CtlHeader.queueHead)) | 0) >= this.#cells) return false;',
+    from: 'if (this.#isFull(tail)) return false;',
     to: '',
+  },
+  {
+    ...QUEUE,
+    name: 'queue: full by a head that was seen long ago',
+    from: 'this.headSeen = load(this.#words, CtlHeader.queueHead);\n    return',
+    to: 'return',
   },
   {
     ...QUEUE,
