@@ -1,7 +1,7 @@
 /**
  * The response table: `slots` records of one request and its response each. Clients claim, submit, cancel and release;
- * workers begin and complete; the reaper reclaims. A slot is never reused while anyone may still write into it: only
- * its owner leaves BUILDING, SUBMITTED and DONE, only its worker leaves EXECUTING and ABANDONED.
+ * workers begin and complete; the reaper reclaims. A slot is never reused while anyone may still write into it (but for
+ * the hint `answered`): only its owner leaves BUILDING, SUBMITTED and DONE, only its worker leaves EXECUTING and ABANDONED.
  * If a process dies at any instruction, the word names owner and state, and the reaper takes it from there.
  */
 import type { Geometry } from '../memory/layout.js';
@@ -97,7 +97,7 @@ export class SlotTable {
 
   /**
    * Whether a use is answered, asked again and again: as long as it is not, this reads the line of the answer, which is
-   * written once, and leaves the word's line to the worker. A hint that somebody has overwritten only delays the answer:
+   * written little, and leaves the word's line to the worker. A hint that somebody has overwritten only delays the answer:
    * whoever gives up asking looks at the word.
    * @param done the word that the step to DONE leaves
    */

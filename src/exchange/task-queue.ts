@@ -18,10 +18,7 @@ export class TaskQueue {
   readonly #firstCell: number;
   readonly #cells: number;
   readonly #cycleMask: number;
-  /**
-   * The head when this object last looked at it: it only moves on, but for a reset. (Then a hint may be lost, if the ring is
-   * full soon after it.) Set by tests alone.
-   */
+  /** The head when this object last looked at it: it only moves on. From outside set by tests alone. */
   headSeen: number;
 
   constructor(ctl: SegmentViews, geometry: Geometry) {
@@ -32,12 +29,17 @@ export class TaskQueue {
     this.headSeen = load(this.#words, CtlHeader.queueHead);
   }
 
-  /** Empties the ring. What others do to it at the same time may be lost, or leave the ring to be reset again. */
+  /**
+   * Empties the ring; its positions go on behind all that there were. What others do to it at the same time may be lost, or
+   * leave the ring to be reset again.
+   */
   reset(): void {
-    this.#words.fill(0, this.#firstCell, this.#firstCell + this.#cells);
-    store(this.#words, CtlHeader.queueTail, this.#cells);
-    store(this.#words, CtlHeader.queueHead, this.#cells);
-    this.headSeen = this.#cells;
+    const round = load(this.#words, CtlHeader.queueTail) & this.#cycleMask;
+    const next = (round + this.#cells) | 0;
+    this.#words.fill(round, this.#firstCell, this.#firstCell + this.#cells);
+    store(this.#words, CtlHeader.queueTail, next);
+    store(this.#words, CtlHeader.queueHead, next);
+    this.headSeen = next;
   }
 
   /** SYNC: publishes the hint; pairs with dequeue(). @returns false when the ring is full or damaged */

@@ -20,7 +20,7 @@ export class ResponseWriter {
   #base = 0;
   #use = 0;
   #owner = 0;
-  /** What was written last: what stands in the slot, anybody may have written. */
+  /** What was said last: what stands in the slot, anybody may have written. */
   #status: number = Status.ok;
 
   constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena, quota?: AnswerQuota) {
@@ -31,8 +31,8 @@ export class ResponseWriter {
   }
 
   /**
-   * Starts the response of a slot: an empty success. Writes what is not so already, which is nothing as a rule: the client
-   * is looking at this line, and it would have to be fetched back from there.
+   * Starts the response of a slot: an empty success. Writes what is not so already, which is nothing where the slot's last
+   * answer was one too: the client is looking at this line, and it would have to be fetched back from there.
    */
   begin(slot: number, slotWord: number): void {
     this.#base = this.#table.base(slot);

@@ -41,7 +41,7 @@ afterEach(() => {
 });
 
 /** What a call finds whose answer comes `answerMs` after it was made, or else `sleepMs` after it has begun to sleep. */
-function blockingCalls(sleepMs: number, answerMs = Infinity) {
+function blockingCalls(sleepMs: number, answerMs = Infinity, isHinted = true) {
   const sleeps = { count: 0, beganAt: 0 };
   let doneAt = Infinity;
   const session = {
@@ -49,7 +49,7 @@ function blockingCalls(sleepMs: number, answerMs = Infinity) {
       doneAt = now + answerMs;
       return 'started';
     },
-    isAnswered: () => now >= doneAt,
+    isAnswered: () => isHinted && now >= doneAt,
     isDone: () => now >= doneAt,
     tasksTaken: () => tasksTaken,
     table: { word: () => 0 },
@@ -96,6 +96,14 @@ test('looks follow how long was slept', () => {
   expect([lookOf(soon), lookOf(soon)]).toEqual([expect.closeTo(50, -1), expect.closeTo(200, -1)]);
   const late = blockingCalls(2);
   expect([lookOf(late), lookOf(late)]).toEqual([expect.closeTo(50, -1), expect.closeTo(12, -1)]);
+});
+
+test('an answer whose hint is lost is found at the end of the look, without a sleep', () => {
+  const { run, sleeps } = blockingCalls(0, 0.01, false);
+  const before = now;
+  expect(run(9)).toBe(true);
+  expect(sleeps.count).toBe(0);
+  expect(now - before).toBeLessThan(0.1);
 });
 
 test.each([

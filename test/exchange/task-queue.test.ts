@@ -101,6 +101,16 @@ test('a tail left behind by a process that died is moved on by the next', () => 
   expect([queue.dequeue(), queue.dequeue(), queue.dequeue()]).toEqual([1, 2, -1]);
 });
 
+test('a reset ring is full for whoever has seen it before, too', () => {
+  const { queue, ctl, geometry } = queueAt(CELLS);
+  for (let i = 0; i < 30; i++) expect([queue.enqueue(i), queue.dequeue()]).toEqual([true, i]);
+  const other = new TaskQueue(ctl, geometry);
+  queue.reset();
+  for (let i = 0; i < CELLS; i++) expect(queue.enqueue(i)).toBe(true);
+  expect(other.enqueue(9)).toBe(false);
+  for (let i = 0; i < CELLS; i++) expect(queue.dequeue()).toBe(i);
+});
+
 test('two queues over the same words are one', () => {
   const { queue, ctl, geometry } = queueAt(CELLS);
   const other = new TaskQueue(ctl, geometry);

@@ -14,7 +14,7 @@ import { expect, test } from 'vitest';
 
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { generationOf, ownerOf, SlotState, stateOf, withState } from '#dist/exchange/slot-word.js';
-import type { Geometry } from '#dist/memory/layout.js';
+import { type Geometry, Slot } from '#dist/memory/layout.js';
 import { viewsOf } from '#dist/memory/segment.js';
 import { add, load, store } from '#dist/memory/words.js';
 
@@ -77,6 +77,16 @@ function client(id: number, requests: number): Actor<Ghost> {
       after(local) {
         must(generationOf(local['seen']) === generationOf(local['word']), 'a slot was taken from a client that waits');
         local.pc = local['seen'] === withState(local['word'], SlotState.done) ? 4 : 3;
+        local['seen'] = 0;
+      },
+    },
+    lookForHint: {
+      name: 'look for the hint',
+      run: (local) => void (local['seen'] = Number(table.isAnswered(SLOT, withState(local['word'], SlotState.done)))),
+      after(local) {
+        const isDone = words[table.base(SLOT) + Slot.word] === withState(local['word'], SlotState.done);
+        must(local['seen'] === 0 || isDone, 'a hint was taken for an answer');
+        local.pc = local['seen'] === 1 ? 4 : 3;
         local['seen'] = 0;
       },
     },
@@ -144,7 +154,7 @@ function client(id: number, requests: number): Actor<Ghost> {
     0: [steps['claim']],
     1: [steps['write']],
     2: [steps['submit']],
-    3: [steps['look'], steps['timeout']],
+    3: [steps['look'], steps['lookForHint'], steps['timeout']],
     4: [steps['read']],
     5: [steps['timeout']],
     6: [steps['release']],

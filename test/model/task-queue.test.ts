@@ -3,9 +3,10 @@
  * around, any of which may stop for ever in front of any access. Each commit is checked in the instant in which it
  * happens against a plain list: first in, first out, never a false "full" or "empty"; and whoever goes on comes to an
  * end, however many others have stopped.
- * Seen to fail when: there is no check for full, it is off by one either way, or trusts a head seen long ago; an enqueue ignores the cell's cycle,
- * stores its cell, moves the tail before it has written, or does not help a tail that was left behind; the help moves
- * the tail by two; a dequeue stores the head; the cycles are compared without wrapping at 32 bits.
+ * Seen to fail when: there is no check for full, it is off by one either way, or trusts a head seen long ago; an
+ * enqueue ignores the cell's cycle, stores its cell, moves the tail before it has written, or does not help a tail
+ * that was left behind; the help moves the tail by two; a dequeue stores the head; the cycles are compared without
+ * wrapping at 32 bits.
  */
 import './atomic-words.js';
 
@@ -43,6 +44,7 @@ function actor(
 ): Actor<Ghost> {
   const enqueue: Operation<Ghost> = {
     name: 'enqueue',
+    // But for the head: a further round of a call is explored with the one that was seen before the call, an older one.
     isLoop: true,
     // Every actor has seen the head at another time.
     run(local) {

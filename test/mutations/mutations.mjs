@@ -38,6 +38,13 @@ export const MUTATIONS = [
     to: 'return',
   },
   {
+    file: QUEUE.file,
+    test: 'exchange/task-queue',
+    name: 'queue: a reset goes back to positions that there were',
+    from: 'const next = (round + this.#cells) | 0;\n    this.#words.fill(round,',
+    to: 'const next = this.#cells;\n    this.#words.fill(0,',
+  },
+  {
     ...QUEUE,
     name: 'queue: a dequeue without compare-and-swap',
     from: 'if (cas(words, CtlHeader.queueHead, head, (head + 1) | 0)) return',
@@ -72,6 +79,12 @@ export const MUTATIONS = [
     name: 'slot: steps without compare-and-swap',
     from: 'return cas(this.#words, this.base(slot) + Slot.word, from, word) ? word : 0;',
     to: 'store(this.#words, this.base(slot) + Slot.word, word);\n return word;',
+  },
+  {
+    ...SLOTS,
+    name: 'slot: a hint is taken for an answer',
+    from: '=== done && load(this.#words, base + Slot.word) === done',
+    to: '=== done',
   },
   {
     ...SLOTS,
