@@ -94,17 +94,20 @@ export class ValueCache<V> {
   }
 
   #judge(): void {
-    if (!this.#isWarm) {
-      this.#isWarm = true;
-    } else if (this.#hits >= this.#trial * MIN_HITS) {
-      this.#nextPause = MIN_PAUSE;
-    } else {
+    if (this.#isWarm && this.#hits < this.#trial * MIN_HITS) {
       this.#pause = this.#nextPause * this.#trial;
       this.#nextPause = Math.min(2 * this.#nextPause, MAX_PAUSE);
       this.clear();
+      return;
     }
+    if (this.#isWarm) this.#nextPause = MIN_PAUSE;
+    this.#beginTrial(true);
+  }
+
+  #beginTrial(isWarm: boolean): void {
     this.#lookups = 0;
     this.#hits = 0;
+    this.#isWarm = isWarm;
   }
 
   /** @param bytes of the value as it is stored */
@@ -183,9 +186,7 @@ export class ValueCache<V> {
     this.#ring.length = 0;
     this.#hand = 0;
     this.#bytes = 0;
-    this.#lookups = 0;
-    this.#hits = 0;
-    this.#isWarm = false;
+    this.#beginTrial(false);
   }
 }
 

@@ -27,6 +27,16 @@ const operation = fc.oneof(
   { weight: 4, arbitrary: fc.constant('dequeue' as const) },
 );
 
+/** Does one operation to the ring and to what it should hold. */
+function step(ring: TaskQueue, model: number[], next: number | 'dequeue'): void {
+  if (next === 'dequeue') {
+    expect(ring.dequeue()).toBe(model.shift() ?? -1);
+  } else {
+    expect(ring.enqueue(next)).toBe(model.length < CELLS);
+    if (model.length < CELLS) model.push(next);
+  }
+}
+
 test('a reset ring is empty and has room for all its cells', () => {
   const { ctl, geometry } = privateCtl();
   ctl.bytes.fill(0xa5);
@@ -44,12 +54,7 @@ describe.each(POSITIONS)('from position %d', (position) => {
         const { queue } = queueAt(position);
         const model: number[] = [];
         for (const next of operations) {
-          if (next === 'dequeue') {
-            expect(queue.dequeue()).toBe(model.shift() ?? -1);
-          } else {
-            expect(queue.enqueue(next)).toBe(model.length < CELLS);
-            if (model.length < CELLS) model.push(next);
-          }
+          step(queue, model, next);
           expect(queue.isEmpty()).toBe(model.length === 0);
           expect(queue.length()).toBe(model.length);
         }
@@ -67,14 +72,7 @@ describe.each(POSITIONS)('from position %d', (position) => {
         const model: number[] = [];
         for (const [isOther, next, times] of turns) {
           const ring = isOther ? other : queue;
-          for (let i = 0; i < times; i++) {
-            if (next === 'dequeue') {
-              expect(ring.dequeue()).toBe(model.shift() ?? -1);
-            } else {
-              expect(ring.enqueue(next)).toBe(model.length < CELLS);
-              if (model.length < CELLS) model.push(next);
-            }
-          }
+          for (let i = 0; i < times; i++) step(ring, model, next);
         }
       }),
       { numRuns: 50 },
