@@ -42,6 +42,8 @@ function ringerOf(path: string) {
   onTestFinished(() => ringer.close());
   const armed = (geometry.clientsOffset + CLIENT * ClientRecord.sizeBytes) / 4 + ClientRecord.armed;
   return {
+    ringer,
+    arm: () => void (ctl.words[armed] = 1),
     ring: () => {
       ctl.words[armed] = 1;
       ringer.ring(CLIENT);
@@ -55,6 +57,20 @@ test('a FIFO is rung, once for each time that it is armed', () => {
   const { ring } = ringerOf(path);
   expect([ring(), rings(), rings()]).toEqual([0, 1, 0]);
   expect([ring(), rings()]).toEqual([0, 1]);
+});
+
+test('completions of one batch ring once, after the last of them, and only for who asked before', () => {
+  const { path, rings } = fifo();
+  const { ringer, arm } = ringerOf(path);
+  arm();
+  for (let i = 0; i < 3; i++) ringer.note(CLIENT);
+  expect(rings()).toBe(0);
+  ringer.flush();
+  expect(rings()).toBe(1);
+  ringer.note(CLIENT);
+  arm();
+  ringer.flush();
+  expect(rings()).toBe(0);
 });
 
 test('a link is not followed, not even to a FIFO', () => {
