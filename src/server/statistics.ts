@@ -57,8 +57,13 @@ export class StatisticsReader {
     this.#conduct = conduct;
   }
 
+  /** What is counted shows in what is there: counts are read first, as workers go on meanwhile. */
   read(): KvsStatistics {
     const { words, floats, bytes } = this.#ctl;
+    const operations = this.#operations();
+    const expired = this.#sum(WorkerRecord.expired);
+    const evicted = this.#sum(WorkerRecord.evicted);
+    const evictedBytes = this.#sum(WorkerRecord.evictedBytes);
     const usage = this.#store.usage();
     const arena = new PayloadArena(this.#ctl, this.#geometry, 0);
     return {
@@ -68,7 +73,7 @@ export class StatisticsReader {
       uptimeMs: hostMs() - floats[CtlHeader.startedAtMs],
       workers: this.#geometry.workers,
       entries: this.#store.size(),
-      operations: this.#operations(),
+      operations,
       latencyNs: this.#latency(),
       memory: {
         totalBytes: usage.totalBytes,
@@ -81,13 +86,13 @@ export class StatisticsReader {
       },
       eviction: {
         policy: POLICIES.find((policy) => EvictionPolicy[policy] === words[CtlHeader.eviction]) ?? 'none',
-        evicted: this.#sum(WorkerRecord.evicted),
-        evictedBytes: this.#sum(WorkerRecord.evictedBytes),
+        evicted,
+        evictedBytes,
       },
       slots: { total: this.#geometry.slots, inUse: this.#slotsInUse() },
       clients: clientsInUse({ ctl: this.#ctl, geometry: this.#geometry }).length,
       expelled: this.#conduct.totalExpelled,
-      expired: this.#sum(WorkerRecord.expired),
+      expired,
       ...(this.#board !== undefined && { log: this.#log(this.#board) }),
     };
   }
