@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { machineFacts } from './machine/facts.mjs';
+import { HandOver } from './machine/hand-over.mjs';
 import { Quiet } from './machine/quiet.mjs';
 import { readOptions } from './options.mjs';
 import { peers } from './peers/all.mjs';
@@ -83,27 +84,36 @@ async function bench({ isQuick, isFull, isSection, isPeer, json, out }) {
     skipped: [],
     warnings: quiet.warnings,
     cells: [],
+    handOvers: {},
+    sections: [],
     numbers: {},
     tables: [],
   };
   let hasFailed = false;
   const say = (/** @type {string} */ text) => console.log(text);
   const chosen = peers.filter(({ id }) => id === 'shm-kvs' || isPeer(id));
+  const handOver = await HandOver.start(folder);
   /** @type {Context} */
-  const context = { isQuick, folder, peers: chosen, quiet, results, say };
+  const context = { isQuick, folder, peers: chosen, quiet, handOver, results, say };
   for (const section of sections.filter(({ id }) => isSection(id))) {
+    const { id, title } = section;
     const sectionStartedAt = performance.now();
-    say(`${section.id}: ${section.title}`);
+    const before = handOver.look();
+    say(`${id}: ${title}`);
     try {
       await section.run(context);
     } catch (error) {
       // One section's failure must not lose what the others found.
       hasFailed = true;
       console.error(error);
-      results.warnings.push(`${section.id}: failed, ${error instanceof Error ? error.message : String(error)}`);
+      results.warnings.push(`${id}: failed, ${error instanceof Error ? error.message : String(error)}`);
     }
-    say(`  ${((performance.now() - sectionStartedAt) / 1000).toFixed(0)} s\n`);
+    const seconds = (performance.now() - sectionStartedAt) / 1000;
+    const after = handOver.look();
+    results.sections.push({ id, title, seconds, handOverUs: [before, after] });
+    say(`  ${seconds.toFixed(0)} s; bare round trip ${before.toFixed(2)} µs before, ${after.toFixed(2)} after\n`);
   }
+  await handOver.stop();
   results.minutes = (performance.now() - startedAt) / 60_000;
   conclude(results, { json, folder: out ?? (isFull ? fileURLToPath(new URL('.', import.meta.url)) : undefined) });
   return hasFailed || results.cells.some((cell) => cell.wrong > 0) ? 1 : 0;

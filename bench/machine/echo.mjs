@@ -1,4 +1,4 @@
-/** The other process of the limits: maps the file it is given and answers until it is told to stop. */
+/** The other process of a hand-over: maps the file it is given and answers until it is told to stop. */
 import { openSync } from 'node:fs';
 
 import { native } from '../../dist/native.js';

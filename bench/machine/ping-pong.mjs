@@ -1,58 +1,79 @@
 /** Two processes that hand a number to and fro through shared words, each on a cache line of its own. */
 import { native } from '../../dist/native.js';
 
-/** Written by the asker: what to do. Then the asker's number, and the echo's. */
+/** Written by the asker: how to wait. Then the asker's number, and the echo's. */
 const MODE = 0;
 const PING = 64;
 const PONG = 128;
-const MODES = /** @type {const} */ ({ spin: 1, futex: 2, paced: 2, stop: 3 });
-/** @typedef {keyof typeof MODES} PingPongMode */
-export const STOP = 'stop';
+const MODES = /** @type {const} */ ({ rest: 0, futex: 0, paced: 0, spin: 1, stop: 2 });
+/** How both wait: in a loop, asleep, asleep and the asker pauses before it asks. @typedef {'spin' | 'futex' | 'paced'} PingPongMode */
 
-const BATCH = 500;
+/** Round trips that are timed together where one is too short. */
+const BATCH = 100;
 const WAIT_MS = 1000;
 const PAUSE_MS = 2;
+/** What futexWait returns then. */
+const TIMED_OUT = 2;
+const SPINS_PER_LOOK = 1_000_000;
+const GIVE_UP_MS = 10_000;
 
 /**
  * @param {Int32Array} words
  * @param {PingPongMode} mode
  * @param {number} count of round trips
+ * @param {number} maxMs after which it stops, however many there were
  * @returns {number} median microseconds of one; of batches, where one is too short to time
  */
-export function pingPong(words, mode, count) {
-  Atomics.store(words, MODE, MODES[mode]);
+export function pingPong(words, mode, count, maxMs) {
+  ask(words, mode);
   const batch = mode === 'spin' ? BATCH : 1;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   const times = [];
+  const giveUpAt = performance.now() + maxMs;
   for (let left = count; left > 0; left -= batch) {
     if (mode === 'paced') Atomics.wait(pause, 0, 0, PAUSE_MS);
     const startedAt = performance.now();
     for (let i = 0; i < batch; i++) {
       const number = (Atomics.load(words, PING) + 1) | 0;
       Atomics.store(words, PING, number);
-      if (mode === 'stop') break;
       if (mode === 'spin') spinUntil(words, PONG, number);
       else sleepUntil(words, PING, PONG, number);
     }
-    times.push(((performance.now() - startedAt) * 1000) / batch);
+    const endedAt = performance.now();
+    times.push(((endedAt - startedAt) * 1000) / batch);
+    if (endedAt > giveUpAt) break;
   }
-  // An echo that sleeps must see the next mode.
-  native.futexWake(words, PING, 1);
+  Atomics.store(words, MODE, MODES.rest);
   times.sort((a, b) => a - b);
   return times[times.length >> 1];
 }
 
-/** The other process. Returns when it is told to stop. @param {Int32Array} words */
+/** Ends the other process. @param {Int32Array} words */
+export function stopEcho(words) {
+  ask(words, 'stop');
+}
+
+/** Wakes the echo, which waits in that way from then on. @param {Int32Array} words @param {PingPongMode | 'stop'} mode */
+function ask(words, mode) {
+  Atomics.store(words, MODE, MODES[mode]);
+  const number = (Atomics.add(words, PING, 1) + 1) | 0;
+  native.futexWake(words, PING, 1);
+  // It may spin already, and wakes nobody then.
+  spinUntil(words, PONG, number);
+}
+
+/** The other process. Returns when it is told to stop, or the asker is gone. @param {Int32Array} words */
 export function echo(words) {
-  for (let seen = 0; ;) {
-    const mode = Atomics.load(words, MODE);
-    if (mode === MODES.stop) return;
-    if (mode === 0 || mode === MODES.futex) native.futexWait(words, PING, seen, mode === 0 ? 1 : 50);
+  const asker = process.ppid;
+  for (let seen = 0, isLast = false; !isLast;) {
+    const isSpinning = Atomics.load(words, MODE) === MODES.spin;
+    if (!isSpinning && native.futexWait(words, PING, seen, WAIT_MS) === TIMED_OUT && process.ppid !== asker) return;
     const number = Atomics.load(words, PING);
     if (number === seen) continue;
     seen = number;
+    isLast = Atomics.load(words, MODE) === MODES.stop;
     Atomics.store(words, PONG, number);
-    if (mode === MODES.futex) native.futexWake(words, PONG, 1);
+    if (!isSpinning) native.futexWake(words, PONG, 1);
   }
 }
 
@@ -62,7 +83,17 @@ export function echo(words) {
  * @param {number} number
  */
 function spinUntil(words, index, number) {
-  while (Atomics.load(words, index) !== number) void 0;
+  for (let spins = 1; Atomics.load(words, index) !== number; spins++) {
+    if (spins % SPINS_PER_LOOK === 0) checkPatience(spins);
+  }
+}
+
+let impatientAt = 0;
+
+/** @param {number} spins so far */
+function checkPatience(spins) {
+  if (spins === SPINS_PER_LOOK) impatientAt = performance.now() + GIVE_UP_MS;
+  if (performance.now() > impatientAt) throw new Error(`the other process has not answered for ${GIVE_UP_MS / 1000} s`);
 }
 
 /**

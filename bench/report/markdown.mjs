@@ -1,4 +1,5 @@
 /** bench/RESULTS.md: all of it computed from the results of one run. */
+import { rowOf } from '../sections/context.mjs';
 import { judge } from './targets.mjs';
 
 /** @import { Cell, Results } from '../sections/context.mjs' */
@@ -23,11 +24,16 @@ export function markdownOf(results, chart) {
     const cells = results.cells.filter((cell) => cell.section === section);
     parts.push(`## ${titleOf(section)}`);
     for (const work of new Set(cells.map((cell) => cell.work))) {
-      parts.push(`### ${section}: ${work}`, cellTable(cells.filter((cell) => cell.work === work)));
+      const row = rowOf(section, work);
+      parts.push(
+        `### ${row}`,
+        meanwhile(results.handOvers[row]),
+        cellTable(cells.filter((cell) => cell.work === work)),
+      );
     }
   }
   for (const { title, text } of tables) parts.push(`## ${title}`, text);
-  parts.push('## Peers', peerTable(results));
+  parts.push('## The machine meanwhile', sectionTable(results), '## Peers', peerTable(results));
   return `${parts.join('\n\n')}\n\nGenerated on ${facts.date} UTC by \`${results.command}\`; do not edit.\n`;
 }
 
@@ -44,7 +50,9 @@ function introduction({ command, minutes, isQuick, cells }) {
     'round (A B C, A B C, …). Operations per second are the median of the rounds, their range beside it; they come from',
     'stretches that are not timed operation by operation. Percentiles come from further stretches in which each call is',
     'timed, all rounds together. CPU is user and system time of client and server processes per operation (per key, of a',
-    'batch), median of the rounds.',
+    'batch), median of the rounds. Two processes that hand each other a word, both spinning, are timed before, between',
+    'and after the rounds of each row (bare round trip): on virtual CPUs, which share a core now and not then, it changes',
+    'by a factor of ten, and all that client and server do together with it.',
   ].join('\n');
 }
 
@@ -74,6 +82,12 @@ function targetTable(verdicts) {
   return lines.join('\n');
 }
 
+/** @param {number[]} handOvers */
+function meanwhile(handOvers) {
+  const [least, most] = [Math.min(...handOvers), Math.max(...handOvers)].map(micros);
+  return `Bare round trip meanwhile: ${least === most ? least : `${least} to ${most}`} µs.`;
+}
+
 /** @param {Cell[]} cells of one work */
 function cellTable(cells) {
   const ours = cells.find((cell) => cell.peer === 'shm-kvs');
@@ -98,6 +112,19 @@ function cellTable(cells) {
       `| ${name} | ${count(cell.opsPerS)} | ${range} |${ours === undefined ? '' : `${ratio} |`} ${times} | ${cpu} |`,
     );
   }
+  return lines.join('\n');
+}
+
+/** @param {Results} results */
+function sectionTable({ sections }) {
+  const lines = [
+    '| section | seconds | bare round trip before, µs | after, µs |',
+    '|---|---:|---:|---:|',
+    ...sections.map(
+      ({ title, seconds, handOverUs: [before, after] }) =>
+        `| ${title} | ${count(seconds)} | ${micros(before)} | ${micros(after)} |`,
+    ),
+  ];
   return lines.join('\n');
 }
 

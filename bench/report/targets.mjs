@@ -212,14 +212,14 @@ function judgeLargeValues(to) {
 /** @param {Judge} to */
 function judgeLimits(to) {
   const { numbers } = to.results;
-  const spin = numbers['limits.spinUs'] ?? NaN;
+  const spin = numbers['limits.spinMeanwhileUs'] ?? NaN;
   const futex = numbers['limits.futexPacedUs'] ?? NaN;
   to.atMost(
     'a whole SET, spinning',
     numbers['limits.setUs'],
     4 * spin,
     'µs',
-    `4 × bare round trip: ${figure(spin)} µs`,
+    `4 × bare round trip meanwhile: ${figure(spin)} µs`,
   );
   const sleeping = `1.5 × bare futex round trip: ${figure(futex)} µs`;
   to.atMost('a whole SET, sleeping', numbers['limits.setPacedUs'], 1.5 * futex, 'µs', sleeping);

@@ -1,6 +1,7 @@
 /** What every section is given, and what it leaves behind. */
 
 /** @import { Facts } from '../machine/facts.mjs' */
+/** @import { HandOver } from '../machine/hand-over.mjs' */
 /** @import { Quiet } from '../machine/quiet.mjs' */
 /** @import { Peer } from '../peers/peer.mjs' */
 
@@ -27,6 +28,14 @@
  * @property {string} text Markdown
  */
 /**
+ * How it was while a section ran.
+ * @typedef {object} SectionRun
+ * @property {string} id
+ * @property {string} title
+ * @property {number} seconds
+ * @property {[before: number, after: number]} handOverUs
+ */
+/**
  * @typedef {object} Results
  * @property {Facts} facts
  * @property {string} command
@@ -36,6 +45,9 @@
  * @property {{ peer: string, reason: string }[]} skipped
  * @property {string[]} warnings
  * @property {Cell[]} cells
+ * @property {Record<string, number[]>} handOvers by row (rowOf): the bare round trip of two processes before, between and
+ *   after its rounds, in microseconds
+ * @property {SectionRun[]} sections
  * @property {Record<string, number>} numbers single figures, named section.what, units last
  * @property {Table[]} tables of the sections that are not rows of cells
  */
@@ -45,6 +57,7 @@
  * @property {string} folder on tmpfs, removed at the end
  * @property {readonly Peer[]} peers those chosen
  * @property {Quiet} quiet
+ * @property {HandOver} handOver
  * @property {Results} results
  * @property {(text: string) => void} say
  */
@@ -54,6 +67,9 @@
  * @property {string} title
  * @property {(context: Context) => Promise<void>} run
  */
+
+/** @param {string} section @param {string} work */
+export const rowOf = (section, work) => `${section}: ${work}`;
 
 /** @param {number[]} numbers */
 export function median(numbers) {

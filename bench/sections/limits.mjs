@@ -2,15 +2,11 @@
  * What physics allows on this machine: two Node processes on a shared mapping, spinning or sleeping; copies; a turn of
  * the event loop. Beside them a whole SET of shm-kvs, with a spinning and with a sleeping server.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
 import { native } from '../../dist/native.js';
-import { pingPong, STOP } from '../machine/ping-pong.mjs';
 import { shmKvs } from '../peers/shm-kvs.mjs';
-import { median } from './context.mjs';
+import { median, rowOf } from './context.mjs';
 import { compare, runnersOf, startCrew, stopCrews } from './measure.mjs';
 
 /** @import { Context, Section } from './context.mjs' */
@@ -19,31 +15,27 @@ const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 const SEGMENT_BYTES = 64 * MIB;
 const COPY_BYTES = 256 * KIB;
-const echo = fileURLToPath(new URL('../machine/echo.mjs', import.meta.url));
+const BACK_TO_BACK = 'set, back to back';
 
 /** @param {Context} context */
 async function run(context) {
   const { isQuick, results } = context;
   await context.quiet.wait('limits', isQuick ? 0 : 20_000);
   const divisor = isQuick ? 10 : 1;
-  const { fd, buffer } = native.createSegment('/dev/shm', SEGMENT_BYTES, 0o600);
-  const path = `${context.folder}/limits`;
-  native.linkSegment(fd, path);
-  const child = fork(echo, [path, `${SEGMENT_BYTES}`]);
-  await once(child, 'message');
-  const words = new Int32Array(buffer);
+  const { handOver } = context;
   /** @type {[string, string, number][]} */
   const figures = [
-    ['spinUs', 'round trip of two processes, both spinning', pingPong(words, 'spin', 300_000 / divisor)],
-    ['futexUs', 'round trip of two processes, both sleeping on a futex', pingPong(words, 'futex', 20_000 / divisor)],
-    ['futexPacedUs', 'the same after a pause of 2 ms each', pingPong(words, 'paced', 500 / divisor)],
+    ['spinUs', 'round trip of two processes, both spinning', handOver.roundTripUs('spin', 300_000 / divisor)],
+    [
+      'futexUs',
+      'round trip of two processes, both sleeping on a futex',
+      handOver.roundTripUs('futex', 20_000 / divisor),
+    ],
+    ['futexPacedUs', 'the same after a pause of 2 ms each', handOver.roundTripUs('paced', 500 / divisor)],
+    ['copyUs', 'copy of 256 KiB out of a mapping of 64 MiB', copyOut(2000 / divisor)],
+    ['turnUs', 'turn of the event loop by setImmediate', await turn(50_000 / divisor)],
+    ...(await wholeSets(context)),
   ];
-  pingPong(words, STOP, 1);
-  await once(child, 'exit');
-  figures.push(['copyUs', 'copy of 256 KiB out of a mapping of 64 MiB', copyOut(buffer, 2000 / divisor)]);
-  figures.push(['turnUs', 'turn of the event loop by setImmediate', await turn(50_000 / divisor)]);
-  closeSync(fd);
-  figures.push(...(await wholeSets(context)));
   for (const [id, name, us] of figures) {
     results.numbers[`limits.${id}`] = us;
     context.say(`  ${name}: ${us.toFixed(2)} µs`);
@@ -67,23 +59,24 @@ async function wholeSets(context) {
   const ms = context.isQuick ? 50 : 300;
   const heading = { section: 'limits', rounds: context.isQuick ? 2 : 5 };
   const hot = await runnersOf([crew], { ...workload, mode: 'blocking' }, { ms, timedMs: ms });
-  const [spinning] = await compare(context, hot, { ...heading, work: 'set, back to back' });
+  const [spinning] = await compare(context, hot, { ...heading, work: BACK_TO_BACK });
   const cold = await runnersOf([crew], { ...workload, mode: 'paced' }, { ms: 1, timedMs: ms });
   const [sleeping] = await compare(context, cold, { ...heading, work: 'set after a pause' });
   await stopCrews([crew]);
+  const meanwhile = context.results.handOvers[rowOf('limits', BACK_TO_BACK)];
   return [
     ['setUs', 'blocking SET of shm-kvs, back to back, mean', 1e6 / spinning.opsPerS],
+    ['spinMeanwhileUs', 'round trip of two processes, both spinning, between the rounds of that', median(meanwhile)],
     ['setPacedUs', 'blocking SET of shm-kvs after a pause of 2 ms each, p50', sleeping.p50Us],
   ];
 }
 
-/**
- * @param {SharedArrayBuffer} source
- * @param {number} count
- */
-function copyOut(source, count) {
+/** @param {number} count */
+function copyOut(count) {
+  const { fd, buffer } = native.createSegment('/dev/shm', SEGMENT_BYTES, 0o600);
+  closeSync(fd);
   const pieces = SEGMENT_BYTES / COPY_BYTES;
-  const views = Array.from({ length: pieces }, (_, i) => new Uint8Array(source, i * COPY_BYTES, COPY_BYTES));
+  const views = Array.from({ length: pieces }, (_, i) => new Uint8Array(buffer, i * COPY_BYTES, COPY_BYTES));
   const target = Buffer.alloc(COPY_BYTES);
   for (const view of views) view.fill(1);
   const times = [];

@@ -4,7 +4,7 @@ import { createHistogram } from 'node:perf_hooks';
 
 import { Crew } from '../workload/crew.mjs';
 import { Unavailable } from '../peers/peer.mjs';
-import { median } from './context.mjs';
+import { median, rowOf } from './context.mjs';
 
 /** @import { RecordableHistogram } from 'node:perf_hooks' */
 /** @import { Kind, Load, Peer } from '../peers/peer.mjs' */
@@ -101,6 +101,7 @@ export async function compare(context, runners, { section, work, rounds }) {
   /** @type {Map<Runner, Round[]>} */
   const done = new Map(runners.map((runner) => [runner, []]));
   const histograms = new Map(runners.map((runner) => [runner, newHistogram()]));
+  const handOvers = [context.handOver.look()];
   for (let i = 0; i < rounds; i++) {
     for (const runner of runners) {
       const round = await context.quiet.watch(runner.pids, async () => runner.round());
@@ -108,7 +109,9 @@ export async function compare(context, runners, { section, work, rounds }) {
       round.timesMs = [];
       done.get(runner)?.push(round);
     }
+    handOvers.push(context.handOver.look());
   }
+  context.results.handOvers[rowOf(section, work)] = handOvers;
   const cells = runners.map((runner) =>
     cellOf({ section, work, peer: runner.peer }, done.get(runner) ?? [], histograms.get(runner)),
   );
