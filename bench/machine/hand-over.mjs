@@ -22,10 +22,12 @@ const ROUND_TRIPS = 10_000;
 const MAX_LOOK_MS = 50;
 
 export class HandOver {
+  /** @type {Int32Array} */
   #words;
+  /** Sleeps while nothing is measured. @type {ChildProcess} */
   #echo;
 
-  /** @param {Int32Array} words @param {ChildProcess} echo which sleeps while nothing is measured */
+  /** @param {Int32Array} words @param {ChildProcess} echo */
   constructor(words, echo) {
     this.#words = words;
     this.#echo = echo;
