@@ -22,24 +22,35 @@ export function frozenValueOf<V>(reader: Reader, codec: Codec<V>): V {
 
 /** Freezes what callers can share, plain objects, arrays and what cannot change. @returns false: it is something else */
 export function share(value: unknown): boolean {
-  if (!isPlain(value, new Set())) return false;
+  if (!isPlain(value)) return false;
   freeze(value);
   return true;
 }
 
-function isPlain(value: unknown, seen: Set<object>): boolean {
-  if (typeof value !== 'object' || value === null) return typeof value !== 'function';
-  if (seen.has(value)) return true;
-  seen.add(value);
-  const prototype: unknown = Object.getPrototypeOf(value);
-  const isOne = prototype === Object.prototype || prototype === Array.prototype || prototype === null;
-  return isOne && Object.values(value).every((part) => isPlain(part, seen));
+// Both without recursion: JSON may be nested more deeply than the stack is.
+
+function isPlain(value: unknown): boolean {
+  const parts = new Set([value]);
+  for (const part of parts) {
+    if (typeof part === 'function') return false;
+    if (typeof part !== 'object' || part === null) continue;
+    const prototype: unknown = Object.getPrototypeOf(part);
+    if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null) return false;
+    for (const inner of Object.values(part)) {
+      if (typeof inner === 'object' || typeof inner === 'function') parts.add(inner);
+    }
+  }
+  return true;
 }
 
 function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const part of Object.values(value)) freeze(part);
+  const parts = [value];
+  while (parts.length > 0) {
+    const part = parts.pop();
+    if (typeof part !== 'object' || part === null || Object.isFrozen(part)) continue;
+    Object.freeze(part);
+    for (const inner of Object.values(part)) if (typeof inner === 'object') parts.push(inner);
+  }
 }
 
 export type StoredBytes = FoundValue<Buffer> & { readonly tag: number };

@@ -86,7 +86,7 @@ export class Lookout {
     if (isIdle()) return rest();
     const now = performance.now();
     if (hasMoved || this.#pollUntil === 0) return this.#poll(now + LONG_LOOK_MS);
-    if (now < this.#pollUntil && this.#offers.offer(now)) return this.#poll(this.#pollUntil);
+    if (now < this.#pollUntil && this.#offers.offer(now) !== 'withheld') return this.#poll(this.#pollUntil);
     this.#isArmed = arm(this.#onRing);
     // SYNC: the last look after arming; pairs with the worker's look at `armed` after DONE.
     if (advance()) this.#poll(now + LONG_LOOK_MS);

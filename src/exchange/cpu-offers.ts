@@ -30,14 +30,15 @@ const LONGEST_PAUSE_TIMES = 60;
 /** Told of each offer that was taken: when it was made, by performance.now(), and for how long. */
 export type OfferTaken = (now: number, tookMs: number) => void;
 
+/** What became of an offer: it was not made, nobody wanted the CPU, or somebody had it. */
+export type OfferOutcome = 'withheld' | 'unwanted' | 'taken';
+
 export class CpuOffers {
   readonly #tasksTaken: () => number;
   readonly #onTaken: OfferTaken | undefined;
   #pausedUntil = -Infinity;
   #pauseTimes = FIRST_PAUSE_TIMES;
   #dearAt = -Infinity;
-  /** Whether somebody took the last offer. */
-  wasTaken = false;
 
   /** @param tasksTaken how many tasks all workers have taken so far (wraps at 32 bits) */
   constructor(tasksTaken: () => number, onTaken?: OfferTaken) {
@@ -45,17 +46,16 @@ export class CpuOffers {
     this.#onTaken = onTaken;
   }
 
-  /** Offers the CPU, unless that was dear lately. @param now performance.now() @returns whether it did */
-  offer(now: number): boolean {
-    if (now < this.#pausedUntil) return false;
+  /** Offers the CPU, unless that was dear lately. @param now performance.now() */
+  offer(now: number): OfferOutcome {
+    if (now < this.#pausedUntil) return 'withheld';
     const takenBefore = this.#tasksTaken();
     native.yieldCpu();
     const cost = performance.now() - now;
-    this.wasTaken = cost >= TAKEN_MS;
-    if (this.wasTaken) this.#onTaken?.(now, cost);
-    if (cost <= DEAR_MS || ((this.#tasksTaken() - takenBefore) | 0) >= TASKS_PER_MS * cost) return true;
-    this.#noteDear(now, cost);
-    return true;
+    if (cost < TAKEN_MS) return 'unwanted';
+    this.#onTaken?.(now, cost);
+    if (cost > DEAR_MS && ((this.#tasksTaken() - takenBefore) | 0) < TASKS_PER_MS * cost) this.#noteDear(now, cost);
+    return 'taken';
   }
 
   #noteDear(now: number, cost: number): void {

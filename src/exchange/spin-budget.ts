@@ -78,7 +78,7 @@ export class SpinBudget {
       const now = performance.now();
       tookMs = now - startedAt;
       if (tookMs >= limitMs) break;
-      if (tookMs > this.#keepMs && leftMs > OFFER_MS && this.#offers.offer(now)) wasTaken ||= this.#offers.wasTaken;
+      if (tookMs > this.#keepMs && leftMs > OFFER_MS && this.#offers.offer(now) === 'taken') wasTaken = true;
     }
     this.#failedAt = startedAt;
     return false;

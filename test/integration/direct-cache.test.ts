@@ -127,6 +127,25 @@ test('of a codec of one’s own only what can be frozen through and through is k
   expect(kept).toEqual(['plain', 'text']);
 });
 
+test('values nested more deeply than the stack is are frozen and kept', async () => {
+  const { name } = await startServer();
+  const depth = 100_000;
+  const nested: CustomCodec<unknown> = {
+    encode: String,
+    decode: (bytes) => JSON.parse(`${'['.repeat(depth)}${bytes.toString()}${']'.repeat(depth)}`) as unknown,
+  };
+  const client = closing(await KvsClient.connect({ name, timeoutMs, codec: nested, cacheEntries: 10 }));
+  await client.set('deep', 7);
+  const value = client.getSync('deep');
+  expect(client.getSync('deep') === value).toBe(true);
+  let inner = value;
+  for (let level = 0; level < depth; level++) {
+    if (!Array.isArray(inner) || !Object.isFrozen(inner)) expect.fail(`level ${level} is not a frozen array`);
+    inner = inner[0];
+  }
+  expect(inner).toBe(7);
+});
+
 test('a codec of the user’s sees whole values only, and may itself read', async () => {
   const { name } = await startServer({ workers: 1 });
   const clients: KvsClient[] = [];
