@@ -4,7 +4,8 @@ import { KvsClient, KvsError, KvsServer } from 'shm-kvs';
 const name = process.env['KVS_NAME'] ?? 'tasks';
 // Few slots, so that most of the calls below wait for one.
 const server = await KvsServer.start({ name, slots: 16 });
-const client = await KvsClient.connect({ name });
+// Each of the calls has this long, from when it is submitted.
+const client = await KvsClient.connect({ name, timeoutMs: 60_000 });
 
 /** @param {unknown} error */
 function describe(error) {

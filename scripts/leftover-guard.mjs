@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 const FOLDER = '/dev/shm';
+const LOOK_MS = 100;
+const MAX_LOOKS = 150;
 const run = `${process.pid.toString(36)}${Date.now().toString(36)}`;
 
 /** @type {Set<string>} */
@@ -20,11 +22,11 @@ export function setup() {
 export async function teardown() {
   let left = leftovers();
   // Processes that a test killed may need a moment to vanish; what their last owner unlinks goes with them.
-  for (let i = 0; i < 20 && left.length > 0; i++) {
-    await setTimeout(100);
+  for (let i = 0; i < MAX_LOOKS && left.length > 0; i++) {
+    await setTimeout(LOOK_MS);
     left = leftovers();
   }
-  for (const name of left) if (name.startsWith(`kvs.t-${run}-`)) rmSync(join(FOLDER, name), { recursive: true });
+  for (const name of left) if (name.startsWith(`kvs.t-${run}-`)) rmSync(join(FOLDER, name), { recursive: true, force: true });
   if (left.length > 0) throw new Error(`the tests left behind in ${FOLDER}: ${left.join(' ')}`);
 }
 

@@ -38,13 +38,13 @@ const SAME_SIGNAL_MS = 500;
 /** @returns a promise of the first signal to stop; the second ends the process */
 function signalToStop(): Promise<'SIGINT' | 'SIGTERM'> {
   return new Promise((resolve) => {
-    let stoppingAt = Infinity;
+    let isAnother = false;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
-        const now = performance.now();
-        if (now - stoppingAt > SAME_SIGNAL_MS) process.exit(128 + constants.signals[signal]);
-        stoppingAt = Math.min(stoppingAt, now);
+        if (isAnother) process.exit(128 + constants.signals[signal]);
         resolve(signal);
+        // Those that came meanwhile are handled before an immediate is, however long this thread was held up.
+        setTimeout(() => setImmediate(() => (isAnother = true)), SAME_SIGNAL_MS).unref();
       });
     }
   });

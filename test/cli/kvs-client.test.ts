@@ -9,6 +9,7 @@ import { KvsClient, VERSION } from '#dist/index.js';
 
 import { CLIENT, type ClientRun, runClient, Running, startServer } from '../fixtures/cli.js';
 import { attachTestRegion, regionName } from '../fixtures/region.js';
+import { freeze } from '../fixtures/service.js';
 
 /** A server, and a way to run commands against it that gives what there is to see. */
 async function started() {
@@ -263,7 +264,7 @@ describe('errors are one line and an exit code', () => {
 
   test('a timeout is 4', async () => {
     const { kvs, server } = await started();
-    server.child.kill('SIGSTOP');
+    freeze(server.child);
     const { code, stderr } = await kvs(['--timeout', '20', 'set', 'a', '1']);
     expect(code).toBe(4);
     expect(stderr).toMatch(/^kvs-client: .*\(ERR_KVS_TIMEOUT\)\n$/);

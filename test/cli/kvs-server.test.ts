@@ -8,7 +8,8 @@ import { VERSION } from '#dist/index.js';
 import { runClient, Running, runServer, SERVER, SMALL, startServer } from '../fixtures/cli.js';
 import { temporaryDirectory } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
-import { stickRequest } from '../fixtures/stuck-request.js';
+import { freeze } from '../fixtures/service.js';
+import { deferRequest } from '../fixtures/stuck-request.js';
 
 const filesOf = (name: string) => readdirSync('/dev/shm').filter((file) => file.startsWith(`kvs.${name}.`));
 
@@ -226,7 +227,7 @@ describe('the end', () => {
 
   test('requests in flight are waited for, up to --drain-timeout', async () => {
     const { name, server } = await startServer([...SMALL, '--drain-timeout', '50']);
-    stickRequest(name);
+    deferRequest(name);
     server.child.kill('SIGTERM');
     const { code, stdout } = await server.ended;
     expect(code).toBe(0);
@@ -242,7 +243,7 @@ describe('the end', () => {
     ['SIGINT', 130],
   ] as const)('a second %s ends it at once with code %i', async (signal, exitCode) => {
     const { name, server } = await startServer([...SMALL, '--drain-timeout', '3600000']);
-    stickRequest(name);
+    deferRequest(name);
     server.child.kill('SIGTERM');
     await server.seen('"event":"stopping"');
     // One that comes with the first is the same; here they go on coming.
@@ -255,9 +256,8 @@ describe('the end', () => {
   // Seen to fail when each signal counted: code 143, and the region was left.
   test('a signal that comes twice at once, as by Ctrl-C under npm, stops it like one', async () => {
     const { name, server } = await startServer([...SMALL, '--drain-timeout', '1']);
-    server.child.kill('SIGINT');
-    server.child.kill('SIGTERM');
-    server.child.kill('SIGINT');
+    freeze(server.child);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT', 'SIGCONT'] as const) server.child.kill(signal);
     const { code, stderr } = await server.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(filesOf(name)).toEqual([]);

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { onTestFinished } from 'vitest';
+import { endWithTest } from '../fixtures/processes.js';
 
 export const examplesFolder = fileURLToPath(new URL('../../examples/', import.meta.url));
 
@@ -24,7 +24,7 @@ export class ExampleProcess {
       env: { ...process.env, FORCE_COLOR: undefined, KVS_NAME: this.name, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    onTestFinished(() => void this.#child.kill('SIGKILL'));
+    endWithTest(this.#child);
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
       this.#onOutput();

@@ -7,9 +7,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { temporaryDirectory } from '../fixtures/processes.js';
+import { endWithTest, temporaryDirectory } from '../fixtures/processes.js';
 
 const APPENDER = fileURLToPath(new URL('../fixtures/log/appender.mjs', import.meta.url));
 const KILLS = 12;
@@ -17,7 +17,7 @@ const KILLS = 12;
 /** Kills it when it has printed so many lines. @returns all that it printed, and what it complained about */
 async function runAndKill(directory: string, lines: number): Promise<{ printed: string[]; complaint: string }> {
   const child: ChildProcess = spawn(process.execPath, [APPENDER, directory], { stdio: 'pipe' });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  endWithTest(child);
   let text = '';
   let complaint = '';
   child.stderr!.setEncoding('utf8').on('data', (part: string) => (complaint += part));

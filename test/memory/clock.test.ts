@@ -11,8 +11,10 @@ import { hasPassed, hostMs, hostMsOfWall, wallMsOfHost } from '#dist/memory/cloc
 import { native } from '#dist/native.js';
 
 const kernelMs = (): number => Number(process.hrtime.bigint()) / 1e6;
-/** Two reads of clocks are so far apart at least. */
-const GRAIN_MS = 0.001;
+/** What reading clocks takes, on a slow machine. */
+const GRAIN_MS = 0.005;
+/** Longer than any test is held up on a busy host. */
+const AHEAD_MS = 60_000;
 
 test('it is the monotonic clock of the host', () => {
   for (let round = 0; round < 1000; round++) {
@@ -43,13 +45,13 @@ test('another thread has the same', async () => {
 
 test('moments of the wall clock come and go by the wall clock as it goes at that time', () => {
   const wall = Date.now();
-  const soon = hostMsOfWall(wall + 5000);
-  expect(Math.abs(wallMsOfHost(soon) - (wall + 5000))).toBeLessThanOrEqual(2);
+  const soon = hostMsOfWall(wall + AHEAD_MS);
+  expect(Math.abs(wallMsOfHost(soon) - (wall + AHEAD_MS))).toBeLessThanOrEqual(2);
   const step = 30 * 24 * 3_600_000;
   const truth = Date.now;
   const stub = vi.spyOn(Date, 'now').mockImplementation(() => truth() + step);
   onTestFinished(() => stub.mockRestore());
-  expect(Math.abs(wallMsOfHost(soon) - (wall + 5000 + step))).toBeLessThanOrEqual(2);
+  expect(Math.abs(wallMsOfHost(soon) - (wall + AHEAD_MS + step))).toBeLessThanOrEqual(2);
   expect(hasPassed(soon)).toBe(false);
 });
 
@@ -73,10 +75,14 @@ test('the fraction of the wall clock is what is missing until its next milliseco
     const fraction = native.wallFraction();
     if (Date.now() !== wall) continue;
     const since = performance.now();
-    while (Date.now() === wall);
-    errors.push(Math.abs(fraction + performance.now() - since - 1));
+    let before = since;
+    while (Date.now() === wall) before = performance.now();
+    const now = performance.now();
+    // Held up just there: nobody knows when the millisecond began.
+    if (now - before > 0.05) continue;
+    errors.push(Math.abs(fraction + now - since - 1));
   }
-  // Of one or the other the thread may be held up.
+  // Between the two first looks, too, the thread may be held up.
   expect(errors.toSorted((a, b) => a - b)[25]).toBeLessThan(0.1);
 });
 
