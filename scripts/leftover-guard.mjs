@@ -26,7 +26,8 @@ export async function teardown() {
     await setTimeout(LOOK_MS);
     left = leftovers();
   }
-  for (const name of left) if (name.startsWith(`kvs.t-${run}-`)) rmSync(join(FOLDER, name), { recursive: true, force: true });
+  for (const name of left)
+    if (name.startsWith(`kvs.t-${run}-`)) rmSync(join(FOLDER, name), { recursive: true, force: true });
   if (left.length > 0) throw new Error(`the tests left behind in ${FOLDER}: ${left.join(' ')}`);
 }
 
