@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
 import type { OwnedRegion } from '../memory/region.js';
+import { LogFeed } from '../store/log-feed.js';
 import { wakeLog } from '../store/log-lane.js';
 import { LogBoard } from './log-board.js';
 import type { LogOptions, ServerEvent } from './options.js';
@@ -58,10 +59,16 @@ export class Snapshots {
     return this.#board.get(Figure.sequence) > this.#board.get(Figure.snapshotSequence);
   }
 
+  /** Whether there is more in memory than in the last one; the thread that writes the log may not have come to it yet. */
+  get #hasMore(): boolean {
+    const feed = new LogFeed(this.#region.data, this.#region.geometry);
+    return this.#hasChanged || !feed.isEmpty || feed.writtenSequence > this.#board.get(Figure.snapshotSequence);
+  }
+
   /** Makes one of what nobody changes any more, unless the last one has it all. */
   async makeLast(): Promise<void> {
     await this.end();
-    if (this.#hasChanged || this.#board.snapshotsAsked !== this.#board.snapshotsServed) await this.#make(false);
+    if (this.#hasMore || this.#board.snapshotsAsked !== this.#board.snapshotsServed) await this.#make(false);
   }
 
   /** Resolves when none is being made any more. One that is gives way to nobody from now on. */

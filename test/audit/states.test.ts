@@ -10,10 +10,10 @@ import { SlotTable } from '#dist/exchange/slot-table.js';
 import { ClientRecord, CtlHeader } from '#dist/memory/layout.js';
 import { KvsClient } from '#dist/index.js';
 
-import { audited, auditedAtRest } from '../fixtures/audited.js';
+import { audited, auditedAtRest, workersAtRest } from '../fixtures/audited.js';
 import { Peer } from '../fixtures/processes.js';
 import { attachTestRegion, regionName } from '../fixtures/region.js';
-import { closing, connect, freeze, startServer, startServerProcess } from '../fixtures/service.js';
+import { closing, connect, freeze, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 import { stickRequest } from '../fixtures/stuck-request.js';
 
 const startVictims = (name: string): Promise<Peer[]> =>
@@ -39,7 +39,7 @@ test('a server that has done all that it was asked: every byte of the heap is so
 
 test('a client that holds views, also of values that were replaced', async () => {
   const server = await startServer();
-  const client = closing(await KvsClient.connect({ name: server.name, codec: 'buffer' }));
+  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, codec: 'buffer' }));
   await client.set('large', Buffer.alloc(50_000));
   const view = await client.getView('large');
   expect((await audited(server.name)).clients.pins).toBe(1);
@@ -66,7 +66,7 @@ test('a server at work; stopped in the middle; killed; followed by another that 
   expect(left).toMatchObject({ isServed: false, isExact: true, looks: 1, clients: { live: 0, dead: 6 } });
   const next = await startServerProcess(options, name);
   const client = await connect(name);
-  while ((await client.stats()).clients > 1);
+  await statsUntil(client, ({ clients, slots }) => clients === 1 && slots.inUse === 1);
   await client.close();
   await auditedAtRest(name);
   await next.kill();
@@ -128,6 +128,7 @@ test('a server that is stopped while it puts a request back, which no record nam
   const server = await startServerProcess({ workers: 1 }, name);
   const client = await connect(name);
   await client.set('k', 'v');
+  await workersAtRest(name);
   freeze(server);
   const answer = client.get('k');
   const { ctl, geometry } = attachTestRegion(name);

@@ -43,14 +43,14 @@ test.each(NAMES.flatMap((codec) => (['server', 'direct'] as const).map((reads) =
 );
 
 test('a codec of one’s own encodes to text or bytes and gets its own bytes back', async () => {
-  const client = closing(await KvsClient.connect({ name, codec: bigints }));
+  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: bigints }));
   await client.set('big', 2n ** 200n);
   expect(await client.get('big')).toBe(2n ** 200n);
   const swapped = {
     encode: (value: Buffer) => Buffer.from(value).swap16(),
     decode: (bytes: Buffer) => bytes.swap16(),
   };
-  const another = closing(await KvsClient.connect({ name, codec: swapped }));
+  const another = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: swapped }));
   await another.set('bytes', Buffer.from([1, 2, 3, 4]));
   expect(await another.get('bytes')).toEqual(Buffer.from([1, 2, 3, 4]));
   // The copy is the caller's own: swapping it in place has not touched the store.
@@ -67,7 +67,7 @@ test('what a codec of one’s own throws comes through, and nothing is stored', 
       throw new RangeError('cannot decode that');
     },
   };
-  const client = closing(await KvsClient.connect({ name, codec }));
+  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec }));
   await client.flush();
   await expect(client.set('k', 'bad')).rejects.toThrow('cannot encode that');
   expect(() => client.setSync('k', 'bad')).toThrow('cannot encode that');

@@ -33,7 +33,9 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
 
   test('keys and entries of a prefix, as text and as bytes, awaited and blocking', async () => {
     const client = await setUp(reads);
-    const raw = closing(await KvsClient.connect({ name, codec: 'buffer', keyEncoding: 'buffer', reads }));
+    const raw = closing(
+      await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer', keyEncoding: 'buffer', reads }),
+    );
     const entries = new Map(Array.from({ length: 3000 }, (_, i) => [`${['user', 'ürün', 'u'][i % 3]}:${i}`, `v${i}`]));
     await client.mset(entries);
     for (const prefix of ['', 'u', 'user:', 'ü', 'ürün:1', 'user:2999', 'none', 'user:0']) {
@@ -62,7 +64,7 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
 
   test('a key that is not text is an error for who asked for text, and bytes for who did not', async () => {
     const client = await setUp(reads);
-    const raw = closing(await KvsClient.connect({ name, keyEncoding: 'buffer', reads }));
+    const raw = closing(await KvsClient.connect({ name, timeoutMs: 60_000, keyEncoding: 'buffer', reads }));
     await client.set(Buffer.from([0xff, 0xfe]), 'v');
     const failure = await failureOf(collect(client.keys()));
     expect(failure.code).toBe('ERR_KVS_CODEC');
@@ -72,7 +74,10 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
 
   test('keys that stay come exactly once while others come, go, grow and shrink', async () => {
     const client = await setUp(reads);
-    const others = [await KvsClient.connect({ name }), await KvsClient.connect({ name })].map(closing);
+    const others = [
+      await KvsClient.connect({ name, timeoutMs: 60_000 }),
+      await KvsClient.connect({ name, timeoutMs: 60_000 }),
+    ].map(closing);
     const random = randomness();
     const stay = Array.from({ length: 2000 }, (_, i) => `stay ${i}`);
     await client.mset(stay.map((key): [string, string] => [key, key]));
@@ -109,7 +114,7 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
 
   test('entries with version and expiry, beside a writer: each as it was at one moment', async () => {
     const client = await setUp(reads);
-    const other = closing(await KvsClient.connect({ name }));
+    const other = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
     const keys = Array.from({ length: 1000 }, (_, i) => `key ${i}`);
     const expiresAt = Date.now() + 3_600_000;
     await client.mset(keys.map((key): [string, string] => [key, 'stays']));

@@ -88,7 +88,11 @@ test('what is no number, and sums out of range, are refused and change nothing',
   expect((await failureOf(float64.incr('f'))).code).toBe('ERR_KVS_NOT_A_NUMBER');
 
   const custom = closing(
-    await KvsClient.connect({ name, codec: { encode: (value: string) => value, decode: (bytes) => bytes.toString() } }),
+    await KvsClient.connect({
+      name,
+      timeoutMs: 60_000,
+      codec: { encode: (value: string) => value, decode: (bytes) => bytes.toString() },
+    }),
   );
   await custom.set('c', '1');
   expect((await failureOf(custom.incr('c'))).code).toBe('ERR_KVS_NOT_A_NUMBER');

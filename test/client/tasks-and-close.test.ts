@@ -87,7 +87,7 @@ test('a large mget can be cancelled when a part of it has come', async () => {
     return bytes.toString();
   };
   const codec = { encode: (text: string) => text, decode };
-  const client = closing(await KvsClient.connect({ name: region, codec, reads: 'server' }));
+  const client = closing(await KvsClient.connect({ name: region, timeoutMs: 60_000, codec, reads: 'server' }));
   const keys = Array.from({ length: 200 }, (_, i) => `part ${i}`);
   await client.mset(keys.map((key): [string, string] => [key, key.repeat(6000)]));
   expect((await failureOf(client.mget(keys, { signal: controller.signal }))).code).toBe('ERR_KVS_ABORTED');
@@ -141,7 +141,7 @@ test('a signal that is never aborted keeps nothing', async () => {
 test('close lets what is in flight finish, refuses the rest, and gives everything back', async () => {
   const observer = await connect(name);
   const before = (await observer.stats()).clients;
-  const client = await KvsClient.connect({ name });
+  const client = await KvsClient.connect({ name, timeoutMs: 60_000 });
   const calls = Array.from({ length: 2000 }, (_, i) => client.set(`closing ${i}`, 'v'));
   expect(client.isClosed).toBe(false);
   const closed = client.close();
@@ -173,7 +173,7 @@ test('close lets what is in flight finish, refuses the rest, and gives everythin
 });
 
 test('a client is disposed of like any other resource', async () => {
-  const client = await KvsClient.connect({ name });
+  const client = await KvsClient.connect({ name, timeoutMs: 60_000 });
   const call = client.set('k', 'disposed');
   await client[Symbol.asyncDispose]();
   expect(client.isClosed).toBe(true);

@@ -20,24 +20,24 @@ interface User {
 }
 
 test('the codec decides the type of values', async () => {
-  const text = closing(await KvsClient.connect({ name }));
+  const text = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
   expectTypeOf(text).toEqualTypeOf<KvsClient>();
   expectTypeOf(text.get('k')).resolves.toEqualTypeOf<string | undefined>();
-  const utf8 = closing(await KvsClient.connect({ name, codec: 'utf8' }));
+  const utf8 = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'utf8' }));
   expectTypeOf(utf8.getSync('k')).toEqualTypeOf<string | undefined>();
-  const buffer = closing(await KvsClient.connect({ name, codec: 'buffer' }));
+  const buffer = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer' }));
   expectTypeOf(buffer.getSync('k')).toEqualTypeOf<Buffer | undefined>();
-  const int32 = closing(await KvsClient.connect({ name, codec: 'int32' }));
+  const int32 = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'int32' }));
   expectTypeOf(int32.getSync('k')).toEqualTypeOf<number | undefined>();
-  const float64 = closing(await KvsClient.connect({ name, codec: 'float64' }));
+  const float64 = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'float64' }));
   expectTypeOf(float64.getSync('k')).toEqualTypeOf<number | undefined>();
-  const json = closing(await KvsClient.connect({ name, codec: 'json' }));
+  const json = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'json' }));
   expectTypeOf(json.getSync('k')).toBeUnknown();
   const users = closing(await KvsClient.connect<User>({ name, codec: 'json' }));
   expectTypeOf(users.getSync('k')).toEqualTypeOf<User | undefined>();
   expectTypeOf(users.set.bind(users)).parameter(1).toEqualTypeOf<User>();
   const codec = { encode: (date: Date) => date.toISOString(), decode: (bytes: Buffer) => new Date(bytes.toString()) };
-  const dates = closing(await KvsClient.connect({ name, codec }));
+  const dates = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec }));
   expectTypeOf(dates.getSync('k')).toEqualTypeOf<Date | undefined>();
 });
 
@@ -65,12 +65,12 @@ test('operations answer with their own types, in all three ways', async () => {
   expectTypeOf(client.submit('get', 'k').waitSync()).toEqualTypeOf<User | undefined>();
   expectTypeOf(client.keys()).toEqualTypeOf<AsyncGenerator<string, void, undefined>>();
   expectTypeOf(client.entriesSync()).toEqualTypeOf<Generator<[string, User], void, undefined>>();
-  const raw = closing(await KvsClient.connect({ name, keyEncoding: 'buffer' }));
+  const raw = closing(await KvsClient.connect({ name, timeoutMs: 60_000, keyEncoding: 'buffer' }));
   expectTypeOf(raw.entriesSync()).toEqualTypeOf<Generator<[Buffer, string], void, undefined>>();
 });
 
 test('wrong uses do not compile', async () => {
-  const client = closing(await KvsClient.connect({ name, codec: 'int32' }));
+  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'int32' }));
   // Never called: only their types count.
   const wrong = [
     // @ts-expect-error a value of another type

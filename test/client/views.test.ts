@@ -14,7 +14,8 @@ import { closing, failureOf, shareServer } from '../fixtures/service.js';
 
 const name = shareServer({ workers: 2, maxMemory: 64 * 2 ** 20 });
 const LARGE = 256 * 1024;
-const connect = async (options: object = {}) => closing(await KvsClient.connect({ name, codec: 'buffer', ...options }));
+const connect = async (options: object = {}) =>
+  closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer', ...options }));
 const fill = (what: string, bytes = LARGE) => Buffer.alloc(bytes, what);
 
 function found(view: View | undefined): View {
@@ -46,7 +47,7 @@ test('a missing key has no view', async () => {
 });
 
 test('bytes are those of the value whatever the codec, custom ones too', async () => {
-  const text = closing(await KvsClient.connect({ name }));
+  const text = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
   await text.set('t', 'ü'.repeat(10_000));
   using view = found(await text.getView('t'));
   expect(view.bytes.toString()).toBe('ü'.repeat(10_000));

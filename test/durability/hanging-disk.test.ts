@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -22,12 +23,16 @@ import { join } from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import type { KvsClient, ServerEvent } from '#dist/index.js';
+import { KvsClient, type ServerEvent } from '#dist/index.js';
 import { DataHeader } from '#dist/memory/layout.js';
 
 import { Peer, until } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
-import { connect, type ServerShape, startServerProcess, statsUntil } from '../fixtures/service.js';
+import { closing, connect, type ServerShape, startServerProcess, statsUntil } from '../fixtures/service.js';
+
+/** Its calls wait for the next server, however long that takes to start. */
+const connectPatiently = async (name: string): Promise<KvsClient> =>
+  closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 60_000, reads: 'server' }));
 
 interface Scene {
   readonly name: string;
@@ -45,14 +50,20 @@ async function start(sync: 'always' | 'everysec'): Promise<Scene & { faults: str
   const options = { workers: 1, maxMemory: 8 * 2 ** 20, dir, sync } as const;
   const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
   const server = await Peer.startWith(settings, 'service/server', JSON.stringify({ name, ...options }));
-  return { name, dir, server, options, faults, client: await connect(name) };
+  return { name, dir, server, options, faults, client: await connectPatiently(name) };
+}
+
+/** At once: nobody reads half of it. */
+function fail(faults: string, fault: string): void {
+  writeFileSync(`${faults}.next`, fault);
+  renameSync(`${faults}.next`, faults);
 }
 
 /** `only in memory` is acknowledged, and in no file. */
 async function startAndHang(): Promise<Scene> {
   const scene = await start('everysec');
   const { client, faults } = scene;
-  writeFileSync(faults, 'fdatasyncSync hang');
+  fail(faults, 'fdatasyncSync hang');
   await client.set('written', '1');
   await until(() => existsSync(`${faults}.hangs`));
   await client.set('only in memory', '2');
@@ -70,7 +81,7 @@ async function expectAll(name: string, options: ServerShape): Promise<ServerEven
 test('with `always` nothing is answered while its sync hangs', async () => {
   const { client, faults, server, options, name } = await start('always');
   await client.set('written', '1');
-  writeFileSync(faults, 'fdatasyncSync hang');
+  fail(faults, 'fdatasyncSync hang');
   let isAnswered = false;
   const late = client.set('only in memory', '2').then(() => (isAnswered = true));
   await until(() => existsSync(`${faults}.hangs`));
@@ -87,6 +98,19 @@ test('killed in the middle of a stop', async () => {
   const { name, dir, server, options } = await startAndHang();
   void server.tell('stop').catch(() => {});
   // The last snapshot is begun when nobody works any more.
+  await until(() => readdirSync(dir).some((file) => file.endsWith('.tmp')));
+  await server.kill();
+  await expectAll(name, options);
+});
+
+// Seen to fail (never to begin the snapshot) when a stop goes by the figures that the thread has published.
+test('stopped while the log has written nothing yet, and killed in the middle of that', async () => {
+  const { name, dir, server, options, client, faults } = await start('everysec');
+  fail(faults, 'writeSync hang .kvl');
+  await client.set('written', '1');
+  await until(() => existsSync(`${faults}.hangs`));
+  await client.set('only in memory', '2');
+  void server.tell('stop').catch(() => {});
   await until(() => readdirSync(dir).some((file) => file.endsWith('.tmp')));
   await server.kill();
   await expectAll(name, options);
@@ -119,16 +143,16 @@ test('after a failed sync the next server answers nothing before there is a snap
   const options = { workers: 1, maxMemory: 8 * 2 ** 20, dir, sync: 'always' } as const;
   const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
   const first = await Peer.startWith(settings, 'service/server', JSON.stringify({ name, ...options }));
-  const client = await connect(name);
+  const client = await connectPatiently(name);
   await client.set('good', '1');
   const segment = join(dir, segments()[0] ?? '');
   const { size } = statSync(segment);
-  writeFileSync(faults, 'fdatasyncSync EIO');
+  fail(faults, 'fdatasyncSync EIO');
   let isAnswered = false;
   const waiting = client.set('waiting', '2').then((answer) => (isAnswered = answer));
   await statsUntil(client, ({ log }) => log?.trouble === 'failed');
   // The log goes on in a new segment, and the snapshot that would close the gap does not come to its end.
-  writeFileSync(faults, 'fdatasyncSync hang snapshot-');
+  fail(faults, 'fdatasyncSync hang snapshot-');
   await until(() => existsSync(`${faults}.hangs`));
   expect(segments()).toHaveLength(2);
   await first.kill();

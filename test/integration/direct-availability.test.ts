@@ -101,7 +101,7 @@ test('reads never fail while servers come and go, and each sees a later one', as
   const lives = 12;
   for (let life = 0; life < lives; life++) {
     if (life > 0) server = await KvsServer.start({ name, workers: 1, maxMemory: 4 * 2 ** 20 });
-    const client = await KvsClient.connect({ name });
+    const client = await KvsClient.connect({ name, timeoutMs: 60_000 });
     await client.set('life', `${life}`);
     await client.close();
     for (const peer of peers) {

@@ -40,24 +40,14 @@ test('blocking calls get their turn among 3,000 tasks in flight on 16 slots', as
   expect(await Promise.all(tasks)).toEqual(tasks.map((_, i) => Math.floor(i / 7) + 1));
 });
 
-interface Finish {
-  readonly wrong: number;
-  /** How many each of the others had finished when this one was done; read from keys that all of them count in. */
-  readonly others: readonly number[];
-}
-
 test('three clients with 3,000 tasks each on 16 slots: every result is right, and none starves', async () => {
   const server = await startServer({ slots: 16 });
   const clients = 3;
   const start = (id: number) =>
     Peer.start('service/crowd', JSON.stringify({ name: server.name, id, clients, tasks: TASKS }));
   const peers = await Promise.all(Array.from({ length: clients }, (_, id) => start(id)));
-  const finishes = (await Promise.all(peers.map((peer) => peer.tell('run')))) as Finish[];
-  expect(finishes.map(({ wrong }) => wrong)).toEqual([0, 0, 0]);
-  // Whoever came first did not come first alone: the others had moved along meanwhile.
-  const first = finishes.map(({ others }) => Math.min(...others));
-  console.log('least progress of the others at each finish:', first.join(', '));
-  expect(Math.min(...first)).toBeGreaterThan(0);
+  // Whoever is done goes on asking until all are: one that starves would never be.
+  expect(await Promise.all(peers.map((peer) => peer.tell('run')))).toEqual([0, 0, 0]);
   const observer = await connect(server.name);
   const counts = await observer.mget(peers.map((_, id) => `done ${id}`));
   expect(counts).toEqual(peers.map(() => `${TASKS}`));

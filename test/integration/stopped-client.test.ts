@@ -24,9 +24,14 @@ test('others lap the slot table while a client is stopped in the middle of its c
   const executed = () => Object.values(server.stats().operations).reduce((sum, { count }) => sum + count, 0);
 
   const over = new AbortController();
-  const finished = Promise.all(others.map((peer) => peer.tell('run'))).finally(() => over.abort());
-  const late = stopped.tell('run');
   let laps = 0;
+  // However often that takes.
+  const run = async (peer: Peer): Promise<Report> => {
+    const report = (await peer.tell('run')) as Report;
+    return laps > 10 * LAPS ? report : run(peer);
+  };
+  const finished = Promise.all(others.map(run)).finally(() => over.abort());
+  const late = stopped.tell('run');
   while (!over.signal.aborted) {
     stopped.process.kill('SIGSTOP');
     const goal = executed() + LAPS * SLOTS;
@@ -36,8 +41,7 @@ test('others lap the slot table while a client is stopped in the middle of its c
     const next = executed() + SLOTS;
     while (!over.signal.aborted && executed() < next) await setImmediate();
   }
-  expect(laps).toBeGreaterThan(10 * LAPS);
-  const reports = [(await late) as Report, ...((await finished) as Report[])];
+  const reports = [(await late) as Report, ...(await finished)];
   expect(reports.flatMap(({ faults }) => faults)).toEqual([]);
   expect(reports.every(({ found }) => found > 1000)).toBe(true);
 });

@@ -52,7 +52,9 @@ test('requests of garbage fail alone while others work', async () => {
     (stats) => stats.slots.inUse === 1 && stats.memory.arenaUsedBytes === 0 && stats.clients === 2,
   );
   // It may have stored something under keys of its own; the store is whole all the same.
-  const observer = closing(await KvsClient.connect({ name: name, codec: 'buffer', keyEncoding: 'buffer' }));
+  const observer = closing(
+    await KvsClient.connect({ name: name, timeoutMs: 60_000, codec: 'buffer', keyEncoding: 'buffer' }),
+  );
   let found = 0;
   for await (const [key, value] of observer.entries()) {
     expect(key.length).toBeGreaterThan(0);
@@ -82,7 +84,9 @@ test('a server whose slots are overwritten by anybody goes on, and its store sta
   const seed = randomness()(2 ** 31);
   const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 300, reads: 'server' }));
   const keys = Array.from({ length: 100 }, (_, i) => `kept ${i}`);
-  await client.mset(keys.map((key): [string, string] => [key, key]));
+  const patient = await connect(server.name);
+  await patient.mset(keys.map((key): [string, string] => [key, key]));
+  await patient.close();
   const rogue = await Peer.start('service/rogue', JSON.stringify({ name: server.name, seed, everywhere: true }));
   for (let part = 0; part < 20; part++) {
     const wreck = rogue.tell('run', 2000);
@@ -93,7 +97,7 @@ test('a server whose slots are overwritten by anybody goes on, and its store sta
   await rogue.kill();
   expect(server.isRunning).toBe(true);
   // Directly from the store: no slot is needed for this.
-  const reader = closing(await KvsClient.connect({ name: server.name, reads: 'direct' }));
+  const reader = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, reads: 'direct' }));
   expect(keys.filter((key) => reader.getSync(key) !== key)).toEqual([]);
   expect(server.size).toBeGreaterThanOrEqual(keys.length);
 });
@@ -126,7 +130,7 @@ test('a server whose header is overwritten is found, serves and finds its keys a
 
 test('direct reads go on while the header is overwritten', async () => {
   const server = await startServer();
-  const client = closing(await KvsClient.connect({ name: server.name, cacheEntries: 0 }));
+  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, cacheEntries: 0 }));
   await client.set('k', 'v');
   const { ctl } = attachTestRegion(server.name);
   // Whoever mends it has no turn in between: all is on this thread. Seen to fail when the client looks for another server.

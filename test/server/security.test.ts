@@ -58,7 +58,7 @@ describe('modes', () => {
   test('a group that is named may write requests and read the store, no more', async () => {
     const { name } = await startServer({ group: GROUP });
     const paths = regionPaths(name, SHM);
-    const client = closing(await KvsClient.connect({ name, group: GROUP, reads: 'server' }));
+    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, group: GROUP, reads: 'server' }));
     await sleepOnce(client, paths.bell(0));
     expect([paths.ctl, paths.data, paths.bell(0)].map(modeOf)).toEqual([0o660, 0o640, 0o620]);
     expect([paths.ctl, paths.data, paths.bell(0)].map((path) => statSync(path).gid)).toEqual([GROUP, GROUP, GROUP]);

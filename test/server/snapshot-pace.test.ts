@@ -5,10 +5,10 @@
 import { expect, test, vi } from 'vitest';
 
 import type { LogOptions } from '../../src/server/options.js';
-import type { OwnedRegion } from '../../src/memory/region.js';
 import { LogBoard } from '../../src/server/log-board.js';
 import { SnapshotPace } from '../../src/server/snapshot-pace.js';
 import { Snapshots } from '../../src/server/snapshots.js';
+import { createTestRegion, regionName, shapeOf } from '../fixtures/region.js';
 
 vi.mock('node:os', async (original) => ({ ...(await original<object>()), cpus: () => Array.from({ length: 4 }) }));
 
@@ -86,7 +86,7 @@ test('it does not pause while somebody waits for it', () => {
 
 test('a server that stops says that it waits', async () => {
   const buffer = LogBoard.allocate();
-  const region = { geometry: {}, data: {} } as OwnedRegion;
+  const region = createTestRegion(regionName(), shapeOf({ logBytes: 2 ** 16 }));
   const snapshots = new Snapshots(region, { dir: '' } as LogOptions, '', buffer, () => {});
   const board = new LogBoard(buffer);
   expect(board.isSnapshotUrgent).toBe(false);

@@ -69,7 +69,9 @@ test('slots and clients in use', async () => {
   const server = await startServer({ slots: 64 });
   const client = await connect(server.name);
   expect((await client.stats()).slots).toEqual({ total: 64, inUse: 1 });
-  const others = await Promise.all(Array.from({ length: 5 }, () => KvsClient.connect({ name: server.name })));
+  const others = await Promise.all(
+    Array.from({ length: 5 }, () => KvsClient.connect({ name: server.name, timeoutMs: 60_000 })),
+  );
   expect((await client.stats()).clients).toBe(6);
   // Done, and not taken as long as this thread does nothing else.
   const calls = Array.from({ length: 20 }, (_, i) => others[0].set(`${i}`, 'v'));

@@ -8,7 +8,7 @@ import { TaskQueue } from '#dist/exchange/task-queue.js';
 import { CtlHeader, RegionState } from '#dist/memory/layout.js';
 import { store } from '#dist/memory/words.js';
 
-import { fixturePath, run } from '../fixtures/processes.js';
+import { fixturePath, run, until } from '../fixtures/processes.js';
 import { createTestRegion, regionName, shapeOf } from '../fixtures/region.js';
 
 const PRODUCERS = 4;
@@ -23,10 +23,10 @@ interface Counts {
   torn: number;
 }
 
-async function countsOf(name: string, args: readonly string[]) {
-  const { code, stdout, stderr } = await run(process.execPath, [fixturePath(name), ...args]);
+async function countsOf(name: string, args: readonly string[], onLine?: (line: string) => void) {
+  const { code, stdout, stderr } = await run(process.execPath, [fixturePath(name), ...args], onLine);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return JSON.parse(stdout) as unknown;
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as unknown;
 }
 
 const total = (counts: readonly Counts[]): Counts =>
@@ -46,11 +46,14 @@ test('5.2 million tasks of 4 processes reach 2 others once each and whole, and s
   store(region.ctl.words, CtlHeader.state, RegionState.ready);
 
   const each = TASKS / PRODUCERS;
+  let ready = 0;
+  const note = (line: string): void => void (ready += line === 'ready' ? 1 : 0);
   const start = (role: string, count: number) =>
     Array.from({ length: count }, (_, i) =>
-      countsOf('exchange/exchanger', [region.name, role, String(i), String(each)]),
+      countsOf('exchange/exchanger', [region.name, role, String(i), String(each)], note),
     ) as Promise<Counts>[];
   const consumers = start('consumer', CONSUMERS);
+  await until(() => ready === CONSUMERS);
   const produced = await Promise.all(start('producer', PRODUCERS));
   store(region.ctl.words, CtlHeader.state, RegionState.stopping);
   const consumed = await Promise.all(consumers);
