@@ -6,6 +6,8 @@ import { echo } from './ping-pong.mjs';
 
 const [path, bytes] = process.argv.slice(2);
 const words = new Int32Array(native.mapSegment(openSync(path, 'r+'), Number(bytes), true));
+// Of a terminal's Ctrl-C the asker decides what becomes.
+process.on('SIGINT', () => {});
 process.send?.('ready', () => {
   echo(words);
   process.exit(0);

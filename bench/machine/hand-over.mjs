@@ -18,7 +18,7 @@ const SEGMENT_BYTES = 4096;
 /** Until both sides are compiled. */
 const WARM_UP = 50_000;
 const ROUND_TRIPS = 10_000;
-/** What a look may take where both processes have to share a CPU. */
+/** What a look may take, about, where both processes have to share a CPU. */
 const MAX_LOOK_MS = 50;
 
 export class HandOver {
@@ -26,6 +26,8 @@ export class HandOver {
   #words;
   /** Sleeps while nothing is measured. @type {ChildProcess} */
   #echo;
+  /** Whether the other process has gone. */
+  #isLost = false;
 
   /** @param {Int32Array} words @param {ChildProcess} echo */
   constructor(words, echo) {
@@ -46,9 +48,15 @@ export class HandOver {
     return new HandOver(new Int32Array(buffer), echo);
   }
 
-  /** @returns {number} microseconds of a round trip now, both spinning; the median of some milliseconds */
+  /** @returns {number} microseconds of a round trip now, both spinning; the median of some milliseconds; NaN: it cannot be had */
   look() {
-    return this.roundTripUs('spin', ROUND_TRIPS, MAX_LOOK_MS);
+    if (this.#isLost) return NaN;
+    try {
+      return this.roundTripUs('spin', ROUND_TRIPS, MAX_LOOK_MS);
+    } catch {
+      this.#isLost = true;
+      return NaN;
+    }
   }
 
   /**
@@ -60,9 +68,15 @@ export class HandOver {
     return pingPong(this.#words, mode, count, maxMs);
   }
 
+  /** @returns {Promise<boolean>} whether it was there to the end */
   async stop() {
-    const ended = once(this.#echo, 'exit');
-    stopEcho(this.#words);
-    await ended;
+    if (!this.#isLost && this.#echo.exitCode === null && this.#echo.signalCode === null) {
+      const ended = once(this.#echo, 'exit');
+      stopEcho(this.#words);
+      await ended;
+      return true;
+    }
+    this.#echo.kill();
+    return false;
   }
 }

@@ -9,7 +9,7 @@ const MODES = /** @type {const} */ ({ rest: 0, futex: 0, paced: 0, spin: 1, stop
 /** How both wait: in a loop, asleep, asleep and the asker pauses before it asks. @typedef {'spin' | 'futex' | 'paced'} PingPongMode */
 
 /** Round trips that are timed together where one is too short. */
-const BATCH = 100;
+const BATCH = 50;
 const WAIT_MS = 1000;
 const PAUSE_MS = 2;
 /** What futexWait returns then. */
@@ -23,12 +23,31 @@ const GIVE_UP_MS = 10_000;
  * @param {number} count of round trips
  * @param {number} maxMs after which it stops, however many there were
  * @returns {number} median microseconds of one; of batches, where one is too short to time
+ * @throws {Error} when the other process is gone
  */
 export function pingPong(words, mode, count, maxMs) {
-  ask(words, mode);
+  /** @type {number[]} */
+  const times = [];
+  try {
+    ask(words, mode);
+    timeBatches(words, mode, count, maxMs, times);
+  } finally {
+    Atomics.store(words, MODE, MODES.rest);
+  }
+  times.sort((a, b) => a - b);
+  return times[times.length >> 1];
+}
+
+/**
+ * @param {Int32Array} words
+ * @param {PingPongMode} mode
+ * @param {number} count
+ * @param {number} maxMs
+ * @param {number[]} times
+ */
+function timeBatches(words, mode, count, maxMs, times) {
   const batch = mode === 'spin' ? BATCH : 1;
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  const times = [];
   const giveUpAt = performance.now() + maxMs;
   for (let left = count; left > 0; left -= batch) {
     if (mode === 'paced') Atomics.wait(pause, 0, 0, PAUSE_MS);
@@ -43,9 +62,6 @@ export function pingPong(words, mode, count, maxMs) {
     times.push(((endedAt - startedAt) * 1000) / batch);
     if (endedAt > giveUpAt) break;
   }
-  Atomics.store(words, MODE, MODES.rest);
-  times.sort((a, b) => a - b);
-  return times[times.length >> 1];
 }
 
 /** Ends the other process. @param {Int32Array} words */
@@ -65,9 +81,12 @@ function ask(words, mode) {
 /** The other process. Returns when it is told to stop, or the asker is gone. @param {Int32Array} words */
 export function echo(words) {
   const asker = process.ppid;
-  for (let seen = 0, isLast = false; !isLast;) {
+  for (let seen = 0, looks = 1, isLast = false; !isLast; looks++) {
     const isSpinning = Atomics.load(words, MODE) === MODES.spin;
-    if (!isSpinning && native.futexWait(words, PING, seen, WAIT_MS) === TIMED_OUT && process.ppid !== asker) return;
+    const isLate = isSpinning
+      ? looks % SPINS_PER_LOOK === 0
+      : native.futexWait(words, PING, seen, WAIT_MS) === TIMED_OUT;
+    if (isLate && process.ppid !== asker) return;
     const number = Atomics.load(words, PING);
     if (number === seen) continue;
     seen = number;
@@ -88,12 +107,14 @@ function spinUntil(words, index, number) {
   }
 }
 
+const gone = () => new Error(`the other process has not answered for ${GIVE_UP_MS / 1000} s`);
+
 let impatientAt = 0;
 
 /** @param {number} spins so far */
 function checkPatience(spins) {
   if (spins === SPINS_PER_LOOK) impatientAt = performance.now() + GIVE_UP_MS;
-  if (performance.now() > impatientAt) throw new Error(`the other process has not answered for ${GIVE_UP_MS / 1000} s`);
+  if (performance.now() > impatientAt) throw gone();
 }
 
 /**
@@ -105,7 +126,8 @@ function checkPatience(spins) {
  */
 function sleepUntil(words, ping, pong, number) {
   native.futexWake(words, ping, 1);
+  let waits = 0;
   for (let found = Atomics.load(words, pong); found !== number; found = Atomics.load(words, pong)) {
-    native.futexWait(words, pong, found, WAIT_MS);
+    if (native.futexWait(words, pong, found, WAIT_MS) === TIMED_OUT && ++waits * WAIT_MS >= GIVE_UP_MS) throw gone();
   }
 }

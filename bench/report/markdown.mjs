@@ -84,6 +84,7 @@ function targetTable(verdicts) {
 
 /** @param {number[]} handOvers */
 function meanwhile(handOvers) {
+  if (!handOvers.every(Number.isFinite)) return 'Bare round trip meanwhile: not measured.';
   const [least, most] = [Math.min(...handOvers), Math.max(...handOvers)].map(micros);
   return `Bare round trip meanwhile: ${least === most ? least : `${least} to ${most}`} µs.`;
 }
@@ -122,7 +123,7 @@ function sectionTable({ sections }) {
     '|---|---:|---:|---:|',
     ...sections.map(
       ({ title, seconds, handOverUs: [before, after] }) =>
-        `| ${title} | ${count(seconds)} | ${micros(before)} | ${micros(after)} |`,
+        `| ${title} | ${count(seconds)} | ${[before, after].map((us) => (Number.isFinite(us) ? micros(us) : '')).join(' | ')} |`,
     ),
   ];
   return lines.join('\n');

@@ -66,7 +66,11 @@ async function wholeSets(context) {
   const meanwhile = context.results.handOvers[rowOf('limits', BACK_TO_BACK)];
   return [
     ['setUs', 'blocking SET of shm-kvs, back to back, mean', 1e6 / spinning.opsPerS],
-    ['spinMeanwhileUs', 'round trip of two processes, both spinning, between the rounds of that', median(meanwhile)],
+    [
+      'spinMeanwhileUs',
+      'round trip of two processes, both spinning, before, between and after the rounds of that',
+      median(meanwhile),
+    ],
     ['setPacedUs', 'blocking SET of shm-kvs after a pause of 2 ms each, p50', sleeping.p50Us],
   ];
 }

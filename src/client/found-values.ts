@@ -22,32 +22,39 @@ export function frozenValueOf<V>(reader: Reader, codec: Codec<V>): V {
 
 /** Freezes what callers can share, plain objects, arrays and what cannot change. @returns false: it is something else */
 export function share(value: unknown): boolean {
-  if (!isPlain(value)) return false;
-  freeze(value);
+  const parts = plainParts(value);
+  if (parts === undefined) return false;
+  for (const part of parts) Object.freeze(part);
   return true;
 }
 
 // Both without recursion: JSON may be nested more deeply than the stack is.
 
-function isPlain(value: unknown): boolean {
-  const parts = new Set([value]);
+/** @returns the objects and arrays that a value consists of, undefined: something of it is neither, or computed */
+function plainParts(value: unknown): Set<object> | undefined {
+  if (typeof value === 'function') return undefined;
+  const parts = new Set<object>();
+  if (typeof value === 'object' && value !== null) parts.add(value);
   for (const part of parts) {
-    if (typeof part === 'function') return false;
-    if (typeof part !== 'object' || part === null) continue;
     const prototype: unknown = Object.getPrototypeOf(part);
-    if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null) return false;
-    for (const inner of Object.values(part)) {
-      if (typeof inner === 'object' || typeof inner === 'function') parts.add(inner);
+    if (prototype !== Object.prototype && prototype !== Array.prototype && prototype !== null) return undefined;
+    for (const property of Reflect.ownKeys(part)) {
+      const descriptor = Object.getOwnPropertyDescriptor(part, property);
+      if (descriptor === undefined || !('value' in descriptor)) return undefined;
+      const inner: unknown = descriptor.value;
+      if (typeof inner === 'function') return undefined;
+      if (typeof inner === 'object' && inner !== null) parts.add(inner);
     }
   }
-  return true;
+  return parts;
 }
 
+/** Of what was just parsed: nothing of it is frozen, or there twice. */
 function freeze(value: unknown): void {
   const parts = [value];
   while (parts.length > 0) {
     const part = parts.pop();
-    if (typeof part !== 'object' || part === null || Object.isFrozen(part)) continue;
+    if (typeof part !== 'object' || part === null) continue;
     Object.freeze(part);
     for (const inner of Object.values(part)) if (typeof inner === 'object') parts.push(inner);
   }

@@ -2,7 +2,7 @@
 import type { Operation } from './operation.js';
 import { overwritten } from './response-view.js';
 
-/** Read while workers go on. What is counted as done shows in `entries` and `memory`, which may be ahead of the counts. */
+/** Read while workers go on: what is counted as expired is no longer in `entries` and `memory`, what was evicted not in `entries`. */
 export interface KvsStatistics {
   readonly name: string;
   readonly version: string;

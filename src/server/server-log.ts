@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
+import { KvsError } from '../errors.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { LogControl, LogTrouble } from '../memory/log-layout.js';
 import { store } from '../memory/words.js';
@@ -19,6 +20,13 @@ const RESTART_PAUSE_MS = 500;
 /** The disk has so long for the last of the log. */
 const STOP_TIMEOUT_MS = 60_000;
 
+/** What a thread threw arrives without its class. */
+function withClass(error: Error): Error {
+  const { name, code, message, file } = error as KvsError;
+  if (name !== 'KvsError') return error;
+  return new KvsError(code, message, { cause: error, ...(file !== undefined && { file }) });
+}
+
 export class ServerLog {
   readonly board: LogBoard;
   readonly snapshots: Snapshots;
@@ -29,6 +37,8 @@ export class ServerLog {
   #thread: Worker | undefined;
   #exit: Promise<void> = Promise.resolve();
   #restart: NodeJS.Timeout | undefined;
+  /** Whether there ever was a thread that writes: without one, a snapshot would wait for it. */
+  #hasBegun = false;
   #isClosing = false;
   #isStuck = false;
 
@@ -52,9 +62,13 @@ export class ServerLog {
     this.#input = { name, shmDir, geometry, ...shared, dir, sync, storeId, nextSequence, segmentBytes };
   }
 
-  /** Resolves when the thread writes. @throws Error when it does not */
-  start(): Promise<void> {
-    return this.#boot(this.#input);
+  /** Resolves when the thread writes. @throws KvsError as LogWriter.open(), Error when the thread ends otherwise */
+  async start(): Promise<void> {
+    try {
+      await this.#boot(this.#input);
+    } catch (error) {
+      throw withClass(error as Error);
+    }
   }
 
   #boot(input: LogThreadInput): Promise<void> {
@@ -68,8 +82,9 @@ export class ServerLog {
     thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));
     return new Promise((resolve, reject) => {
       thread.on('message', (message: LogMessage) => {
-        if (message.type === 'ready') resolve();
-        else this.#onEvent(message);
+        if (message.type !== 'ready') return this.#onEvent(message);
+        this.#hasBegun = true;
+        resolve();
       });
       this.#exit = new Promise((ended) => {
         thread.once('exit', (code) => {
@@ -108,10 +123,11 @@ export class ServerLog {
   /**
    * After the last write.
    * @param isFinal whether a snapshot is made of what there is in the end
-   * @returns whether all of it is in the files, and durable; false also if that takes longer than a minute
+   * @returns whether all of it is in the files, and durable; false also if that takes the thread longer than a minute
    */
   async stop(isFinal: boolean): Promise<boolean> {
-    await (isFinal ? this.snapshots.makeLast() : this.snapshots.end());
+    this.#isClosing = !this.#hasBegun;
+    await (isFinal && this.#hasBegun ? this.snapshots.makeLast() : this.snapshots.end());
     this.#isClosing = true;
     clearTimeout(this.#restart);
     this.board.stop();

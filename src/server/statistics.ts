@@ -57,10 +57,9 @@ export class StatisticsReader {
     this.#conduct = conduct;
   }
 
-  /** What is counted shows in what is there: counts are read first, as workers go on meanwhile. */
+  /** Workers go on meanwhile: what has gone is counted before it is looked at what is there. */
   read(): KvsStatistics {
     const { words, floats, bytes } = this.#ctl;
-    const operations = this.#operations();
     const expired = this.#sum(WorkerRecord.expired);
     const evicted = this.#sum(WorkerRecord.evicted);
     const evictedBytes = this.#sum(WorkerRecord.evictedBytes);
@@ -73,7 +72,7 @@ export class StatisticsReader {
       uptimeMs: hostMs() - floats[CtlHeader.startedAtMs],
       workers: this.#geometry.workers,
       entries: this.#store.size(),
-      operations,
+      operations: this.#operations(),
       latencyNs: this.#latency(),
       memory: {
         totalBytes: usage.totalBytes,

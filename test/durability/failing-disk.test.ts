@@ -74,6 +74,27 @@ async function loseMachine({ server, name, dir }: Scene): Promise<KvsClient> {
   return connect(name);
 }
 
+test('a start that has no room for its log fails at once, and leaves what is in the files to the next one', async () => {
+  const { name, dir, server } = await startOnBadDisk('everysec');
+  const client = await connect(name);
+  await client.set('k', 'v');
+  await client.close();
+  await server.tell('stop');
+  await server.kill();
+  const faults = `${dir}.faults`;
+  writeFileSync(faults, 'writeSync ENOSPC .kvl');
+  const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
+  const options = { name, workers: 1, maxMemory: 16 * 2 ** 20, dir };
+  const failing = await Peer.startWith(settings, 'service/failing-start', JSON.stringify(options));
+  // Nothing is tried again, and no snapshot waits for a log that nobody writes.
+  expect(await failing.tell('outcome')).toEqual({
+    code: 'ERR_KVS_NO_SPACE',
+    events: ['log-loaded', 'log-thread-died'],
+  });
+  await startServerProcess(options, name);
+  expect(await (await connect(name)).get('k')).toBe('v');
+});
+
 describe.each([
   { fault: 'fdatasyncSync EIO', reason: 'failed' },
   { fault: 'writeSync EIO', reason: 'failed' },

@@ -111,7 +111,13 @@ test('of a codec of one’s own only what can be frozen through and through is k
     map: () => new Map([['a', 1]]),
     inside: () => ({ at: [new Date(0)] }),
     call: () => () => 1,
+    computed: () => Object.defineProperty({}, 'at', { enumerable: true, get: () => ({ n: 1 }) }),
     plain: () => ({ list: [{ n: 1 }] }),
+    'frozen outside': () => Object.freeze({ list: [{ n: 1 }] }),
+    itself: () => {
+      const value: { self?: object } = {};
+      return Object.assign(value, { self: value });
+    },
     text: () => 'text',
   };
   const codec: CustomCodec<unknown> = { encode: String, decode: (bytes) => kinds[bytes.toString()]() };
@@ -123,8 +129,9 @@ test('of a codec of one’s own only what can be frozen through and through is k
     if (typeof value !== 'function') expect(value).toEqual(kinds[kind]());
     if (value === client.getSync(kind)) kept.push(kind);
     else expect(Object.isFrozen(value)).toBe(false);
+    if (kind === 'frozen outside') expect(Object.isFrozen((value as { list: unknown[] }).list[0])).toBe(true);
   }
-  expect(kept).toEqual(['plain', 'text']);
+  expect(kept).toEqual(['plain', 'frozen outside', 'itself', 'text']);
 });
 
 test('values nested more deeply than the stack is are frozen and kept', async () => {
