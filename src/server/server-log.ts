@@ -136,7 +136,8 @@ export class ServerLog {
     const late = delay(STOP_TIMEOUT_MS, true, timer).catch(() => false);
     this.#isStuck = await Promise.race([this.#exit.then(() => false), late]);
     timer.abort();
-    return this.board.isStopped;
+    // Before it has begun nobody is served: there is nothing that is not in the files.
+    return this.board.isStopped || !this.#hasBegun;
   }
 
   /** Gives the directory back, unless the thread may still write to it: then that goes with the process. */

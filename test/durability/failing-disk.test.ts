@@ -81,16 +81,21 @@ test('a start that has no room for its log fails at once, and leaves what is in 
   await client.close();
   await server.tell('stop');
   await server.kill();
+  const options = { name, workers: 1, maxMemory: 16 * 2 ** 20, dir };
+  // Behind this one recovery has nothing to write.
+  const second = await startServerProcess(options, name);
+  await second.tell('stop');
+  await second.kill();
   const faults = `${dir}.faults`;
   writeFileSync(faults, 'writeSync ENOSPC .kvl');
   const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
-  const options = { name, workers: 1, maxMemory: 16 * 2 ** 20, dir };
   const failing = await Peer.startWith(settings, 'service/failing-start', JSON.stringify(options));
   // Nothing is tried again, and no snapshot waits for a log that nobody writes.
   expect(await failing.tell('outcome')).toEqual({
     code: 'ERR_KVS_NO_SPACE',
     events: ['log-loaded', 'log-thread-died'],
   });
+  expect(readdirSync('/dev/shm').filter((file) => file.startsWith(`kvs.${name}.`))).toEqual([]);
   await startServerProcess(options, name);
   expect(await (await connect(name)).get('k')).toBe('v');
 });
