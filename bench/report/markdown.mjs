@@ -52,7 +52,8 @@ function introduction({ command, minutes, isQuick, cells }) {
     'timed, all rounds together. CPU is user and system time of client and server processes per operation (per key, of a',
     'batch), median of the rounds. Two processes that hand each other a word, both spinning, are timed before, between',
     'and after the rounds of each row (bare round trip): on virtual CPUs, which share a core now and not then, it changes',
-    'by a factor of ten, and all that client and server do together with it.',
+    'by a factor of ten, and all that client and server do together with it. Where it took far longer, somebody else had',
+    'one of the CPUs just then.',
   ].join('\n');
 }
 
