@@ -3,6 +3,7 @@ import { GUARD_MUTATIONS } from './guard-mutations.mjs';
 import { HEAP_MUTATIONS } from './heap-mutations.mjs';
 import { LANE_MUTATIONS } from './lane-mutations.mjs';
 import { LOG_MUTATIONS } from './log-mutations.mjs';
+import { OPERATION_MUTATIONS } from './operation-mutations.mjs';
 
 /**
  * @typedef {object} Mutation
@@ -287,4 +288,5 @@ export const MUTATIONS = [
   ...LANE_MUTATIONS,
   ...GUARD_MUTATIONS,
   ...LOG_MUTATIONS,
+  ...OPERATION_MUTATIONS,
 ];

@@ -29,15 +29,11 @@ import {
 } from '#dist/memory/layout.js';
 import { readCtlHeader } from '#dist/memory/region-files.js';
 import { BatchReader } from '#dist/operation/batch-reader.js';
-import { RequestView } from '#dist/operation/request-view.js';
 import { ResponseView } from '#dist/operation/response-view.js';
-import { ResponseWriter } from '#dist/operation/response-writer.js';
-import { Scratch } from '#dist/operation/scratch.js';
 import { OPERATIONS } from '#dist/operation/table.js';
-import { NO_PINS } from '#dist/store/limbo.js';
 import { Reader } from '#dist/store/reader.js';
-import { Store } from '#dist/store/store.js';
 
+import { privateSegments, TestWorker } from '../fixtures/exchange/test-worker.js';
 import { temporaryPath } from '../fixtures/processes.js';
 import { privateCtl, shapeOf } from '../fixtures/region.js';
 import { auditHeap } from '../fixtures/store/audit.js';
@@ -105,23 +101,11 @@ test.each(CODECS)('values of garbage, read as %s', (name) => {
 });
 
 describe('a worker', () => {
-  const { ctl, geometry } = privateCtl(shapeOf({ maxValueBytes: 8192 }));
-  const data = newSegment(geometry);
-  const store = new Store(data, geometry, 0, NO_PINS);
-  const table = new SlotTable(ctl, geometry);
-  const arena = new PayloadArena(ctl, geometry, 0);
-  const request = new RequestView(ctl, data, table, arena);
-  const response = new ResponseWriter(ctl, table, arena);
-  const base = table.base(1);
+  const segments = privateSegments(shapeOf({ maxValueBytes: 8192 }));
+  const { ctl, data, geometry } = segments;
+  const worker = new TestWorker(segments, 0, 1);
+  const { store, table, arena, request, response, base } = worker;
   const used = useOf(1, 0);
-  const context = {
-    store,
-    maxValueBytes: 8192,
-    batch: new BatchReader(request),
-    scratch: new Scratch(64 * 1024),
-    askForSnapshot: () => 0,
-    statistics: () => ({}) as never,
-  };
 
   test('executes or refuses requests of garbage, within their bounds, and the store stays whole', () => {
     const opcode = fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 16 }) }, { weight: 1, arbitrary: word });
@@ -149,9 +133,7 @@ describe('a worker', () => {
           expect(request.keyBytes).toBeLessThanOrEqual(MAX_KEY_BYTES);
           expect(request.valueOffset + request.valueBytes).toBeLessThanOrEqual(first + room);
           if (extent !== 0) expect(arena.isOwned(used, extent - 1, extentChunks)).toBe(true);
-          const operation = OPERATIONS[request.opcode];
-          operation?.apply(request, response, context);
-          applied += operation === undefined ? 0 : 1;
+          if (worker.apply()) applied++;
         }
         arena.reclaim(used);
         expect(arena.used()).toBe(0);
