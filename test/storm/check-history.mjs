@@ -2,7 +2,7 @@
  * Judges a history that was saved: `node test/storm/check-history.mjs <folder> [key]`; with a key, also shows everything
  * that was done to it.
  */
-import { judge, readHistory, told } from './history.mjs';
+import { all, judge, readHistory } from './history.mjs';
 
 const [folder, key] = process.argv.slice(2);
 if (folder === undefined) {
@@ -11,7 +11,7 @@ if (folder === undefined) {
 }
 const history = readHistory(folder);
 const operations = key === undefined ? undefined : history.keys.get(key);
-for (const each of (operations ?? []).toSorted((a, b) => a.invoked - b.invoked)) console.log(told(each));
+if (operations !== undefined) console.log(all(operations));
 const { violations, lost } = judge(
   operations === undefined ? history : { ...history, keys: new Map([[key, operations]]) },
 );

@@ -110,7 +110,11 @@ export function judge({ keys }) {
   const lost = [];
   for (const [key, operations] of keys) {
     const { verdict, configurations, stuck } = checkKey(operations);
-    if (verdict !== 'linearizable') violations.push(explain(key, operations.length, verdict, configurations, stuck));
+    if (verdict !== 'linearizable') {
+      const text = explain(key, operations.length, verdict, configurations, stuck);
+      // All of the first one, to be judged once more: its files may be gone by then.
+      violations.push(violations.length === 0 ? `${text}\n${all(operations)}` : text);
+    }
     const write = lostWrite(operations);
     if (write !== undefined) lost.push(`${key}: ${told(write)}`);
   }
@@ -154,6 +158,13 @@ function explain(key, count, verdict, configurations, stuck) {
   }
   return lines.join('\n');
 }
+
+/** @param {readonly Operation[]} operations @returns {string} a line for each, in the order of invocation */
+export const all = (operations) =>
+  operations
+    .toSorted((a, b) => a.invoked - b.invoked)
+    .map(told)
+    .join('\n');
 
 /** @param {Operation} operation */
 export function told({ name, value, expected, by, result, invoked, returned, session, issue }) {

@@ -84,11 +84,11 @@ function seen(state, entry) {
   return entry.value === state.value ? withVersion(state, entry.version) : undefined;
 }
 
-/** @param {State} state @param {number} version @returns {State | undefined} */
-function withVersion(state, version) {
+/** @param {State} state @param {number} version @returns {State | undefined} undefined: it cannot have that version */
+export function withVersion(state, version) {
   if (state.version !== 0) return state.version === version ? state : undefined;
   if (version <= state.floor || state.excluded.includes(` ${version} `)) return undefined;
-  return { ...state, version, excluded: '' };
+  return { ...state, version, floor: 0, excluded: '' };
 }
 
 /** @param {State} state @param {Operation} operation @returns {State | undefined} */

@@ -3,9 +3,12 @@
  * the search of Wing and Gong (1993) with Lowe's (2017) memory of configurations that led nowhere. Keys are independent,
  * so a history is linearizable if each key's is.
  * Operations of one session take effect in the order of their issue: that is promised too, and makes the search short.
+ * So does what a value tells that only one operation writes: it is not overwritten while somebody has yet to read it, and
+ * the version that anybody has seen it with is its own. What may not have happened is taken for something that did not
+ * where the next operation overwrites it unseen.
  * Never a guess: a search that outgrows its budget is `undecided`, which is no pass.
  */
-import { isVague, MISSING, stateKey, step } from './key-model.mjs';
+import { isVague, MISSING, stateKey, step, withVersion } from './key-model.mjs';
 
 /** @import { Operation, State } from './key-model.mjs' */
 
@@ -41,6 +44,63 @@ const trackOf = (operations) => ({
   previous: [],
 });
 
+/** The values that one operation writes, and no other: not one that may be a sum. */
+class UniqueValues {
+  /** How often each has yet to be read. @type {Map<string, number>} */
+  #reads = new Map();
+  /** What each was seen with. @type {Map<string, number>} */
+  #versions = new Map();
+
+  /** @param {readonly Operation[]} operations */
+  constructor(operations) {
+    const hasSums = operations.some(({ name }) => name === 'incr');
+    const written = operations.flatMap(({ value }) => (value === undefined ? [] : [value]));
+    /** @type {Set<string>} */
+    const once = new Set();
+    /** @type {Set<string>} */
+    const again = new Set();
+    for (const value of written) (once.has(value) ? again : once).add(value);
+    for (const value of once) {
+      if (!again.has(value) && !(hasSums && Number.isFinite(Number(value)))) this.#reads.set(value, 0);
+    }
+    for (const operation of operations) {
+      if (operation.isOpen) continue;
+      this.noteRead(operation, 1);
+      const { result } = operation;
+      if (operation.name !== 'getEntry' || result === undefined) continue;
+      const { value, version } = /** @type {{ value: string, version: number }} */ (result);
+      if (this.#reads.has(value)) this.#versions.set(value, version);
+    }
+  }
+
+  /** One more read is outstanding, or one less. @param {Operation} operation closed @param {1 | -1} by */
+  noteRead(operation, by) {
+    const value = readBy(operation);
+    const reads = value === undefined ? undefined : this.#reads.get(value);
+    if (value !== undefined && reads !== undefined) this.#reads.set(value, reads + by);
+  }
+
+  /** Whether any other operation has yet to read it. @param {string | undefined} value @param {Operation} operation */
+  isAwaited(value, operation) {
+    if (value === undefined) return false;
+    const own = !operation.isOpen && readBy(operation) === value ? 1 : 0;
+    return (this.#reads.get(value) ?? 0) > own;
+  }
+
+  /** @param {State} state just written @returns {State | undefined} with the version that was seen; undefined: it is too low */
+  withVersion(state) {
+    const version = state.value === undefined ? undefined : this.#versions.get(state.value);
+    return version === undefined ? state : withVersion(state, version);
+  }
+}
+
+/** The value that it has read. @param {Operation} operation closed @returns {string | undefined} */
+function readBy({ name, result }) {
+  if (name === 'get' || name === 'getdel') return /** @type {string | undefined} */ (result);
+  if (name === 'getEntry') return /** @type {{ value: string } | undefined} */ (result)?.value;
+  return undefined;
+}
+
 class Search {
   #closed;
   #open;
@@ -53,9 +113,11 @@ class Search {
   #seen = new Set();
   /** @type {Dead | undefined} */
   #dead;
+  #values;
 
   /** @param {readonly Operation[]} operations */
   constructor(operations) {
+    this.#values = new UniqueValues(operations);
     this.#closed = trackOf(operations.filter(({ isOpen }) => !isOpen));
     this.#open = trackOf(operations.filter(({ isOpen }) => isOpen));
     /** @type {Map<string, { track: Track, index: number, issue: number }[]>} */
@@ -103,7 +165,9 @@ class Search {
         verdict = 'undecided';
         break;
       }
-      stack.push({ moves: this.#moves(state), at: 0, low: this.#low, rank: 0 });
+      const last = stack.at(-1);
+      const isAfterOpen = last?.moves[last.at].isOpen ?? false;
+      stack.push({ moves: this.#moves(state, isAfterOpen), at: 0, low: this.#low, rank: 0 });
       const next = this.#advance(stack);
       if (next === undefined) break;
       state = next;
@@ -133,6 +197,7 @@ class Search {
     frame.rank = this.#highest[track.session[index]];
     this.#highest[track.session[index]] = Math.max(frame.rank, track.rank[index]);
     if (isOpen) return;
+    this.#values.noteRead(track.operations[index], -1);
     this.#done++;
     while (this.#closed.isDone[this.#low] === 1) this.#low++;
   }
@@ -143,11 +208,16 @@ class Search {
     track.isDone[index] = 0;
     this.#highest[track.session[index]] = frame.rank;
     this.#low = frame.low;
-    if (!isOpen) this.#done--;
+    if (isOpen) return;
+    this.#values.noteRead(track.operations[index], 1);
+    this.#done--;
   }
 
-  /** What may come next. @param {State} state @returns {Move[]} none: nothing, or all of it was tried before */
-  #moves(state) {
+  /**
+   * What may come next. @param {State} state @param {boolean} isAfterOpen @returns {Move[]} none: nothing, or all of it
+   * was tried before
+   */
+  #moves(state, isAfterOpen) {
     const { operations, isDone, previous } = this.#closed;
     /** @type {Move[]} */
     const moves = [];
@@ -165,14 +235,14 @@ class Search {
       firstReturn = Math.min(firstReturn, operation.returned);
       waiting.push(operation);
       if (previous[index] >= 0 && isDone[previous[index]] === 0) continue;
-      const next = step(state, operation);
+      const next = this.#step(state, operation, isAfterOpen);
       if (next === undefined) continue;
       // What can only be a look may as well be now, unless it would end the chance of an open one before it.
       if (next === state && !isVague(operation) && !this.#hasChance(index)) return [{ index, isOpen: false, next }];
       moves.push({ index, isOpen: false, next });
     }
     moves.sort((a, b) => operations[a.index].returned - operations[b.index].returned);
-    shape += this.#addOpen(state, firstReturn, moves);
+    shape += this.#addOpen(state, firstReturn, moves, isAfterOpen);
     const configuration = `${this.#low}${shape}|${stateKey(state)}`;
     if (this.#seen.has(configuration)) return [];
     this.#seen.add(configuration);
@@ -180,19 +250,34 @@ class Search {
     return moves;
   }
 
-  /** @param {State} state @param {number} firstReturn @param {Move[]} moves @returns {string} which open ones are done */
-  #addOpen(state, firstReturn, moves) {
+  /**
+   * @param {State} state @param {number} firstReturn @param {Move[]} moves @param {boolean} isAfterOpen
+   * @returns {string} which open ones are done
+   */
+  #addOpen(state, firstReturn, moves, isAfterOpen) {
     const { operations, isDone, previous } = this.#open;
     let shape = ';';
     for (const [index, operation] of operations.entries()) {
       if (operation.invoked > firstReturn) break;
       if (isDone[index] === 1) shape += `,${index}`;
       else if (this.#isAlive(index) && (previous[index] < 0 || this.#closed.isDone[previous[index]] === 1)) {
-        const next = step(state, operation);
+        const next = this.#step(state, operation, isAfterOpen);
         if (next !== undefined && next !== state) moves.push({ index, isOpen: true, next });
       }
     }
     return shape;
+  }
+
+  /**
+   * @param {State} state @param {Operation} operation @param {boolean} isAfterOpen whether `state` is of an open one
+   * @returns {State | undefined} undefined: it cannot come next, or need not
+   */
+  #step(state, operation, isAfterOpen) {
+    // Without the open one before, all would be the same.
+    if (isAfterOpen && (operation.name === 'set' || isVague(operation))) return undefined;
+    const next = step(state, operation);
+    if (next === undefined || next.value === state.value) return next;
+    return this.#values.isAwaited(state.value, operation) ? undefined : this.#values.withVersion(next);
   }
 
   /** Whether an open operation may still take effect: none that was issued later has. @param {number} index */
