@@ -285,6 +285,18 @@ test.each<[string, object, string]>([
   expect(await client.size()).toBe(0);
 });
 
+test('a POST keeps no expiry, since it replaces nothing, and says so', async () => {
+  const client = await textClient();
+  await client.del('k');
+  const options = { keepTtl: true } as never;
+  const message = 'post inserts only and takes ttlMs or expiresAt, got keepTtl';
+  expect(() => client.postSync('k', 'v', options)).toThrow(message);
+  expect(() => client.submit('post', 'k', 'v', options)).toThrow(message);
+  await expect(client.post('k', 'v', options)).rejects.toThrow(message);
+  expect(await client.exists('k')).toBe(false);
+  expect(await client.post('k', 'v', { keepTtl: false } as never)).toBe(true);
+});
+
 test('expire takes a moment, and says so', async () => {
   const client = await textClient();
   const message = 'expire takes milliseconds, { ttlMs } or { expiresAt } (or call persist), got';
