@@ -111,6 +111,8 @@ export const Status = {
   expelled: 8,
   /** The log cannot be written: nothing is changed. */
   notDurable: 9,
+  /** The value was written by a codec that the client cannot read: it stays. */
+  otherCodec: 10,
 } as const;
 
 export type Status = (typeof Status)[keyof typeof Status];
@@ -131,6 +133,13 @@ const STATUS_ERRORS: Partial<Record<number, { code: KvsErrorCode; message: strin
     message:
       'the server cannot write its log (disk full, read-only, or failing), nothing was changed; see the log of the server: ' +
       'it goes on by itself once the disk does',
+    executed: 'no',
+  },
+  [Status.otherCodec]: {
+    code: 'ERR_KVS_CODEC',
+    message:
+      'the value was written by another codec than this client reads, nothing was removed: connect with the codec that ' +
+      "wrote it, or with 'buffer' for the bytes",
     executed: 'no',
   },
   [Status.notANumber]: {

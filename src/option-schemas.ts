@@ -42,7 +42,8 @@ export const groupId = wholeNumber({ min: 0, max: 2 ** 32 - 2 });
 
 /** The message of an object of options, for what is none and for options that there are not. */
 export const optionsMessage = (what: string) => (issue: { readonly expected: string | null }) =>
-  issue.expected === 'never' ? 'expected no option of that name' : `expected ${what}`;
+  issue.expected === 'never' ? NO_SUCH_OPTION : `expected ${what}`;
+const NO_SUCH_OPTION = 'there is no option of that name';
 
 /**
  * The options, checked.
@@ -54,7 +55,7 @@ export function parseOptions<T extends v.GenericSchema>(schema: T, options: unkn
   if (parsed.success) return parsed.output;
   const wrong = parsed.issues.map(({ path, message, input }) => {
     const where = path === undefined ? 'options' : path.map(({ key }) => String(key)).join('.');
-    return `${where}: ${message}, got ${kindOf(input)}`;
+    return message === NO_SUCH_OPTION ? `${where}: ${message}` : `${where}: ${message}, got ${kindOf(input)}`;
   });
   throw new TypeError(`invalid ${whose} options: ${wrong.join('; ')}`);
 }

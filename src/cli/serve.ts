@@ -105,6 +105,8 @@ async function serve(settings: ServerSettings, pool: WorkerPool): Promise<void> 
     await events.flush().catch(() => {});
     throw error;
   });
+  // Whoever has started it may have read what went wrong, and gone.
+  process.stderr.on('error', () => {});
   const startMs = Math.round(performance.now() - startedAt);
   const log = await events.open();
   logStart(log, server, shmDir, startMs);
@@ -118,8 +120,10 @@ async function serve(settings: ServerSettings, pool: WorkerPool): Promise<void> 
   const stoppingAt = performance.now();
   await server.stop();
   const stopMs = Math.round(performance.now() - stoppingAt);
-  const what = keep ? 'is left to the next server' : 'is removed';
-  log.info({ event: 'stopped', stopMs }, `stopped in ${stopMs} ms, the region ${what}`);
+  log.info(
+    { event: 'stopped', stopMs },
+    `stopped in ${stopMs} ms, the region is ${keep ? 'left to the next server' : 'removed'}`,
+  );
 }
 
 /** @returns the exit code */

@@ -17,7 +17,7 @@ import { exists } from '../operation/exists.js';
 import { expire, persist } from '../operation/expire.js';
 import { flush } from '../operation/flush.js';
 import { get, getEntry, type VersionedValue } from '../operation/get.js';
-import { getdel } from '../operation/getdel.js';
+import { getdel, READABLE } from '../operation/getdel.js';
 import { incr } from '../operation/incr.js';
 import type { Operation } from '../operation/operation.js';
 import { ping } from '../operation/ping.js';
@@ -30,6 +30,7 @@ import { type KvsStatistics, stats } from '../operation/stats.js';
 import { ttl } from '../operation/ttl.js';
 import type { Batch } from './batch.js';
 import { mdelBatch, mgetBatch, msetBatch } from './batch.js';
+import { checkSignal } from './abort-signals.js';
 import { BatchItem, Call } from './call.js';
 import { type ExpiryOptions, expiryOf, momentOfExpire, type PostOptions, type WriteOptions } from './expiry.js';
 import { type CallOptions, checkTimeout } from './options.js';
@@ -116,7 +117,9 @@ export class Calls<V> {
   }
 
   getdel(key: Key, options?: CallOptions): Call<V | undefined> {
-    return this.#onKey(getdel as Operation<V | undefined>, key, options);
+    const call = this.#onKey(getdel as Operation<V | undefined>, key, options);
+    call.argument = this.#codec.readsAll === true ? 0 : READABLE;
+    return call;
   }
 
   incr(key: Key, by?: number, options?: CallOptions): Call<number> {
@@ -201,6 +204,7 @@ export class Calls<V> {
   }
 
   #timeout(options: CallOptions | undefined): number {
+    if (options?.signal !== undefined) checkSignal(options.signal);
     const timeoutMs = options?.timeoutMs;
     return timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs);
   }

@@ -128,7 +128,11 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     return this.#runner.blocking(this.#calls.del(key, options), options);
   }
 
-  /** Removes. @returns the value that was removed, undefined when the key was missing */
+  /**
+   * Removes. @returns the value that was removed, undefined when the key was missing
+   * @throws KvsError ERR_KVS_CODEC for what another codec wrote, which stays; what `decode` of a codec of your own throws,
+   * when it is removed already
+   */
   getdel(key: Key, options?: CallOptions): Promise<V | undefined> {
     return this.#runner.async(() => this.#calls.getdel(key, options), options);
   }

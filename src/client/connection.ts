@@ -9,7 +9,7 @@ import { KvsError } from '../errors.js';
 import { RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
 import { attachRegion, isServerAlive, type Region, regionState } from '../memory/region.js';
-import { startDetachedServer } from './autostart.js';
+import { DetachedServer } from './autostart.js';
 import { Exile } from './exile.js';
 import { expelled, serverGone } from './failures.js';
 import type { ResolvedClientOptions } from './options.js';
@@ -34,17 +34,21 @@ export class Connection {
    */
   static async open(options: ResolvedClientOptions): Promise<Connection> {
     const giveUpAt = performance.now() + options.connectTimeoutMs;
-    let isStarted = options.autostart === undefined;
-    for (;;) {
-      const found = look(options);
-      if (found.session !== undefined) return new Connection(options, found.session);
-      if (!found.isStarting && options.autostart === undefined) throw found.reason;
-      if (!found.isStarting && !isStarted) {
-        startDetachedServer(options);
-        isStarted = true;
+    let started: DetachedServer | undefined;
+    try {
+      for (;;) {
+        // In front of the look: whoever has found the name taken has found a server.
+        const failure = started?.failure;
+        const found = look(options);
+        if (found.session !== undefined) return new Connection(options, found.session);
+        if (!found.isStarting && options.autostart === undefined) throw found.reason;
+        if (!found.isStarting && failure !== undefined) throw failure;
+        if (!found.isStarting && options.autostart !== undefined) started ??= new DetachedServer(options);
+        if (performance.now() >= giveUpAt) throw notReady(options, found.reason);
+        await delay(RETRY_MS);
       }
-      if (performance.now() >= giveUpAt) throw notReady(options, found.reason);
-      await delay(RETRY_MS);
+    } finally {
+      started?.release();
     }
   }
 
@@ -136,7 +140,8 @@ function look(options: ResolvedClientOptions): Found {
   if (session !== undefined) return { session, isStarting: false, reason: undefined };
   closeQuietly(region.ctlFd);
   const isStarting = isAlive && (state === RegionState.starting || state === RegionState.recovering);
-  const what = isAlive ? 'is stopping' : 'has died; what it held is there again when a server starts';
+  const end = state === RegionState.kept ? 'was stopped' : 'has died';
+  const what = isAlive ? 'is stopping' : `${end}; what it held is there again when a server starts`;
   const message = `the server named ${JSON.stringify(name)} ${what}: start one with \`kvs-server --name ${name}\``;
   return { session: undefined, isStarting, reason: new KvsError('ERR_KVS_NO_REGION', message) };
 }

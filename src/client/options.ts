@@ -3,6 +3,7 @@ import * as v from 'valibot';
 
 import { type Codec, type CodecName, type CustomCodec, resolveCodec } from '../codec/codec.js';
 import { kindOf } from '../errors.js';
+import type { EvictionPolicy } from '../memory/layout.js';
 import { defaultShmDir } from '../memory/region-files.js';
 import {
   directory,
@@ -22,7 +23,10 @@ export interface KvsClientOptions<V = string> {
   readonly codec?: CodecName | CustomCodec<V> | undefined;
   /** Deadline of each call, in milliseconds. Default 5,000. */
   readonly timeoutMs?: number | undefined;
-  /** How long connect() waits for a server that is starting. Default 5,000 ms. */
+  /**
+   * How long connect() waits for a server that is starting, in milliseconds. Default 5,000. One of which there is no trace
+   * yet is not waited for without `autostart`: ERR_KVS_NO_REGION.
+   */
   readonly connectTimeoutMs?: number | undefined;
   /**
    * How long calls wait, within their deadlines, for another server when theirs has died: it takes over with all data,
@@ -32,8 +36,9 @@ export interface KvsClientOptions<V = string> {
    */
   readonly reconnectTimeoutMs?: number | undefined;
   /**
-   * Starts a detached `kvs-server` when none runs; however many processes do so at once, one server comes of it.
-   * An object gives that server's options. Default false.
+   * connect() starts a `kvs-server` when none runs; however many processes do so at once, one server comes of it. It is
+   * nobody's child, logs nothing, and runs until it is told to stop (`kill` the pid that stats() names). A server that is
+   * gone later is not started again: connect() is. An object gives the server's options. Default false.
    */
   readonly autostart?: boolean | AutostartOptions | undefined;
   /** What `keys()` yields: text (default) or raw bytes. */
@@ -66,13 +71,25 @@ export interface KvsClientOptions<V = string> {
   readonly group?: number | undefined;
 }
 
-/** Options of a server started by connect(); see KvsServerOptions. */
+/** Options of a server started by connect(): what each means, its default and bounds are at KvsServerOptions. */
 export interface AutostartOptions {
   readonly workers?: number | undefined;
   readonly stripes?: number | undefined;
   readonly slots?: number | undefined;
   readonly maxMemory?: number | undefined;
   readonly maxValueBytes?: number | undefined;
+  readonly eviction?: EvictionPolicy | undefined;
+  readonly maxSlotsPerClient?: number | undefined;
+  readonly maxArenaPerClient?: number | undefined;
+  readonly hugePages?: boolean | undefined;
+  readonly drainTimeoutMs?: number | undefined;
+  readonly keep?: boolean | undefined;
+  readonly dir?: string | undefined;
+  readonly sync?: 'always' | 'everysec' | 'no' | undefined;
+  readonly snapshotIntervalMs?: number | undefined;
+  readonly snapshotLogBytes?: number | undefined;
+  readonly segmentBytes?: number | undefined;
+  readonly logMemory?: number | undefined;
 }
 
 /** Options of one call. */
@@ -103,20 +120,39 @@ const MAX_TIMEOUT_MS = 86_400_000;
 
 const timeout = v.optional(milliseconds(MAX_TIMEOUT_MS));
 const MAX_CACHE_ENTRIES = 2 ** 24;
-const anyWhole = v.optional(wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER }));
+const ANY_NUMBER = 'expected a number of 0 or more';
+const anyNumber = v.optional(v.pipe(v.number(ANY_NUMBER), v.minValue(0, ANY_NUMBER)));
+const yesOrNo = v.boolean('expected true or false');
 const AUTOSTART = 'true, false or options of the server';
 
-/** Checked by the server that is started. */
-const autostart = v.strictObject(
+/** Bounds are checked by the server that is started. */
+const autostartOptions = v.strictObject(
   {
-    workers: anyWhole,
-    stripes: anyWhole,
-    slots: anyWhole,
-    maxMemory: anyWhole,
-    maxValueBytes: anyWhole,
+    workers: anyNumber,
+    stripes: anyNumber,
+    slots: anyNumber,
+    maxMemory: anyNumber,
+    maxValueBytes: anyNumber,
+    eviction: v.optional(oneOf(['none', 's3-fifo'])),
+    maxSlotsPerClient: anyNumber,
+    maxArenaPerClient: anyNumber,
+    hugePages: v.optional(yesOrNo),
+    drainTimeoutMs: anyNumber,
+    keep: v.optional(yesOrNo),
+    dir: v.optional(directory),
+    sync: v.optional(oneOf(['always', 'everysec', 'no'])),
+    snapshotIntervalMs: anyNumber,
+    snapshotLogBytes: anyNumber,
+    segmentBytes: anyNumber,
+    logMemory: anyNumber,
   },
   optionsMessage(AUTOSTART),
 );
+
+/** Not a union: of that nothing but its own message would be told. */
+const autostart = v.lazy((given) =>
+  typeof given === 'object' ? autostartOptions : v.boolean(`expected ${AUTOSTART}`),
+) as v.GenericSchema<boolean | AutostartOptions>;
 
 const schema = v.strictObject(
   {
@@ -125,10 +161,10 @@ const schema = v.strictObject(
     timeoutMs: timeout,
     connectTimeoutMs: timeout,
     reconnectTimeoutMs: timeout,
-    autostart: v.optional(v.union([v.boolean(), autostart], `expected ${AUTOSTART}`)),
+    autostart: v.optional(autostart),
     keyEncoding: v.optional(oneOf(['utf8', 'buffer'])),
     reads: v.optional(oneOf(['direct', 'server'])),
-    staleReads: v.optional(v.boolean('expected true or false')),
+    staleReads: v.optional(yesOrNo),
     cacheEntries: v.optional(wholeNumber({ min: 0, max: MAX_CACHE_ENTRIES })),
     shmDir: v.optional(directory),
     group: v.optional(groupId),

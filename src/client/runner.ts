@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks';
 
 import { KvsError } from '../errors.js';
+import { checkSignal, leaveSignal, watchSignal } from './abort-signals.js';
 import { Batch } from './batch.js';
 import { BlockingCalls } from './blocking.js';
 import type { Call } from './call.js';
@@ -106,14 +107,14 @@ export class Runner {
     const settle = (outcome: NonNullable<Job<R>['outcome']>): void => {
       if (job.outcome !== undefined) return;
       job.outcome = outcome;
-      signal?.removeEventListener('abort', onAbort);
+      if (signal !== undefined) leaveSignal(signal, onAbort);
       if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.result);
     };
     try {
       this.#checkOpen();
       if (signal?.aborted === true) throw aborted(signal, 'no');
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) watchSignal(signal, onAbort);
       this.#issueAll(
         batch,
         (result) => settle({ result }),
@@ -154,12 +155,14 @@ export class Runner {
     return result === NOT_READ ? this.blocking(make(), options) : result;
   }
 
-  /** What a read without the server must check too. @throws KvsError ERR_KVS_CLOSED, ERR_KVS_ABORTED; RangeError */
+  /** What a read without the server must check too. @throws KvsError ERR_KVS_CLOSED, ERR_KVS_ABORTED; RangeError, TypeError */
   checkRead(options: CallOptions | undefined): void {
     if (this.#isClosed) this.#checkOpen();
     if (options === undefined) return;
     if (options.timeoutMs !== undefined) checkTimeout(options.timeoutMs);
-    if (options.signal?.aborted === true) throw aborted(options.signal, 'no');
+    if (options.signal === undefined) return;
+    checkSignal(options.signal);
+    if (options.signal.aborted) throw aborted(options.signal, 'no');
   }
 
   #checkOpen(): void {

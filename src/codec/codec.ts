@@ -2,7 +2,7 @@
  * Value codecs: how a client's values become bytes. Every stored value carries the tag of the codec that wrote it, so
  * that another codec gives a clear error or the bytes, never garbage.
  */
-import { isAscii } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { isUint8Array } from 'node:util/types';
 
 import { kindOf, KvsError } from '../errors.js';
@@ -24,6 +24,8 @@ export interface CustomCodec<T> {
 /** What the client works with: `encode` gives text (written as UTF-8) or bytes; `decode` reads shared bytes in place. */
 export interface Codec<T> {
   readonly tag: number;
+  /** Whether it reads what any codec wrote. Default false: see canRead(). */
+  readonly readsAll?: boolean;
   encode(value: T): string | Uint8Array;
   /** @throws KvsError ERR_KVS_CODEC when the tag is of another codec */
   decode(source: Buffer, start: number, end: number, tag: number): T;
@@ -54,6 +56,13 @@ function mismatch(tag: number, expected: string): KvsError {
   );
 }
 
+/** Whether the codec of a tag reads these bytes, written by that of another; what a user's own codec throws is not known. */
+export function canRead(reader: number, source: Buffer, start: number, end: number, writer: number): boolean {
+  const own = withoutFlags(reader);
+  const found = withoutFlags(writer);
+  return own === found || (own === CodecTag.utf8 && found === CodecTag.buffer && isUtf8(source.subarray(start, end)));
+}
+
 const fatalUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const utf8: Codec<string> = {
@@ -79,6 +88,7 @@ const utf8: Codec<string> = {
 
 const buffer: Codec<Buffer> = {
   tag: CodecTag.buffer,
+  readsAll: true,
   encode(value) {
     if (!isUint8Array(value)) throw new TypeError(`codec buffer takes a Uint8Array, got ${kindOf(value)}`);
     return steady(value, 'value');
@@ -162,6 +172,7 @@ export interface StoredValue {
 /** For tools that show and write any value, not for the public: reads what is stored, writes bytes under one tag. */
 export class StoredValueCodec implements Codec<StoredValue>, CustomCodec<StoredValue> {
   readonly tag: number;
+  readonly readsAll = true;
 
   constructor(tag: number) {
     this.tag = tag;

@@ -90,6 +90,11 @@ export class ResponseWriter {
     return this.#status === Status.busy;
   }
 
+  /** Whether the request has failed: it was executed, and could not do what it was to do. */
+  get isFailure(): boolean {
+    return this.#status > Status.no && this.#status !== Status.busy;
+  }
+
   /** Whether the request was malformed. */
   get isRefused(): boolean {
     return this.#status === Status.badRequest;

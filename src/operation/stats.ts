@@ -11,7 +11,10 @@ export interface KvsStatistics {
   readonly workers: number;
   /** Keys held. */
   readonly entries: number;
-  /** Executed and failed requests, by operation; those never asked for are left out. */
+  /**
+   * Executed requests by operation, and how many of them failed: the store was full, the value no number, the log not
+   * writable, … A key that is missing or taken is no failure. Operations never asked for are left out.
+   */
   readonly operations: { readonly [operation: string]: { readonly count: number; readonly errors: number } };
   /** How long a worker took per request, in nanoseconds; every 16th is measured. */
   readonly latencyNs: LatencySummary;

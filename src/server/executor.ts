@@ -195,7 +195,6 @@ export class Executor {
     try {
       operation.apply(this.#request, response, this.#context);
     } catch (error) {
-      this.#counters[this.#record / 2 + WorkerRecord.errors + opcode]++;
       response.unreserve();
       this.#context.store.abandon();
       response.status(Status.internal);
@@ -203,6 +202,7 @@ export class Executor {
     } finally {
       if (isLong) this.#workerBells.wakeUp(this.#worker);
     }
+    if (response.isFailure) this.#counters[this.#record / 2 + WorkerRecord.errors + opcode]++;
   }
 
   /** Answers, or leaves that to the thread that writes the log once it is durable. */

@@ -42,6 +42,36 @@ test.each(NAMES.flatMap((codec) => (['server', 'direct'] as const).map((reads) =
   },
 );
 
+test('getdel removes nothing that its client cannot read', async () => {
+  const RAW = Buffer.from([0xff, 0xfe]);
+  const WRITERS: [CodecName, unknown, CodecName[]][] = [
+    ['utf8', '17', ['utf8', 'buffer']],
+    ['buffer', Buffer.from('text'), ['utf8', 'buffer']],
+    ['buffer', RAW, ['buffer']],
+    ['json', [17], ['json', 'buffer']],
+    ['int32', 17, ['int32', 'buffer']],
+    ['float64', 17.5, ['float64', 'buffer']],
+  ];
+  const clients = new Map<CodecName, KvsClient<unknown>>();
+  for (const codec of NAMES) clients.set(codec, await connectAs(codec, 'direct'));
+  const custom = await connectAs({ encode: () => '', decode: () => 'decoded' }, 'direct');
+  for (const [writer, value, readers] of WRITERS) {
+    await clients.get(writer)?.set('taken', value);
+    for (const [reader, client] of [...clients, ['custom', custom]] as const) {
+      if (readers.some((each) => each === reader)) continue;
+      const failure = await failureOf(client.getdel('taken'));
+      expect(failure, `${writer} for ${reader}`).toMatchObject({ code: 'ERR_KVS_CODEC', executed: 'no' });
+      expect(failure.message).toContain("nothing was removed: connect with the codec that wrote it, or with 'buffer'");
+      expect(await clients.get(writer)?.get('taken')).toEqual(value);
+    }
+    for (const reader of readers) {
+      await clients.get(writer)?.set('taken', value);
+      expect(await clients.get(reader)?.getdel('taken'), `${writer} for ${reader}`).toBeDefined();
+      expect(await custom.exists('taken')).toBe(false);
+    }
+  }
+});
+
 test('a codec of one’s own encodes to text or bytes and gets its own bytes back', async () => {
   const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: bigints }));
   await client.set('big', 2n ** 200n);

@@ -1,5 +1,8 @@
 /** Tasks, abort signals, and the end of a client. */
-import { expect, test } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { runInNewContext } from 'node:vm';
+
+import { expect, onTestFinished, test } from 'vitest';
 
 import { KvsClient, type Task } from '#dist/index.js';
 
@@ -15,7 +18,7 @@ async function frozen(slots = 16) {
   const client = await connect(region);
   await client.set('k', 'v');
   freeze(server);
-  return { client, thaw: () => server.process.kill('SIGCONT') };
+  return { client, region, thaw: () => server.process.kill('SIGCONT') };
 }
 
 test('a task tells its state and gives its result as often as asked', async () => {
@@ -118,6 +121,47 @@ test('an abort signal ends awaited calls and tasks, with its reason as the cause
   thaw();
   await other;
   expect(await client.mget(['k', 'l', 'other'])).toEqual(['v', undefined, 'v']);
+});
+
+test('one signal ends many calls of several clients, and is listened to once', async () => {
+  const { client, region, thaw } = await frozen();
+  const clients = [client, await connect(region)];
+  const controller = new AbortController();
+  const { signal } = controller;
+  const warnings: string[] = [];
+  const note = (warning: Error) => void warnings.push(warning.message);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  const calls = clients.flatMap((each) => Array.from({ length: 20 }, () => each.set('k', 'aborted', { signal })));
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  const failures = Promise.all(calls.map((call) => failureOf(call)));
+  controller.abort(new Error('enough'));
+  for (const { code, cause } of await failures) {
+    expect([code, (cause as Error).message]).toEqual(['ERR_KVS_ABORTED', 'enough']);
+  }
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  thaw();
+  expect(await client.get('k')).toBe('v');
+  // A warning comes in the next turn.
+  await new Promise(setImmediate);
+  expect(warnings).toEqual([]);
+});
+
+test('a signal that is none is refused', async () => {
+  const client = await connect(name);
+  const direct = closing(await KvsClient.connect({ name }));
+  for (const signal of [{}, null, 'stop', new EventTarget()] as never[]) {
+    const message = 'signal must be an AbortSignal, got';
+    await expect(client.set('k', 'v', { signal })).rejects.toThrow(message);
+    await expect(direct.get('k', { signal })).rejects.toThrow(message);
+    for (const call of [() => client.setSync('k', 'v', { signal }), () => direct.getSync('k', { signal })]) {
+      expect(call).toThrow(message);
+    }
+  }
+  const foreign = runInNewContext(
+    '({ aborted: false, addEventListener() {}, removeEventListener() {} })',
+  ) as AbortSignal;
+  expect(await client.set('k', 'v', { signal: foreign })).toBe(true);
 });
 
 test('a signal that is never aborted keeps nothing', async () => {

@@ -1,11 +1,8 @@
 /** One server per name, however many start at once. */
-import { readdirSync, readFileSync } from 'node:fs';
-
 import { expect, onTestFinished, test } from 'vitest';
 
-import { KvsServer, type KvsStatistics } from '#dist/index.js';
+import { KvsServer } from '#dist/index.js';
 
-import { Peer } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
 import { connect, failureOf, startServer, startServerProcess } from '../fixtures/service.js';
 
@@ -55,40 +52,4 @@ test('a server process that was killed is followed by another, and what it left 
   const second = await startServer({ onEvent: ({ type }) => events.push(type) }, name);
   expect(events).toEqual(['recovered']);
   expect(second.size).toBe(1);
-});
-
-/** Processes that were started to serve the region. */
-const serversOf = (name: string): number[] =>
-  readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(name);
-      } catch {
-        return false; // it has ended meanwhile
-      }
-    });
-
-test('ten processes that connect with autostart at once share one server', async () => {
-  const name = regionName();
-  const options = { name, autostart: { workers: 1, maxMemory: 16 * 2 ** 20, slots: 64 }, connectTimeoutMs: 60_000 };
-  const start = () => Peer.start('service/client', JSON.stringify({ ...options, timeoutMs: 60_000 }));
-  // The server outlives its clients, and one that was started too late would take the place of a dead one.
-  onTestFinished(() => {
-    for (const pid of serversOf(name)) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-  });
-  const peers = await Promise.all(Array.from({ length: 10 }, start));
-  const sums = await Promise.all(peers.map((peer) => peer.tell('incr', 'count')));
-  expect(sums.map((sum) => (sum as { result: number }).result).toSorted((a, b) => a - b)).toEqual(
-    Array.from({ length: 10 }, (_, i) => i + 1),
-  );
-  const stats = (await Promise.all(peers.map((peer) => peer.tell('stats')))) as { result: KvsStatistics }[];
-  expect(new Set(stats.map(({ result }) => result.pid)).size).toBe(1);
-  expect(stats[0].result).toMatchObject({ clients: 10, workers: 1, slots: { total: 64 } });
 });

@@ -20,7 +20,7 @@ test('operations and errors are counted by name', async () => {
     get: { count: 30, errors: 0 },
     mget: { count: 1, errors: 0 },
     post: { count: 1, errors: 0 },
-    incr: { count: 1, errors: 0 },
+    incr: { count: 1, errors: 1 },
     stats: { count: 2, errors: 0 },
   });
   expect(Object.keys(operations).toSorted()).toEqual(['get', 'incr', 'mget', 'post', 'set', 'stats']);
