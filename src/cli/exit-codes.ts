@@ -9,7 +9,7 @@ export const EXIT = { ok: 0, no: 1, usage: 2, noServer: 3, timeout: 4, failure: 
 export const EXIT_HELP = `Exit codes:
   0  done
   1  the answer is no: not found, not inserted, another version; not all of several;
-     doctor: not everything is accounted for; log check: a file is damaged
+     doctor: not everything is accounted for; log check: a file is damaged, or there is none
   2  wrong usage
   3  no server of that name, or it has gone
   4  timeout

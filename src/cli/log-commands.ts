@@ -21,7 +21,8 @@ export const LOG_COMMANDS: readonly Command[] = [
       if (name === 'check') {
         const { checkPage } = await import('./log-page.js');
         const check = checkLog(path.toString());
-        const isOk = check.files.every(({ isSound }) => isSound) && check.recovery?.isRefused !== true;
+        const isSound = check.files.every((file) => file.isSound) && check.recovery?.isRefused !== true;
+        const isOk = isSound && check.files.length > 0;
         yield { json: { ok: isOk, ...check }, line: checkPage(check), isNo: !isOk };
         return;
       }

@@ -4,6 +4,7 @@ import { formatBytes, formatCount } from './figures.js';
 import { textTable } from './table.js';
 
 export function checkPage({ files, recovery }: LogCheck): string {
+  if (files.length === 0) return 'There is no file of a log: a server would begin an empty one.';
   const table = textTable(['file', 'records', 'entries', 'size', ''], files.map(checkRow));
   if (recovery === undefined) return table;
   const { isRefused, snapshot, lastSequence, end } = recovery;

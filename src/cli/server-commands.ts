@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { KvsError } from '../errors.js';
 import { numberArgument } from './arguments.js';
 import { type Command, type CommandOptions, UsageError } from './command.js';
 import { parseByteSize } from './figures.js';
@@ -9,6 +10,8 @@ import { parseByteSize } from './figures.js';
 const MS_PER_SECOND = 1000;
 /** Between two looks whether a snapshot is there. */
 const LOOK_MS = 50;
+/** For a snapshot, without --timeout. */
+const SNAPSHOT_MS = 3_600_000;
 
 /** @throws UsageError for counts that make no sense */
 function benchOptions(options: CommandOptions) {
@@ -70,9 +73,12 @@ export const SERVER_COMMANDS: readonly Command[] = [
     name: 'snapshot',
     group: 'Server',
     parameters: '',
-    summary: 'write a snapshot of the store to the directory of its log, and wait for it',
+    summary: 'write a snapshot of the store to the directory of its log, and wait for it (up to an hour, or --timeout)',
     async *run(session) {
       const client = await session.client();
+      const limitMs = session.options.timeoutMs ?? SNAPSHOT_MS;
+      const giveUpAt = performance.now() + limitMs;
+      const errors = (await client.stats({ signal: session.signal })).log?.errors ?? 0;
       const number = await client.snapshot({ signal: session.signal });
       if (number === 0) throw new UsageError('the server keeps no log: start it with --dir');
       for (;;) {
@@ -81,6 +87,15 @@ export const SERVER_COMMANDS: readonly Command[] = [
           const { snapshotEntries: entries, snapshotSequence: sequence, snapshotTookMs: ms } = log;
           yield { json: { entries, sequence, ms }, line: `${entries} entries up to record ${sequence}, in ${ms} ms` };
           return;
+        }
+        if (log !== undefined && log.errors > errors) {
+          const message =
+            'the disk takes no snapshot: the server tries again by itself, and its log says why it failed';
+          throw new KvsError('ERR_KVS_LOG_FAILED', message);
+        }
+        if (performance.now() >= giveUpAt) {
+          const message = `no snapshot was made within ${limitMs} ms: the server goes on with it; allow more by --timeout`;
+          throw new KvsError('ERR_KVS_TIMEOUT', message);
         }
         await delay(LOOK_MS, undefined, { signal: session.signal });
       }

@@ -55,7 +55,7 @@ export type ServerEvent =
   | LogEvent
   /** A snapshot was made: see the docs of each figure at SnapshotMade. */
   | ({ readonly type: 'snapshot' } & SnapshotMade)
-  /** One was not; it is tried again. The log goes on. */
+  /** One was not; it is tried again, and told of again once the reason is another one. The log goes on. */
   | { readonly type: 'snapshot-failed'; readonly error: string }
   /** The thread that writes the log died; another takes its place. */
   | { readonly type: 'log-thread-died'; readonly error: Error }

@@ -9,8 +9,9 @@ import { LogBoard } from './log-board.js';
 import type { LogOptions, ServerEvent } from './options.js';
 import type { SnapshotInput, SnapshotMessage } from './snapshot-thread.js';
 
-/** After one that failed. */
+/** After one that failed; twice as long after each further one, up to the limit. */
 const RETRY_MS = 1000;
+const MAX_RETRY_MS = 10_000;
 
 const { Figure } = LogBoard;
 
@@ -24,6 +25,9 @@ export class Snapshots {
   #madeAt = performance.now();
   #bytes = 0;
   #notBefore = 0;
+  #retryMs = RETRY_MS;
+  /** Why the last one was not made. */
+  #lastError: string | undefined;
 
   constructor(
     region: OwnedRegion,
@@ -85,9 +89,11 @@ export class Snapshots {
     if (isMade) {
       this.#madeAt = performance.now();
       this.#bytes = bytes;
+      this.#retryMs = RETRY_MS;
     } else {
       this.#board.noteError();
-      this.#notBefore = performance.now() + RETRY_MS;
+      this.#notBefore = performance.now() + this.#retryMs;
+      this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
     }
     return isMade;
   }
@@ -108,7 +114,9 @@ export class Snapshots {
     thread.on('error', (cause) => (error = String(cause)));
     return new Promise((resolve) => {
       thread.once('exit', () => {
-        if (error !== undefined) this.#onEvent({ type: 'snapshot-failed', error });
+        // A disk that stays full is told of once.
+        if (error !== undefined && error !== this.#lastError) this.#onEvent({ type: 'snapshot-failed', error });
+        this.#lastError = error;
         resolve(error === undefined);
       });
     });

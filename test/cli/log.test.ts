@@ -93,6 +93,17 @@ test('log check tells what a server would make of the files, and changes none', 
   expect(readFileSync(segment)).toEqual(bytes);
 });
 
+test('log check of a directory without any log is a no', async () => {
+  const path = temporaryDirectory();
+  const { code, stdout } = await kvs('log', 'check', path);
+  expect({ code, stdout }).toEqual({
+    code: 1,
+    stdout: 'There is no file of a log: a server would begin an empty one.\n',
+  });
+  const json = await kvs('--json', 'log', 'check', path);
+  expect({ code: json.code, ...(JSON.parse(json.stdout) as object) }).toMatchObject({ code: 1, ok: false, files: [] });
+});
+
 test('wrong words and paths are told as such', async () => {
   expect(await kvs('log', 'prune', '/tmp')).toMatchObject({ code: 2, stdout: '' });
   const missing = await kvs('log', 'check', join(temporaryDirectory(), 'none'));
