@@ -20,6 +20,7 @@ const EXIT = { ok: 0, internal: 1, usage: 2, alreadyRunning: 3, noSpace: 4, regi
 const EXIT_BY_ERROR: Partial<Record<KvsErrorCode, number>> = {
   ERR_KVS_ALREADY_RUNNING: EXIT.alreadyRunning,
   ERR_KVS_NO_SPACE: EXIT.noSpace,
+  ERR_KVS_SHM_DIR: EXIT.usage,
   ERR_KVS_NOT_OURS: EXIT.region,
   ERR_KVS_CORRUPT: EXIT.region,
   ERR_KVS_LAYOUT: EXIT.region,
@@ -65,41 +66,11 @@ function logStart(log: Logger, { name, shape }: KvsServer, shmDir: string, start
 async function serve(settings: ServerSettings, pool: WorkerPool): Promise<void> {
   const startedAt = performance.now();
   const toStop = signalToStop();
-  const {
-    name,
-    shmDir,
-    group,
-    shape,
-    asked,
-    maxSlotsPerClient,
-    maxArenaPerClient,
-    hugePages,
-    eviction,
-    drainTimeoutMs,
-    fresh,
-    takeover,
-    keep,
-    log: logOptions,
-  } = settings.server;
-  const events = new EventLog(settings.logLevel, name);
+  const { given, resolved, logLevel } = settings;
+  const { name, shmDir, keep } = resolved;
+  const events = new EventLog(logLevel, name);
   const server = await startWith(pool, {
-    name,
-    shmDir,
-    group,
-    hugePages,
-    eviction,
-    drainTimeoutMs,
-    workers: shape.workers,
-    stripes: asked.stripes,
-    slots: asked.slots,
-    maxMemory: asked.maxMemoryBytes,
-    maxValueBytes: asked.maxValueBytes,
-    maxSlotsPerClient,
-    maxArenaPerClient,
-    fresh,
-    takeover,
-    keep,
-    ...(logOptions !== undefined && { ...logOptions, logMemory: shape.logBytes }),
+    ...given,
     onEvent: (event) => events.add(event),
   }).catch(async (error: unknown) => {
     await events.flush().catch(() => {});

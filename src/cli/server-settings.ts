@@ -17,7 +17,9 @@ export class SettingsError extends Error {
 
 /** A server's options and the log's. */
 export interface ServerSettings {
-  readonly server: ResolvedServerOptions;
+  readonly given: KvsServerOptions;
+  /** With what was not given. */
+  readonly resolved: ResolvedServerOptions;
   readonly logLevel: LogLevel;
 }
 
@@ -48,11 +50,12 @@ export function readSettings(
     sources.push({ values: readConfigFile(configFile), nameOf: ({ key }) => `${key} in ${configFile}` });
   }
   const { logLevel = 'info', ...options } = merge(sources);
-  const server = resolve({ name: 'default', ...options });
-  if (statSync(server.shmDir, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new SettingsError(`--shm-dir: expected a directory, got ${JSON.stringify(server.shmDir)}`);
+  const given = { name: 'default', ...options };
+  const resolved = resolve(given);
+  if (statSync(resolved.shmDir, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new SettingsError(`--shm-dir: expected a directory, got ${JSON.stringify(resolved.shmDir)}`);
   }
-  return { server, logLevel };
+  return { given, resolved, logLevel };
 }
 
 /** @throws SettingsError for options that do not fit each other */

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { KvsError } from '../errors.js';
 import { RegionState } from '../memory/layout.js';
-import { closeQuietly } from '../memory/region-files.js';
+import { closeQuietly, startCommand } from '../memory/region-files.js';
 import { attachRegion, isServerAlive, type Region, regionState } from '../memory/region.js';
 import { DetachedServer } from './autostart.js';
 import { Exile } from './exile.js';
@@ -142,7 +142,7 @@ function look(options: ResolvedClientOptions): Found {
   const isStarting = isAlive && (state === RegionState.starting || state === RegionState.recovering);
   const end = state === RegionState.kept ? 'was stopped' : 'has died';
   const what = isAlive ? 'is stopping' : `${end}; what it held is there again when a server starts`;
-  const message = `the server named ${JSON.stringify(name)} ${what}: start one with \`kvs-server --name ${name}\``;
+  const message = `the server named ${JSON.stringify(name)} ${what}: start one with ${startCommand(name, shmDir)}`;
   return { session: undefined, isStarting, reason: new KvsError('ERR_KVS_NO_REGION', message) };
 }
 

@@ -11,9 +11,10 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { KvsError } from '../errors.js';
 import type { SegmentViews } from './segment.js';
@@ -21,7 +22,8 @@ import { viewsOf } from './segment.js';
 import { CTL_MAGIC, CtlHeader, geometryOf, LAYOUT_VERSION, MAX_WORKERS, type RegionShape } from './layout.js';
 
 /** Where region files are unless an option says otherwise. */
-export const defaultShmDir = (): string => process.env['KVS_SHM_DIR'] ?? '/dev/shm';
+export const defaultShmDir = (): string => process.env['KVS_SHM_DIR'] ?? SHM_DIR;
+const SHM_DIR = '/dev/shm';
 
 export const NAME_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -53,7 +55,7 @@ export function regionPaths(name: string, shmDir: string): RegionPaths {
 
 /** Flags for whatever may lie at the path: links are not followed, and a FIFO does not block. */
 const OPEN_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** What open() answers when the path is of another user, or no plain file. */
+/** What open() answers when the path is of another user, or no plain file. A directory that may not be entered: EACCES too. */
 const FOREIGN = new Set(['EACCES', 'EPERM', 'ELOOP', 'EISDIR', 'ENXIO']);
 
 /** Opens a region file. @returns undefined when it does not exist */
@@ -63,6 +65,7 @@ export function openRegionFile(path: string, writable: boolean): number | undefi
   } catch (cause) {
     const { code = '' } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
+    if (code === 'ENOTDIR' || (code === 'EACCES' && !mayEnter(dirname(path)))) throw unusableDir(dirname(path), cause);
     if (FOREIGN.has(code)) {
       throw new KvsError(
         'ERR_KVS_NOT_OURS',
@@ -72,6 +75,22 @@ export function openRegionFile(path: string, writable: boolean): number | undefi
     }
     throw cause;
   }
+}
+
+function mayEnter(dir: string): boolean {
+  try {
+    statSync(`${dir}/.`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param cause whose code says why */
+export function unusableDir(shmDir: string, cause: unknown): KvsError {
+  const { code } = cause as NodeJS.ErrnoException;
+  const message = `shmDir ${shmDir} cannot hold shared memory (${code}): name a directory that exists, is ours to write, and is a tmpfs`;
+  return new KvsError('ERR_KVS_SHM_DIR', message, { cause });
 }
 
 /**
@@ -174,11 +193,15 @@ export function regionIdOf(views: SegmentViews, firstWord: number): string {
 export const corrupt = (path: string, what: string): KvsError =>
   new KvsError('ERR_KVS_CORRUPT', `${path} ${what}: stop its processes, remove the file and start the server again`);
 
+/** What starts a server that serves there. */
+export const startCommand = (name: string, shmDir: string): string =>
+  `\`kvs-server --name ${name}${shmDir === SHM_DIR ? '' : ` --shm-dir ${shmDir}`}\``;
+
 export const noRegion = (name: string, path: string): KvsError =>
   new KvsError(
     'ERR_KVS_NO_REGION',
     `no server named ${JSON.stringify(name)} runs on this host (${path} does not exist): ` +
-      `start one with \`kvs-server --name ${name}\`, or connect with { autostart: true }`,
+      `start one with ${startCommand(name, dirname(path))}, or connect with { autostart: true }`,
   );
 
 /** Removes a file that may be gone already. @throws KvsError ERR_KVS_NOT_OURS */

@@ -36,6 +36,7 @@ import {
   regionPaths,
   removeBells,
   removeFile,
+  unusableDir,
 } from './region-files.js';
 import { mapViews, type SegmentViews, viewsOf } from './segment.js';
 import { add, load } from './words.js';
@@ -149,27 +150,22 @@ const occupied = (path: string): KvsError =>
   new KvsError('ERR_KVS_NOT_OURS', `another process keeps putting a file at ${path}: choose another name`);
 
 function createSegment(
-  { shmDir, hugePages }: CreateRegionOptions,
+  { shmDir, hugePages, shape }: CreateRegionOptions,
   bytes: number,
 ): { fd: number; buffer: SharedArrayBuffer } {
   try {
     return native.createSegment(shmDir, bytes, OWN_MODE, hugePages);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code !== 'ENOSPC' && code !== 'ENOMEM' && code !== 'EFBIG') throw unusable(shmDir, cause);
+    if (code !== 'ENOSPC' && code !== 'ENOMEM' && code !== 'EFBIG') throw unusableDir(shmDir, cause);
+    const { ctlBytes, dataBytes } = geometryOf(shape);
     throw new KvsError(
       'ERR_KVS_NO_SPACE',
-      `${shmDir} has no room for ${Math.ceil(bytes / 2 ** 20)} MiB of shared memory (${code}): lower maxMemory, or make it ` +
+      `${shmDir} has no room for ${Math.ceil((ctlBytes + dataBytes) / 2 ** 20)} MiB of shared memory (${code}): lower maxMemory, or make it ` +
         'larger (`mount -o remount,size=1G /dev/shm`; in Docker, run with `--shm-size=1g`)',
       { cause },
     );
   }
-}
-
-function unusable(shmDir: string, cause: unknown): KvsError {
-  const { code } = cause as NodeJS.ErrnoException;
-  const message = `shmDir ${shmDir} cannot hold shared memory (${code}): name a directory that exists, is ours to write, and is a tmpfs`;
-  return new KvsError('ERR_KVS_SHM_DIR', message, { cause });
 }
 
 function fillCtlHeader(ctl: SegmentViews, { shape, version }: CreateRegionOptions): void {

@@ -17,7 +17,7 @@ describe('precedence', () => {
   test('a flag wins over the environment, that over the file, that over the default', () => {
     const path = configFile({ name: 'file', workers: 3, slots: 64, maxMemory: '8M', logLevel: 'warn' });
     const environment = { KVS_NAME: 'variable', KVS_WORKERS: '4', KVS_MAX_MEMORY: '16MiB', KVS_STRIPES: '' };
-    const { server, logLevel } = readSettings({ name: 'flag', maxMemory: '32m' }, environment, path);
+    const { resolved: server, logLevel } = readSettings({ name: 'flag', maxMemory: '32m' }, environment, path);
     expect(server.name).toBe('flag');
     expect(server.shape).toEqual({
       workers: 4,
@@ -31,7 +31,7 @@ describe('precedence', () => {
   });
 
   test('nothing given is the server "default" that logs what matters', () => {
-    const { server, logLevel } = readSettings({}, {});
+    const { resolved: server, logLevel } = readSettings({}, {});
     expect(server).toMatchObject({ name: 'default', shmDir: '/dev/shm', drainTimeoutMs: 5000, hugePages: true });
     expect(server.eviction).toBe('none');
     expect(logLevel).toBe('info');
@@ -39,13 +39,13 @@ describe('precedence', () => {
 
   test('$KVS_CONFIG names the file, --config wins', () => {
     const KVS_CONFIG = configFile({ name: 'variable' });
-    expect(readSettings({}, { KVS_CONFIG }).server.name).toBe('variable');
-    expect(readSettings({}, { KVS_CONFIG }, configFile({ name: 'flag' })).server.name).toBe('flag');
+    expect(readSettings({}, { KVS_CONFIG }).resolved.name).toBe('variable');
+    expect(readSettings({}, { KVS_CONFIG }, configFile({ name: 'flag' })).resolved.name).toBe('flag');
   });
 
   test('numbers and sizes in a file are numbers or text', () => {
     const path = configFile({ workers: '2', maxMemory: 4_194_304, maxValue: '64k', drainTimeout: 10.5 });
-    expect(readSettings({}, {}, path).server).toMatchObject({
+    expect(readSettings({}, {}, path).resolved).toMatchObject({
       drainTimeoutMs: 10.5,
       shape: { workers: 2, maxMemoryBytes: 4_194_304, maxValueBytes: 65_536 },
     });

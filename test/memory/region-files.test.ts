@@ -101,6 +101,18 @@ describe('openRegionFile', () => {
     chmodSync(join(path, '..'), 0o755);
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script, path]);
     expect(stdout).toContain(`ERR_KVS_NOT_OURS ${path} may not be opened (EACCES): run as the user that started`);
+    // Of a directory that is closed nobody knows whether there is such a file.
+    chmodSync(join(path, '..'), 0o700);
+    const closed = await run(process.execPath, ['--input-type=module', '-e', script, path]);
+    const why = process.geteuid?.() === 0 ? 'ERR_KVS_SHM_DIR shmDir' : 'ERR_KVS_NOT_OURS';
+    expect(closed.stdout).toContain(why);
+  });
+
+  test('a directory that is none is refused with what to do', () => {
+    const { path } = file('');
+    expect(() => openRegionFile(join(path, 'kvs.x.ctl'), true)).toThrow(
+      error('ERR_KVS_SHM_DIR', `shmDir ${path} cannot hold shared memory (ENOTDIR): name a directory that exists`),
+    );
   });
 });
 
