@@ -16,7 +16,7 @@ const number = (given: unknown): unknown =>
 const bytes = (given: unknown): unknown => (typeof given === 'string' ? (parseByteSize(given) ?? given) : given);
 const truth = (given: unknown): unknown => (given === 'true' ? true : given === 'false' ? false : given);
 export interface Setting {
-  /** The key in a configuration file. */
+  /** The key in a configuration file, where the option's name does as well. */
   readonly key: string;
   readonly flag: string;
   readonly variable: string;

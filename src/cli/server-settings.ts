@@ -115,11 +115,24 @@ function readConfigFile(path: string): Source['values'] {
   if (!isObject(content)) {
     throw new SettingsError(`--config: ${path}: expected an object of settings, got ${kindOf(content)}`);
   }
-  const unknown = Object.keys(content).filter((key) => SETTINGS.every((setting) => setting.key !== key));
-  if (unknown.length === 0) return content;
+  const unknown = Object.keys(content).filter((name) =>
+    SETTINGS.every(({ key, option }) => key !== name && option !== name),
+  );
+  if (unknown.length === 0) return byKey(path, content);
   const known = SETTINGS.map(({ key }) => key).join(', ');
   const names = unknown.map((key) => JSON.stringify(key)).join(', ');
   throw new SettingsError(`--config: ${path}: unknown key ${names}; known are ${known}`);
+}
+
+/** @throws SettingsError for what is given by both of its names */
+function byKey(path: string, content: { readonly [name: string]: unknown }): Source['values'] {
+  const twice = SETTINGS.find(({ key, option }) => key !== option && key in content && option in content);
+  if (twice !== undefined) {
+    throw new SettingsError(
+      `--config: ${path}: ${twice.key} and ${twice.option} are one setting, expected one of them`,
+    );
+  }
+  return Object.fromEntries(SETTINGS.map(({ key, option }) => [key, content[key in content ? key : option]]));
 }
 
 const isObject = (content: unknown): content is { readonly [key: string]: unknown } =>

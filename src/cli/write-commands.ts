@@ -152,7 +152,7 @@ const BATCHES: readonly Command[] = [
     group: 'Write',
     parameters: '',
     summary: 'remove every key (the shell asks first)',
-    options: [{ name: 'yes', description: 'do not ask' }],
+    options: [{ name: 'yes', description: 'do not ask (only the shell does)' }],
     async *run(session, _args, { yes }) {
       if (yes !== true && session.confirm !== undefined) {
         const isSure = await session.confirm(`Remove every key of server "${session.options.name}"?`);

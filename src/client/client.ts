@@ -34,6 +34,12 @@ import { Task, type TaskArguments, type TaskName, type TaskResult } from './task
 export type Entries<V> = Iterable<readonly [Key, V]> | Readonly<Record<string, V>>;
 type CustomOptions<T> = KvsClientOptions<T> & { codec: CustomCodec<T> };
 
+/**
+ * Whatever a method's own comment says, its call can fail: TypeError and RangeError for wrong arguments; KvsError
+ * ERR_KVS_TIMEOUT and ABORTED (the wait has ended), SERVER_GONE, EXPELLED, CLOSED, and what connect() throws when there
+ * is another server by now. `executed` tells whether it may have taken effect. What `encode` or `decode` of a codec of
+ * your own throws comes through.
+ */
 export class KvsClient<V = string, K extends Key = string> extends ReadingClient<V> {
   readonly name: string;
   readonly #options: ResolvedClientOptions;
@@ -77,7 +83,10 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     this.#calls = calls;
   }
 
-  /** Inserts or replaces; what is written expires as `ttlMs`, `expiresAt` or `keepTtl` say, else never. */
+  /**
+   * Inserts or replaces; what is written expires as `ttlMs`, `expiresAt` or `keepTtl` say, else never.
+   * @throws KvsError ERR_KVS_TOO_LARGE, OUT_OF_MEMORY, NOT_DURABLE (the server cannot write its log): nothing has changed
+   */
   set(key: Key, value: V, options?: WriteOptions): Promise<true> {
     return this.#runner.async(() => this.#calls.set(key, value, options), options);
   }
@@ -85,7 +94,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     return this.#runner.blocking(this.#calls.set(key, value, options), options);
   }
 
-  /** Inserts only. @returns whether the key was missing and is now inserted; of many at once, one wins */
+  /** Inserts only. @returns whether the key was missing and is now inserted; of many at once, one wins. @throws as set() */
   post(key: Key, value: V, options?: PostOptions): Promise<boolean> {
     return this.#runner.async(() => this.#calls.post(key, value, options), options);
   }
@@ -93,7 +102,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     return this.#runner.blocking(this.#calls.post(key, value, options), options);
   }
 
-  /** Replaces only at the expected version; 0 expects the key to be missing. @returns whether it did */
+  /** Replaces only at the expected version; 0 expects the key to be missing. @returns whether it did. @throws as set() */
   cas(key: Key, expectedVersion: number, value: V, options?: WriteOptions): Promise<boolean> {
     return this.#runner.async(() => this.#calls.cas(key, expectedVersion, value, options), options);
   }
@@ -103,7 +112,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
 
   /**
    * Gives a key another moment at which it expires: milliseconds from now, or `{ expiresAt }`. Like a set() of the same
-   * value, with another version. @returns whether the key was there
+   * value, with another version. @returns whether the key was there. @throws as set()
    */
   expire(key: Key, when: number | ExpiryOptions, options?: CallOptions): Promise<boolean> {
     return this.#runner.async(() => this.#calls.expire(key, when, options), options);
@@ -142,7 +151,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
 
   /**
    * Adds to a number, which keeps the form in which it is stored; a missing key starts at 0 in the form of this client's
-   * codec. When it expires stays as it is. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER
+   * codec. When it expires stays as it is. @returns the sum. @throws KvsError ERR_KVS_NOT_A_NUMBER; as set()
    */
   incr(key: Key, by?: number, options?: CallOptions): Promise<number> {
     return this.#runner.async(() => this.#calls.incr(key, by, options), options);
@@ -151,7 +160,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     return this.#runner.blocking(this.#calls.incr(key, by, options), options);
   }
 
-  /** Sets many keys, one after the other; not a transaction. */
+  /** Sets many keys, one after the other; not a transaction. @throws as set(): some may have been set, see the message */
   mset(entries: Entries<V>, options?: WriteOptions): Promise<true> {
     return this.#runner.async(() => this.#calls.mset(entries, options), options);
   }

@@ -18,3 +18,15 @@ export function openDoorbell(region: Region, client: number, onRing: () => void)
   if (regionState(region) === RegionState.stopped) removeFile(path);
   return native.watchDoorbell(fd, onRing);
 }
+
+/** While the client's index is still its own. */
+export function closeDoorbell(region: Region, client: number, bell: Doorbell): void {
+  bell.close();
+  if (region.group === undefined) return;
+  // The next client of the index, or the server, may be another user, who could neither use it nor remove it.
+  try {
+    removeFile(region.paths.bell(client));
+  } catch {
+    // It is not ours: somebody else has put it there.
+  }
+}

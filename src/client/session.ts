@@ -23,7 +23,7 @@ import { type Doorbell, native } from '../native.js';
 import { ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
-import { openDoorbell } from './doorbell.js';
+import { closeDoorbell, openDoorbell } from './doorbell.js';
 import type { ResolvedClientOptions } from './options.js';
 import { BLOCKED, Ordering } from './ordering.js';
 import type { ViewGround } from './pinned-views.js';
@@ -272,7 +272,7 @@ export class Session {
     this.#isClosed = true;
     this.#isLost = true;
     this.#withdrawn.end();
-    this.#doorbell?.close();
+    if (this.#doorbell !== undefined) closeDoorbell(this.region, this.#client, this.#doorbell);
     this.#ringer.close();
     this.starvation.end();
     add(this.#words, CtlHeader.clients, -1);

@@ -81,7 +81,7 @@ export class KvsServer {
    * Starts a server and resolves when it answers. It keeps the process alive until it is stopped. What a dead server of
    * the name has left, or one stopped with `keep`, is taken over: data, versions, and the requests in flight.
    * @throws TypeError for wrong options; KvsError ERR_KVS_ALREADY_RUNNING (with the other's `pid`), ERR_KVS_NO_SPACE,
-   * ERR_KVS_NOT_OURS; with `takeover` also ERR_KVS_LAYOUT, with `dir` the ERR_KVS_LOG errors
+   * ERR_KVS_SHM_DIR, ERR_KVS_NOT_OURS; with `takeover` also ERR_KVS_LAYOUT, with `dir` the ERR_KVS_LOG errors
    */
   static start(options: KvsServerOptions): Promise<KvsServer> {
     return startWith(new WorkerPool(), options);

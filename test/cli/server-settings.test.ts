@@ -52,6 +52,15 @@ describe('precedence', () => {
   });
 });
 
+test('a file may name settings as the API does', () => {
+  const path = configFile({ maxValueBytes: '64k', drainTimeoutMs: 100, dir: '/tmp/log', snapshotIntervalMs: 0 });
+  expect(readSettings({}, {}, path).resolved).toMatchObject({
+    drainTimeoutMs: 100,
+    shape: { maxValueBytes: 65_536 },
+    log: { snapshotIntervalMs: 0 },
+  });
+});
+
 describe('what is wrong is named by where it was given', () => {
   test.each<[string, Record<string, string>, Record<string, string>, string]>([
     ['a flag', { workers: '0' }, {}, '--workers: expected a whole number from 1 to 32, got "0"'],
@@ -74,6 +83,12 @@ describe('what is wrong is named by where it was given', () => {
     ['an unknown key', { worker: 1 }, /unknown key "worker"; known are name, workers, /],
     ['a list', [1], /expected an object of settings, got Array/],
     ['no JSON', '{', /is not JSON/],
+    [
+      'one setting by two names',
+      { maxValue: '64k', maxValueBytes: 65_536 },
+      /maxValue and maxValueBytes are one setting, expected one of them$/,
+    ],
+    ['nothing for a value', { maxValueBytes: null }, /^maxValue in .*kvs\.json: expected a whole number .*, got null$/],
     ['a wrong value', { workers: [] }, /^workers in .*kvs\.json: expected a whole number from 1 to 32, got Array/],
   ])('a configuration file with %s', (_, content, message) => {
     expect(() => readSettings({}, {}, configFile(content))).toThrow(message);

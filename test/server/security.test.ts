@@ -8,6 +8,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -15,6 +16,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { basename } from 'node:path';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
@@ -63,7 +65,10 @@ describe('modes', () => {
     expect([paths.ctl, paths.data, paths.bell(0)].map(modeOf)).toEqual([0o660, 0o640, 0o620]);
     expect([paths.ctl, paths.data, paths.bell(0)].map((path) => statSync(path).gid)).toEqual([GROUP, GROUP, GROUP]);
     const member = await Peer.start('service/member', JSON.stringify({ name, uid: FOREIGNER, group: GROUP }));
+    const bells = () => readdirSync(SHM).filter((file) => file.startsWith(`kvs.${name}.bell.`));
     expect(await member.tell('use', 'of a member')).toEqual(['of a member', 'of a member']);
+    // Who closes takes its own away: the server could not.
+    expect(bells()).toEqual([basename(paths.bell(0))]);
     expect(await client.get('k0')).toBe('of a member');
     expect(await member.tell('connect', 1)).toBe('connected');
     // The owner needs to name nobody to trust its own files.
@@ -73,6 +78,8 @@ describe('modes', () => {
     expect(await member.tell('open', paths.ctl)).toBe('opened');
     // The kernel's word, not ours: whoever owns the file may do as it likes.
     expect(await member.tell('open', paths.data)).toBe(isForeign ? 'EACCES' : 'opened');
+    await client.close();
+    expect(bells()).toEqual([]);
   });
 
   test('without a group no other user may open anything', async () => {
