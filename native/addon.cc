@@ -22,6 +22,7 @@ static void Export(Napi::Object exports, const char* name) {
 
 static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<CreateSegment>(exports, "createSegment");
+  Export<CloseSegment>(exports, "closeSegment");
   Export<LinkSegment>(exports, "linkSegment");
   Export<MapSegment>(exports, "mapSegment");
   Export<MapViews>(exports, "mapViews");

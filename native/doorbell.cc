@@ -11,19 +11,24 @@ namespace {
 /**
  * One watched FIFO, on its environment's thread. `self_` keeps it until libuv has let go of the handle; the functions
  * given to JavaScript may keep it longer. Close() drops what it holds of JavaScript while the environment lives. The
- * descriptor closes last, so its number is not reused while it is still polled.
+ * descriptor, its own, closes last, so its number is not reused while it is still polled.
  */
 class Watch {
  public:
   Watch(Napi::Env env, int fd, const Napi::Value& onRing)
       : env_(env), fd_(fd), onRing_(Napi::Persistent(onRing.As<Napi::Function>())) {}
 
-  static std::shared_ptr<Watch> Start(Napi::Env env, int fd, const Napi::Value& onRing) {
+  static std::shared_ptr<Watch> Start(Napi::Env env, int given, const Napi::Value& onRing) {
+    const int fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) throw SystemError(env, errno, "fcntl");
     const auto watch = std::make_shared<Watch>(env, fd, onRing);
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(env, &loop);
     const int error = uv_poll_init(loop, &watch->poll_, fd);
-    if (error != 0) throw SystemError(env, -error, "uv_poll_init");
+    if (error != 0) {
+      close(fd);
+      throw SystemError(env, -error, "uv_poll_init");
+    }
     watch->self_ = watch;
     watch->poll_.data = watch.get();
     const auto onTeardown = [](napi_async_cleanup_hook_handle, void* data) { static_cast<Watch*>(data)->Close(); };

@@ -132,6 +132,8 @@ Napi::Value CreateSegment(const Napi::CallbackInfo& info) {
   }
 }
 
+void CloseSegment(const Napi::CallbackInfo& info) { close(DescriptorArgument(info, 0)); }
+
 void LinkSegment(const Napi::CallbackInfo& info) {
   const std::string file = "/proc/self/fd/" + std::to_string(DescriptorArgument(info, 0));
   const std::string path = PathArgument(info, 1, "path");

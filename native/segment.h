@@ -31,5 +31,6 @@ void KeepMapping(MappingEntry* entry);
 void ReleaseMapping(MappingEntry* entry);
 
 Napi::Value CreateSegment(const Napi::CallbackInfo& info);
+void CloseSegment(const Napi::CallbackInfo& info);
 void LinkSegment(const Napi::CallbackInfo& info);
 Napi::Value MapSegment(const Napi::CallbackInfo& info);

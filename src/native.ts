@@ -32,6 +32,8 @@ export interface NativeAddon {
     mode: number,
     hugePages?: boolean,
   ): { fd: number; buffer: SharedArrayBuffer };
+  /** Closes what createSegment() has opened; the mapping stays. node:fs must not: see watchDoorbell(). */
+  closeSegment(fd: number): void;
   /** Gives the unnamed file a name (linkat). Throws EEXIST if the name is taken. */
   linkSegment(fd: number, path: string): void;
   /**
@@ -112,7 +114,11 @@ export interface NativeAddon {
 
   /** mkfifo with exactly this mode; an existing FIFO of our user is fine, anything else throws EEXIST. */
   makeFifo(path: string, mode: number): void;
-  /** Watches `fd` (a FIFO, taken over) on this thread's event loop; `onRing` runs once per batch of rings. */
+  /**
+   * Watches the FIFO `fd` on this thread's event loop, by a descriptor of its own; `onRing` runs once per batch of rings.
+   * (Node counts the descriptors of each worker thread, and closes what it thinks is left when the thread ends: whoever
+   * has opened one must close it.)
+   */
   watchDoorbell(fd: number, onRing: () => void): Doorbell;
   /** Writes one byte to a FIFO opened O_WRONLY | O_NONBLOCK. A full pipe counts as rung. @returns false if nobody reads */
   ringDoorbell(fd: number): boolean;

@@ -1,5 +1,5 @@
 /** The FIFO that wakes a client's event loop (ADR 4): made when its client first sleeps, rung by whoever answers. */
-import { constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 
 import { RegionState } from '../memory/layout.js';
 import { OWN_MODE, shareWith } from '../memory/file-trust.js';
@@ -13,10 +13,14 @@ export function openDoorbell(region: Region, client: number, onRing: () => void)
   const path = region.paths.bell(client);
   native.makeFifo(path, OWN_MODE);
   const fd = openSync(path, FLAGS);
-  shareWith(region.group, fd, 'bell');
-  // SYNC: a server says that it is stopped before it removes the bells of its region; one made later is ours to remove.
-  if (regionState(region) === RegionState.stopped) removeFile(path);
-  return native.watchDoorbell(fd, onRing);
+  try {
+    shareWith(region.group, fd, 'bell');
+    // SYNC: a server says that it is stopped before it removes the bells of its region; one made later is ours to remove.
+    if (regionState(region) === RegionState.stopped) removeFile(path);
+    return native.watchDoorbell(fd, onRing);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** While the client's index is still its own. */

@@ -25,6 +25,9 @@ export class Pipeline {
   readonly #connection: Connection;
   /** Submitted, oldest first. */
   #inFlight: Call[] = [];
+  /** Answered, and not yet settled, from #firstAnswered on. Empty but for while they are. */
+  readonly #answered: Call[] = [];
+  #firstAnswered = 0;
   /** Not yet submitted, oldest first; from #firstQueued on. */
   #queued: Call[] = [];
   #firstQueued = 0;
@@ -46,7 +49,7 @@ export class Pipeline {
   }
 
   get inFlightCount(): number {
-    return this.#inFlight.length;
+    return this.#inFlight.length + this.#answered.length - this.#firstAnswered;
   }
 
   get queuedCount(): number {
@@ -54,7 +57,7 @@ export class Pipeline {
   }
 
   get isIdle(): boolean {
-    return this.#inFlight.length === 0 && this.#queued.length === 0;
+    return this.#inFlight.length === 0 && this.#queued.length === 0 && this.#firstAnswered === this.#answered.length;
   }
 
   /** The oldest call in flight, for a blocking call that waits for its turn. */
@@ -66,7 +69,7 @@ export class Pipeline {
   issue(call: Call): void {
     const session = this.session();
     call.isAsync = true;
-    if (this.queuedCount === 0 && session.start(call, this.#inFlight.length) === 'started') this.#inFlight.push(call);
+    if (this.queuedCount === 0 && session.start(call, this.inFlightCount) === 'started') this.#inFlight.push(call);
     else this.#enqueue(call);
     this.#watchOver(call);
     this.#lookout.begin();
@@ -79,9 +82,7 @@ export class Pipeline {
 
   /** Whether a key may be read without the server: nothing that this client issued on it is still on its way. */
   mayRead(session: Session, key: string | Uint8Array): boolean {
-    return this.isIdle
-      ? session.mayRead(key, 0)
-      : this.queuedCount === 0 && session.mayRead(key, this.#inFlight.length);
+    return this.isIdle ? session.mayRead(key, 0) : this.queuedCount === 0 && session.mayRead(key, this.inFlightCount);
   }
 
   /** A session to read from: the newest, if need be one whose server is gone. @throws KvsError ERR_KVS_SERVER_GONE */
@@ -108,38 +109,45 @@ export class Pipeline {
   #collect(session: Session): boolean {
     const calls = this.#inFlight;
     let kept = 0;
-    // Follow-ups are pushed behind the calls looked at here.
-    const { length } = calls;
-    for (let i = 0; i < length; i++) {
-      const call = calls[i];
+    for (const call of calls) {
       if (call.isSettled) continue;
-      if (session.isDone(call)) this.#settle(session, call);
+      if (session.isDone(call)) this.#answered.push(call);
       else calls[kept++] = call;
     }
-    if (kept === length) return false;
-    for (let i = length; i < calls.length; i++) calls[kept++] = calls[i];
+    if (kept === calls.length) return false;
     calls.length = kept;
+    this.#settleAnswered(session);
     return true;
   }
 
+  /** A codec of the user's own may call this client, which then goes on with the next one here. */
+  #settleAnswered(session: Session): void {
+    while (this.#firstAnswered < this.#answered.length) {
+      const call = this.#answered[this.#firstAnswered++];
+      if (!call.isSettled) this.#settle(session, call);
+    }
+    this.#answered.length = 0;
+    this.#firstAnswered = 0;
+  }
+
   #settle(session: Session, call: Call): void {
+    // Before any code of the user's runs: it is taken once.
+    call.state = 'fulfilled';
     let result: unknown;
     try {
       result = session.take(call);
       const next = call.next?.(result);
-      if (next !== undefined) return this.#follow(session, call, next);
+      if (next !== undefined) return this.#follow(session, next);
     } catch (error) {
       return this.#reject(call, error as Error);
     }
-    call.state = 'fulfilled';
     call.onFulfilled(result);
   }
 
   /** A follow-up goes before everything that waits. */
-  #follow(session: Session, call: Call, next: Call): void {
-    call.state = 'fulfilled';
+  #follow(session: Session, next: Call): void {
     next.isAsync = true;
-    if (session.start(next, this.#inFlight.length) === 'started') this.#inFlight.push(next);
+    if (session.start(next, this.inFlightCount) === 'started') this.#inFlight.push(next);
     else this.#queued.splice(this.#firstQueued, 0, next);
   }
 
@@ -154,7 +162,7 @@ export class Pipeline {
     while (this.#firstQueued < this.#queued.length) {
       const call = this.#queued[this.#firstQueued];
       if (!call.isSettled) {
-        const result = session.isReady ? session.start(call, this.#inFlight.length) : 'blocked';
+        const result = session.isReady ? session.start(call, this.inFlightCount) : 'blocked';
         if (result === 'starved') this.#starve(session);
         if (result !== 'started') return moved;
         this.#inFlight.push(call);
@@ -267,6 +275,7 @@ export class Pipeline {
     session.lose();
     const errorOf = (executed: Executed): KvsError => lost(session)(this.#connection.options.name, executed);
     // Results that are there stand; what follows up on them ends here too.
+    this.#settleAnswered(session);
     for (let call = this.#inFlight.shift(); call !== undefined; call = this.#inFlight.shift()) this.#end(call, errorOf);
     for (const call of this.#queued.slice(this.#firstQueued)) this.#end(call, errorOf);
     this.#queued = [];

@@ -4,16 +4,18 @@
  */
 import { performance } from 'node:perf_hooks';
 
-import { RegionState } from '../memory/layout.js';
+import { CtlHeader, RegionState } from '../memory/layout.js';
 import { isServerAlive, type Region, regionState } from '../memory/region.js';
+import { load } from '../memory/words.js';
 
 const NEVER = -1;
 
 export class Presence {
   readonly #region: Region;
   readonly #reconnectTimeoutMs: number;
-  /** performance.now() when the server was first seen to be gone. */
+  /** performance.now() when the server was first seen to be gone, and which it was. */
   #aloneSince = NEVER;
+  #lastEpoch = 0;
 
   constructor(region: Region, reconnectTimeoutMs: number) {
     this.#region = region;
@@ -33,7 +35,10 @@ export class Presence {
       return false;
     }
     const now = performance.now();
-    if (this.#aloneSince === NEVER) this.#aloneSince = now;
+    // Another one has been there since, though nobody looked.
+    const epoch = load(this.#region.ctl.words, CtlHeader.epoch);
+    if (this.#aloneSince === NEVER || epoch !== this.#lastEpoch) this.#aloneSince = now;
+    this.#lastEpoch = epoch;
     return now - this.#aloneSince >= this.#reconnectTimeoutMs;
   }
 

@@ -20,7 +20,7 @@ import { PinRow } from '../memory/pins.js';
 import { attachData, type Region } from '../memory/region.js';
 import { add, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
-import { ResponseView } from '../operation/response-view.js';
+import { type Answer, ResponseView } from '../operation/response-view.js';
 import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
 import { closeDoorbell, openDoorbell } from './doorbell.js';
@@ -160,16 +160,27 @@ export class Session {
   /** The result of a DONE call; its slot and extents are free afterwards. @throws what the operation's decode throws */
   take<R>(call: Call<R>): R {
     const done = withState(call.word, SlotState.done);
+    let answer: Answer;
     try {
-      return call.operation.decode(this.#response.read(call.slot, done), call.codec);
-    } catch (error) {
-      if (error instanceof KvsError && error.code === 'ERR_KVS_EXPELLED') this.#isExpelled = true;
-      throw error;
+      const view = this.#read(call, done);
+      if (call.codec.isForeign !== true) return call.operation.decode(view, call.codec);
+      // It may call this client: the slot is given back before.
+      answer = view.copy();
     } finally {
       this.#ordering.forget(call, false);
       this.#freeResponse(call);
       this.#staging.release(call, done);
       this.starvation.wakeOther();
+    }
+    return call.operation.decode(answer, call.codec);
+  }
+
+  #read(call: Call, done: number): ResponseView {
+    try {
+      return this.#response.read(call.slot, done);
+    } catch (error) {
+      if (error instanceof KvsError && error.code === 'ERR_KVS_EXPELLED') this.#isExpelled = true;
+      throw error;
     }
   }
 

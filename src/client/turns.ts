@@ -9,12 +9,18 @@ export class Turns {
   #answers = 0;
 
   resolve<R>(value: R): Promise<R> {
-    return this.#isDue() ? nextTurn().then(() => value) : Promise.resolve(value);
+    const resolved = Promise.resolve(value);
+    if (!this.#isDue()) return resolved;
+    // What a codec of the user's own gives may be a promise that is rejected before anybody can look at it.
+    resolved.catch(() => {});
+    return nextTurn().then(() => resolved);
   }
 
   async reject<R>(error: unknown): Promise<R> {
     if (this.#isDue()) await nextTurn();
-    throw error instanceof Error ? error : new Error(String(error));
+    // As it came: it may be what a codec of the user's own throws.
+    // oxlint-disable-next-line typescript/only-throw-error
+    throw error;
   }
 
   #isDue(): boolean {

@@ -26,6 +26,8 @@ export interface Codec<T> {
   readonly tag: number;
   /** Whether it reads what any codec wrote. Default false: see canRead(). */
   readonly readsAll?: boolean;
+  /** Whether it runs code of the user's, which may do anything, calls of the same client included. Default false. */
+  readonly isForeign?: boolean;
   encode(value: T): string | Uint8Array;
   /** @throws KvsError ERR_KVS_CODEC when the tag is of another codec */
   decode(source: Buffer, start: number, end: number, tag: number): T;
@@ -147,6 +149,7 @@ const BUILT_IN: { readonly [Name in CodecName]: Codec<CodecTypes[Name]> } = {
 function customCodec<T>(codec: CustomCodec<T>): Codec<T> {
   return {
     tag: CodecTag.custom,
+    isForeign: true,
     encode(value) {
       const encoded = codec.encode(value);
       if (isUint8Array(encoded)) return steady(encoded, 'encoded value');

@@ -113,7 +113,7 @@ export function createRegion(options: CreateRegionOptions, origin: Origin): Owne
     if (ctlFd !== undefined) closeQuietly(ctlFd);
     throw error;
   } finally {
-    closeQuietly(fd);
+    native.closeSegment(fd);
   }
 }
 
@@ -132,7 +132,7 @@ function linkData(
     if (!linkName(fd, paths.data)) throw occupied(paths.data);
     return data;
   } finally {
-    closeQuietly(fd);
+    native.closeSegment(fd);
   }
 }
 

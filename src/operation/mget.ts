@@ -5,7 +5,7 @@ import type { Codec } from '../codec/codec.js';
 import { Status } from '../errors.js';
 import { copyBytes } from '../memory/copy.js';
 import type { Operation } from './operation.js';
-import { overwritten, type ResponseView } from './response-view.js';
+import { overwritten, type Answer } from './response-view.js';
 
 /** @returns one value or undefined per item handled; fewer than asked for: ask again for the others */
 export const mget: Operation<unknown[]> = {
@@ -44,7 +44,7 @@ export const mget: Operation<unknown[]> = {
   decode: (response, codec) => Array.from(eachValueOf(response, codec)),
 };
 
-function* eachValueOf(response: ResponseView, codec: Codec<unknown>): Iterable<unknown> {
+function* eachValueOf(response: Answer, codec: Codec<unknown>): Iterable<unknown> {
   let offset = response.start;
   for (let i = 0; i < response.count && offset + RESULT_HEADER_BYTES <= response.end; i++) {
     const bytes = response.source.readInt32LE(offset);

@@ -5,7 +5,7 @@
 import type { Codec } from '../codec/codec.js';
 import type { RequestView } from './request-view.js';
 import type { ResponseWriter } from './response-writer.js';
-import type { ResponseView } from './response-view.js';
+import type { Answer } from './response-view.js';
 import type { ServerContext } from './server-context.js';
 
 export interface Operation<Result = unknown, Value = unknown> {
@@ -20,5 +20,5 @@ export interface Operation<Result = unknown, Value = unknown> {
   /** Executes in a worker. Whatever it throws fails this request alone. */
   apply(request: RequestView, response: ResponseWriter, server: ServerContext): void;
   /** Reads the answer in the client. @throws KvsError for an error status or a foreign codec */
-  decode(response: ResponseView, codec: Codec<Value>): Result;
+  decode(response: Answer, codec: Codec<Value>): Result;
 }

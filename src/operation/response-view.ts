@@ -2,6 +2,7 @@
  * A client's view of the response in one of its slots. The server wrote it, but another client with wrong pointers may
  * have scribbled over it: lengths are bounded before use, so garbage gives a wrong value or a clear error, not a crash.
  */
+import { copyOf } from '../codec/copy.js';
 import { errorOfStatus, KvsError, Status } from '../errors.js';
 import type { PayloadArena } from '../exchange/payload-arena.js';
 import type { SlotTable } from '../exchange/slot-table.js';
@@ -12,7 +13,21 @@ import type { SegmentViews } from '../memory/segment.js';
 export const overwritten = (cause?: unknown): KvsError =>
   new KvsError('ERR_KVS_BAD_REQUEST', 'a response was overwritten by another process', { executed: 'unknown', cause });
 
-export class ResponseView {
+/** What an answer says, for the operation to decode. */
+export interface Answer {
+  /** Payload bytes from `start` to `end`. */
+  readonly source: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** Success (true) or its negative kind: missing, not inserted, another version (false). */
+  readonly isOk: boolean;
+  readonly codec: number;
+  readonly version: number;
+  readonly number: number;
+  readonly count: number;
+}
+
+export class ResponseView implements Answer {
   /** Payload bytes from `start` to `end` of `source`. */
   readonly source: Buffer;
   start = 0;
@@ -53,7 +68,13 @@ export class ResponseView {
     return this;
   }
 
-  /** Success (true) or its negative kind: missing, not inserted, another version (false). */
+  /** A copy, that stays when the slot is used again. */
+  copy(): Answer {
+    const { isOk, codec, version, number, count } = this;
+    const source = copyOf(this.source, this.start, this.end);
+    return { source, start: 0, end: source.length, isOk, codec, version, number, count };
+  }
+
   get isOk(): boolean {
     return this.#words[this.#base + Slot.status] === Status.ok;
   }

@@ -113,11 +113,8 @@ export function system(name: string, call: AnyMethod, owner: unknown, given: unk
   const result = Reflect.apply(call, owner, given);
   if (name === 'openSync') held.fds.add(result as number);
   else if (name === 'createSegment') held.fds.add((result as { fd: number }).fd);
-  else if (name === 'closeSync') held.fds.delete(given[0] as number);
-  else if (name === 'watchDoorbell') {
-    held.fds.delete(given[0] as number);
-    held.bells.add(result as Closable);
-  }
+  else if (name === 'closeSync' || name === 'closeSegment') held.fds.delete(given[0] as number);
+  else if (name === 'watchDoorbell') held.bells.add(result as Closable);
   return result;
 }
 
