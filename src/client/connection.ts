@@ -19,6 +19,8 @@ import { Session } from './session.js';
 const RETRY_MS = 5;
 /** How long a server that was alive is taken to be. */
 const ALIVE_MS = 50;
+/** The same for stale reads, that have no look at a clock to spare: by a timer, and by reads where no timer comes to run. */
+const LOOK_READS = 4096;
 
 export class Connection {
   readonly options: ResolvedClientOptions;
@@ -26,6 +28,9 @@ export class Connection {
   #retryAt = 0;
   #lastReason: KvsError | undefined;
   #aliveUntil = 0;
+  /** So many reads before the next look for a server. */
+  #readsLeft = 0;
+  #lookTimer: NodeJS.Timeout | undefined;
   readonly #exile = new Exile();
 
   /**
@@ -80,12 +85,12 @@ export class Connection {
 
   /**
    * A session to read from without the server: the current one, or, once its server is gone, a new server's if there is
-   * one. Without `staleReads` also asks now and then whether the server is alive.
+   * one. Whether the server is alive is asked now and then.
    * @param leave as for ready()
    * @throws KvsError ERR_KVS_SERVER_GONE without `staleReads`, when no server runs
    */
   forReading(leave: (old: Session) => void): Session {
-    if (this.#session.isReady && (this.options.staleReads || this.#isAlive())) return this.#session;
+    if (this.#session.isReady && (this.options.staleReads ? this.#isKnown() : this.#isAlive())) return this.#session;
     // The header says nonsense, and its server is there: somebody has overwritten it.
     if (this.options.staleReads && this.#session.isServing) return this.#session;
     // It may not write, but look.
@@ -93,6 +98,20 @@ export class Connection {
     const reason = this.#attachAgain(leave);
     if (reason !== undefined && !this.options.staleReads) throw serverGone(this.options.name, 'no', reason);
     return this.#session;
+  }
+
+  /** Whether the session was looked after lately, or has a server. One that has none may have a successor elsewhere. */
+  #isKnown(): boolean {
+    if (this.#readsLeft > 0) {
+      this.#readsLeft--;
+      return true;
+    }
+    this.#readsLeft = LOOK_READS;
+    this.#lookTimer ??= setTimeout(() => {
+      this.#readsLeft = 0;
+    }, ALIVE_MS).unref();
+    this.#lookTimer.refresh();
+    return this.#session.isServing;
   }
 
   /** Asks the kernel at most every 50 ms. */
@@ -108,11 +127,16 @@ export class Connection {
   #attachAgain(leave: (old: Session) => void): KvsError | undefined {
     const now = performance.now();
     if (now < this.#retryAt) return this.#lastReason ?? serverGone(this.options.name, 'no');
-    const { session, reason } = look(this.options);
+    const { session, reason } = lookQuietly(this.options);
     // From the end of the look: however slow looking is, most of the time is left for other things.
     this.#retryAt = performance.now() + RETRY_MS;
     this.#lastReason = reason;
     if (session === undefined) return reason;
+    // It has come back meanwhile.
+    if (this.#session.isReady && session.region.regionId === this.#session.region.regionId) {
+      session.close();
+      return undefined;
+    }
     leave(this.#session);
     this.#session.close();
     this.#session = session;
@@ -123,6 +147,16 @@ export class Connection {
 type Found =
   | { readonly session: Session; readonly isStarting: false; readonly reason: undefined }
   | { readonly session: undefined; readonly isStarting: boolean; readonly reason: KvsError };
+
+/** What cannot be attached to is as good as none: a server may come in its place. */
+function lookQuietly(options: ResolvedClientOptions): Found {
+  try {
+    return look(options);
+  } catch (error) {
+    if (!(error instanceof KvsError)) throw error;
+    return { session: undefined, isStarting: false, reason: error };
+  }
+}
 
 /** Looks for a server that answers, and attaches to it. @throws KvsError for a region that will never do */
 function look(options: ResolvedClientOptions): Found {
