@@ -50,12 +50,6 @@ export class RequestStaging {
     this.#claims.release(call.slot, word);
   }
 
-  /** The slot is free already. */
-  freed(call: Call): void {
-    this.#writer.release(call);
-    this.#claims.freed(call.slot);
-  }
-
   /** Slot and extent were left to the worker of the request. */
   lost(call: Call): void {
     this.#writer.lost(call);

@@ -10,7 +10,7 @@ import { KvsError } from '../errors.js';
 import { BellRinger } from '../exchange/bell-ringer.js';
 import { PayloadArena } from '../exchange/payload-arena.js';
 import { SlotTable } from '../exchange/slot-table.js';
-import { SlotState, withState } from '../exchange/slot-word.js';
+import { isReplay, SlotState, withState } from '../exchange/slot-word.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
 import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js';
@@ -190,7 +190,7 @@ export class Session {
       const word = this.table.word(call.slot);
       if (word === withState(call.word, SlotState.done)) return 'done';
       if (word === call.word) {
-        if (this.#cancel(call)) return 'no';
+        if (this.table.withdraw(call.slot, word)) return this.#cancel(call);
       } else if (word !== withState(call.word, SlotState.executing)) {
         // Overwritten with garbage: no longer ours.
         this.#ordering.forget(call, false);
@@ -204,19 +204,18 @@ export class Session {
     }
   }
 
-  #cancel(call: Call): boolean {
-    if (!this.table.isPending(call.after)) {
-      if (!this.table.cancel(call.slot, call.word)) return false;
-      this.#ordering.forget(call, false);
-      this.#staging.freed(call);
-      this.starvation.wakeOther();
-      return true;
-    }
+  /** Of a call that was withdrawn: a server or worker that died may have done a part of it. */
+  #cancel(call: Call): EndResult {
+    const base = this.table.base(call.slot);
+    const isBegun =
+      isReplay(this.#words[base + Slot.replay], call.slot, call.word) &&
+      (this.#words[base + Slot.replayDone] !== 0 || this.#words[base + Slot.replayEffects] !== 0);
     // What comes after this call must still come after what this call waited for.
-    if (!this.table.withdraw(call.slot, call.word)) return false;
-    this.#ordering.forget(call, true);
-    this.#withdrawn.add(call);
-    return true;
+    const mustWait = this.table.isPending(call.after);
+    this.#ordering.forget(call, mustWait);
+    if (mustWait) this.#withdrawn.add(call);
+    else this.#releaseWithdrawn(call);
+    return isBegun ? 'unknown' : 'no';
   }
 
   /** Whether cancelled calls hold slots that nobody but tidy(), or a timer, releases. */

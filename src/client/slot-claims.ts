@@ -82,11 +82,6 @@ export class SlotClaims {
   /** From the state that `word` shows to FREE. */
   release(slot: number, word: number): void {
     this.#table.release(slot, word);
-    this.freed(slot);
-  }
-
-  /** The slot is free already. */
-  freed(slot: number): void {
     this.#held--;
     if (this.#recentCount < this.#recent.length) this.#recent[this.#recentCount++] = slot;
   }

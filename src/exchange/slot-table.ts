@@ -106,19 +106,10 @@ export class SlotTable {
     return load(this.#words, base + Slot.answered) === done && load(this.#words, base + Slot.word) === done;
   }
 
-  /** SUBMITTED → FREE of the next generation: certainly not executed, now or later. */
-  cancel(slot: number, submitted: number): boolean {
-    return cas(
-      this.#words,
-      this.base(slot) + Slot.word,
-      withState(submitted, SlotState.submitted),
-      nextFree(submitted),
-    );
-  }
-
   /**
    * SUBMITTED → BUILDING: out of the workers' reach, to be released later. Until then it counts as pending, so what must
-   * come after it still waits (for what it waited for itself).
+   * come after it still waits (for what it waited for itself). Not executed, now or later, but for what its record says
+   * that a dead server has done of it.
    */
   withdraw(slot: number, submitted: number): boolean {
     return this.#step(slot, submitted, SlotState.building) !== 0;

@@ -4,9 +4,12 @@ import { runInNewContext } from 'node:vm';
 
 import { expect, onTestFinished, test } from 'vitest';
 
+import { SlotTable } from '#dist/exchange/slot-table.js';
+import { replayOf } from '#dist/exchange/slot-word.js';
 import { KvsClient, type Task } from '#dist/index.js';
+import { Slot } from '#dist/memory/layout.js';
 
-import { regionName } from '../fixtures/region.js';
+import { attachTestRegion, regionName } from '../fixtures/region.js';
 import { closing, connect, failureOf, freeze, shareServer, startServerProcess } from '../fixtures/service.js';
 
 const name = shareServer();
@@ -122,6 +125,32 @@ test('an abort signal ends awaited calls and tasks, with its reason as the cause
   await other;
   expect(await client.mget(['k', 'l', 'other'])).toEqual(['v', undefined, 'v']);
 });
+
+test.each([
+  { done: 0, effects: 0, executed: 'no' },
+  { done: 5, effects: 0, executed: 'unknown' },
+  { done: 0, effects: 7, executed: 'unknown' },
+])(
+  'of a call that waits for the next server after $done parts and $effects effects, the end says $executed',
+  async ({ done, effects, executed }) => {
+    const { client, region, thaw } = await frozen();
+    const controller = new AbortController();
+    const flushed = failureOf(client.flush({ signal: controller.signal }));
+    const { ctl, geometry } = attachTestRegion(region);
+    const table = new SlotTable(ctl, geometry);
+    const slot = Array.from({ length: geometry.slots }, (_, i) => i).find((each) => table.submitted(each) !== 0) ?? -1;
+    // As a recovery leaves it: server/settlement.ts.
+    const base = table.base(slot);
+    ctl.words.set([replayOf(slot, table.submitted(slot), 1)], base + Slot.replay);
+    ctl.words[base + Slot.replayDone] = done;
+    ctl.words[base + Slot.replayEffects] = effects;
+    controller.abort();
+    expect(await flushed).toMatchObject({ code: 'ERR_KVS_ABORTED', executed });
+    thaw();
+    expect(await client.get('k')).toBe('v');
+    expect((await client.stats()).slots.inUse).toBe(1);
+  },
+);
 
 test('one signal ends many calls of several clients, and is listened to once', async () => {
   const { client, region, thaw } = await frozen();

@@ -53,7 +53,6 @@ const STEPS: {
     from: ['executing'],
     to: 'done',
   },
-  { name: 'cancel', run: (slots, word) => slots.cancel(SLOT, word), from: ['submitted'], to: 'free' },
   {
     name: 'withdraw',
     run: (slots, word) => slots.withdraw(SLOT, withState(word, SlotState.submitted)),
@@ -118,7 +117,6 @@ test('a word of an earlier use of the slot opens nothing', () => {
   expect(slots.submit(SLOT, stale.building)).toBe(0);
   expect(slots.word(SLOT)).toBe(word);
   word = slots.submit(SLOT, word);
-  expect(slots.cancel(SLOT, stale.submitted)).toBe(false);
   expect(slots.withdraw(SLOT, stale.submitted)).toBe(false);
   expect(slots.begin(SLOT, stale.submitted)).toBe(0);
   expect(slots.word(SLOT)).toBe(word);

@@ -107,9 +107,10 @@ function client(id: number, chunks: number, isServed: boolean): Actor<Ghost> {
   );
   const cancel = step(
     'cancel',
-    (local) => void (local['seen'] = Number(table.cancel(slot, local['word']))),
+    (local) => void (local['seen'] = Number(table.withdraw(slot, local['word']))),
     (local, ghost) => {
       local.pc = local['seen'] === 1 ? 8 : 3;
+      if (local.pc === 8) local['word'] = withState(local['word'], SlotState.building);
       local['seen'] = 0;
       if (local.pc === 8) ghost.holds[name] = use(local);
     },
@@ -117,10 +118,10 @@ function client(id: number, chunks: number, isServed: boolean): Actor<Ghost> {
   const takeBack = step(
     'free chunks of what nobody executes',
     (local) => arenaOf(id).release(use(local), local['first'], chunks),
-    (local, ghost) => (isServed ? end(local, ghost) : void (local.pc = 10)),
+    (local) => void (local.pc = 10),
   );
   const leave = step(
-    'release what was not asked for',
+    'release what is not asked for',
     (local) => void table.release(slot, local['word']),
     (local, ghost) => end(local, ghost),
   );

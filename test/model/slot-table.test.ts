@@ -1,10 +1,10 @@
 /**
- * All interleavings of the shipped SlotTable: two clients that claim, submit, take, cancel, withdraw and abandon; two
+ * All interleavings of the shipped SlotTable: two clients that claim, submit, take, withdraw and abandon; two
  * workers that begin, put back and complete by hints that may be stale or double; a reaper and a recovery. Any one of
  * them may stop for ever in front of any access of a shared word.
  * A worker's begin() and its note of what it executes count as one step.
- * Seen to fail, also with the checks of single steps switched off, when: the next generation is dropped; cancel() is a
- * plain store, or takes a slot that is executing; begin() ignores the state, or is a load and a store; complete(),
+ * Seen to fail, also with the checks of single steps switched off, when: the next generation is dropped; withdraw()
+ * is a plain store, or takes a slot that is executing; begin() ignores the state, or is a load and a store; complete(),
  * claim() are plain stores; abandon() frees the slot, or does nothing; withdraw() does nothing; release() keeps the
  * generation; the owner is not part of the claim.
  */
@@ -120,16 +120,6 @@ function client(id: number, requests: number): Actor<Ghost> {
         end(local, ghost, 'answered');
       },
     },
-    cancel: {
-      name: 'cancel',
-      run: (local) => void (local['freed'] = Number(table.cancel(SLOT, local['word']))),
-      after(local, ghost) {
-        local.pc = 5;
-        if (local['freed'] === 0) return;
-        must(ghost.executed[requestOf(id, local)] === 0, 'cancelled for certain, but executed');
-        end(local, ghost, 'not executed');
-      },
-    },
     withdraw: {
       name: 'withdraw',
       run: (local) => void (local['freed'] = Number(table.withdraw(SLOT, local['word']))),
@@ -158,7 +148,7 @@ function client(id: number, requests: number): Actor<Ghost> {
     4: [steps['read']],
     5: [steps['timeout']],
     6: [steps['release']],
-    7: [steps['cancel'], steps['withdraw']],
+    7: [steps['withdraw']],
     8: [steps['abandon']],
     9: [steps['tidy']],
   };

@@ -89,9 +89,9 @@ export const MUTATIONS = [
   },
   {
     ...SLOTS,
-    name: 'slot: a cancel in any state',
-    from: 'withState(submitted, SlotState.submitted),',
-    to: 'this.word(slot),',
+    name: 'slot: a withdrawal in any state',
+    from: 'return this.#step(slot, submitted, SlotState.building) !== 0;',
+    to: 'return this.#step(slot, this.word(slot), SlotState.building) !== 0;',
   },
   {
     ...SLOTS,
