@@ -113,6 +113,8 @@ export const Status = {
   notDurable: 9,
   /** The value was written by a codec that the client cannot read: it stays. */
   otherCodec: 10,
+  /** As notDurable, in the middle of a flush: some keys are removed. */
+  partlyFlushed: 11,
 } as const;
 
 export type Status = (typeof Status)[keyof typeof Status];
@@ -134,6 +136,13 @@ const STATUS_ERRORS: Partial<Record<number, { code: KvsErrorCode; message: strin
       'the server cannot write its log (disk full, read-only, or failing), nothing was changed; see the log of the server: ' +
       'it goes on by itself once the disk does',
     executed: 'no',
+  },
+  [Status.partlyFlushed]: {
+    code: 'ERR_KVS_NOT_DURABLE',
+    message:
+      'the server cannot write its log (disk full, read-only, or failing), and has removed only some of the keys; see the ' +
+      'log of the server, and flush again once it goes on',
+    executed: 'unknown',
   },
   [Status.otherCodec]: {
     code: 'ERR_KVS_CODEC',

@@ -7,7 +7,7 @@ import { isUint8Array } from 'node:util/types';
 import { byteLengthOf } from '../codec/batch.js';
 import type { Codec } from '../codec/codec.js';
 import { IntoBuffer } from '../codec/into-buffer.js';
-import { lengthOf, steady, unitsOf } from '../codec/given-bytes.js';
+import { lengthOf, ownCopy, steady, unitsOf } from '../codec/given-bytes.js';
 import { checkText } from '../codec/text.js';
 import { kindOf, KvsError } from '../errors.js';
 import { KEEP_EXPIRY, MAX_KEY_BYTES } from '../memory/layout.js';
@@ -165,7 +165,9 @@ export class Calls<V> {
   }
 
   mset(entries: Iterable<readonly [Key, V]> | Readonly<Record<string, V>>, options?: WriteOptions): Batch<true> {
-    const items = pairsOf(entries).map(([key, value]) => new BatchItem(checkedKey(key), this.#encode(value)));
+    // A codec of the user's own may use one buffer for all values; nothing is written before all are encoded.
+    const keep = this.#codec.isForeign === true ? ownCopy : (encoded: string | Uint8Array) => encoded;
+    const items = pairsOf(entries).map(([key, value]) => new BatchItem(checkedKey(key), keep(this.#encode(value))));
     return msetBatch(this.#codec, items, this.#timeout(options), expiryOf(options));
   }
 

@@ -3,6 +3,8 @@
  * which all arrays over it keep alive: when that is collected, nobody can look any more, and the pin comes back even if
  * nobody has released the view.
  */
+import { markAsUntransferable } from 'node:worker_threads';
+
 import { MIN_PINNED_BYTES } from '../memory/heap-layout.js';
 import type { PinRow } from '../memory/pins.js';
 import { type MappedViews, native } from '../native.js';
@@ -47,6 +49,7 @@ export class PinnedViews {
     const bytes = new PinnedBytes(pins, mapped, index, this.#open);
     try {
       const buffer = native.openView(mapped, index, start, end - start);
+      keepHere(buffer);
       dropped.register(buffer, bytes, bytes);
       return new View(buffer, version, bytes);
     } catch (error) {
@@ -58,6 +61,25 @@ export class PinnedViews {
   releaseAll(): void {
     for (const bytes of this.#open) bytes.release();
   }
+}
+
+const REFUSED: PropertyDescriptor = {
+  value: () => {
+    throw new TypeError('the buffer of a view cannot be transferred: its bytes are taken back on release, copy them');
+  },
+};
+/** Node 20 has none of these. */
+const TRANSFERS = Object.fromEntries(
+  ['transfer', 'transferToFixedLength'].filter((name) => name in ArrayBuffer.prototype).map((name) => [name, REFUSED]),
+);
+
+/**
+ * Nobody else shall have the buffer: of one that was transferred, what was collected here would be taken for unseen. To a
+ * message Node 20 adds a copy instead; later ones refuse.
+ */
+function keepHere(buffer: ArrayBuffer): void {
+  markAsUntransferable(buffer);
+  Object.defineProperties(buffer, TRANSFERS);
 }
 
 class PinnedBytes implements Hold {
@@ -81,7 +103,7 @@ class PinnedBytes implements Hold {
   release(): void {
     if (!this.#open.delete(this)) return;
     dropped.unregister(this);
-    // What was transferred away stays in place, and its pin keeps the lease, for as long as the process lives.
+    // What was transferred away all the same stays in place, and its pin keeps the lease, for as long as the process lives.
     if (native.closeView(this.#mapped, this.#index)) this.#pins.unpin(this.#index);
   }
 }

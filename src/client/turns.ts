@@ -19,7 +19,6 @@ export class Turns {
   async reject<R>(error: unknown): Promise<R> {
     if (this.#isDue()) await nextTurn();
     // As it came: it may be what a codec of the user's own throws.
-    // oxlint-disable-next-line typescript/only-throw-error
     throw error;
   }
 

@@ -1,4 +1,5 @@
 /** FLUSH: removes every key. Each key is removed at some moment between call and return, not all in one. */
+import { Status } from '../errors.js';
 import type { Operation } from './operation.js';
 
 export const flush: Operation<true> = {
@@ -6,7 +7,8 @@ export const flush: Operation<true> = {
   opcode: 11,
   scope: 'all',
   apply(_request, response, { store }) {
-    response.status(store.flush());
+    const status = store.flush();
+    response.status(status === Status.notDurable && store.effects > 0 ? Status.partlyFlushed : status);
   },
   decode: () => true,
 };

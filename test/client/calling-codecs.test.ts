@@ -90,6 +90,20 @@ test('a decode that aborts its own call, or closes the client, changes nothing o
   expect((await (await connect(name)).stats()).slots.inUse).toBe(1);
 });
 
+test('an encode that uses one buffer for all values', async () => {
+  const shared = Buffer.alloc(4);
+  const codec = {
+    encode: (value: number) => (shared.writeInt32LE(value), shared),
+    decode: (b: Buffer) => b.readInt32LE(),
+  };
+  const client = closing(await KvsClient.connect({ name, codec, timeoutMs: 60_000 }));
+  const values = Array.from({ length: 100 }, (_, i): [string, number] => [`number ${i}`, i]);
+  await client.mset(values);
+  expect(await client.mget(values.map(([key]) => key))).toEqual(values.map(([, value]) => value));
+  await Promise.all(values.map(([key, value]) => client.set(key, 2 * value)));
+  expect(client.mgetSync(values.map(([key]) => key))).toEqual(values.map(([, value]) => 2 * value));
+});
+
 test('errors of another client that a decode lets through say nothing about its own', async () => {
   const { client, onLookUp } = await connectWithDictionary('server');
   onLookUp(() => {

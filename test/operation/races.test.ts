@@ -5,7 +5,7 @@
  */
 import { beforeEach, expect, test } from 'vitest';
 
-import { Status } from '#dist/errors.js';
+import { errorOfStatus, Status } from '#dist/errors.js';
 import { KEEP_EXPIRY } from '#dist/memory/layout.js';
 import { hostMs } from '#dist/memory/clock.js';
 
@@ -103,6 +103,21 @@ test.each(['set', 'mset'])('%s that keeps the expiry keeps the one that another 
   const value = name === 'set' ? 'mine' : '\u0003\0\0\0\u0004\0\0\0\0\0\0\0key\0mine';
   expect(overtaken(name, { value, expiresAt: KEEP_EXPIRY }, () => set('theirs', late))).toBe(Status.ok);
   expect(now()).toMatchObject({ value: 'mine', expiresAt: late });
+});
+
+test('a FLUSH that the log stops in the middle says so, one that it stops at once that nothing has changed', () => {
+  const { store } = one;
+  for (let i = 0; i < 50; i++) one.run('set', `key ${i}`, { value: 'v' });
+  let allowed = 0;
+  store.admit = () => (allowed-- > 0 ? Status.ok : Status.notDurable);
+  expect([one.run('flush', ''), store.size()]).toEqual([Status.notDurable, 50]);
+  allowed = 30;
+  expect(one.run('flush', '')).toBe(Status.partlyFlushed);
+  expect(store.size()).toBeGreaterThan(0);
+  expect(store.size()).toBeLessThan(50);
+  allowed = Infinity;
+  expect([one.run('flush', ''), store.size()]).toEqual([Status.ok, 0]);
+  expect(errorOfStatus(Status.partlyFlushed)).toMatchObject({ code: 'ERR_KVS_NOT_DURABLE', executed: 'unknown' });
 });
 
 test('an EXPIRE keeps the value that another has set meanwhile, of whatever size', () => {
