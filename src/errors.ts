@@ -66,7 +66,7 @@ export type Executed = 'no' | 'unknown';
 
 export interface KvsErrorDetails {
   cause?: unknown;
-  /** Present on TIMEOUT, ABORTED, SERVER_GONE, CLOSED, EXPELLED and INTERNAL. */
+  /** Present where a call failed that had reached the client's queue; not on errors of decoding, or of connect(). */
   executed?: Executed;
   /** The first server's process id, on ALREADY_RUNNING (for people; never an identity). */
   pid?: number;

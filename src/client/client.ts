@@ -268,7 +268,7 @@ export class KvsClient<V = string, K extends Key = string> extends ReadingClient
     return this.#runner.isClosed;
   }
 
-  /** Refuses new calls, lets those in flight finish, releases all views, and gives everything back. Idempotent. */
+  /** Refuses new calls, lets those in flight finish, releases all views but copies, and gives everything back. */
   close(): Promise<void> {
     return this.#runner.close(() => this.#reads.releaseViews());
   }

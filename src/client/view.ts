@@ -14,7 +14,7 @@ export interface Hold {
 
 /**
  * The bytes of a value as they were when it was read: whatever becomes of the key, they do not change until the view is
- * released, by `using`, release(), or close() of its client. Then `bytes`, and all arrays over the same buffer, are empty.
+ * released, by `using`, release(), or (unless they are a copy) close() of its client. Then `bytes`, and all arrays over the same buffer, are empty.
  * A view that nobody holds is released some time after.
  */
 export class View {

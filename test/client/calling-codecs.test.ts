@@ -30,7 +30,7 @@ async function connectWithDictionary(reads: 'direct' | 'server') {
   const client = closing(await KvsClient.connect({ name, codec, reads, timeoutMs: 60_000 }));
   await client.flush();
   await client.set('dictionary', 'found');
-  await client.mset(keys.map((key, i) => [key, `dictionary>${i}`]));
+  await client.mset(keys.map((key, i): [string, string] => [key, `dictionary>${i}`]));
   decoded = 0;
   return { client, decoded: () => decoded, onLookUp: (call: typeof lookUp) => void (lookUp = call) };
 }
