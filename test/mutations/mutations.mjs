@@ -1,4 +1,5 @@
 /** Faults put into the shipped protocols on purpose, one at a time, and the scenario that must notice each. */
+import { CLIENT_MUTATIONS } from './client-mutations.mjs';
 import { GUARD_MUTATIONS } from './guard-mutations.mjs';
 import { HEAP_MUTATIONS } from './heap-mutations.mjs';
 import { LANE_MUTATIONS } from './lane-mutations.mjs';
@@ -289,4 +290,5 @@ export const MUTATIONS = [
   ...GUARD_MUTATIONS,
   ...LOG_MUTATIONS,
   ...OPERATION_MUTATIONS,
+  ...CLIENT_MUTATIONS,
 ];
