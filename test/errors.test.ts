@@ -30,7 +30,7 @@ describe('errorOfStatus', () => {
     expect(errorOfStatus(status)).toMatchObject({ code, executed });
   });
 
-  test.each([Status.ok, Status.no, Status.busy, -1, 10, 0x7fffffff])(
+  test.each([Status.ok, Status.no, Status.busy, -1, 12, 0x7fffffff])(
     'status %d, which names no error, is a bad answer',
     (status) => {
       expect(errorOfStatus(status)).toMatchObject({
