@@ -90,7 +90,17 @@ export class Connection {
    * @throws KvsError ERR_KVS_SERVER_GONE without `staleReads`, when no server runs
    */
   forReading(leave: (old: Session) => void): Session {
-    if (this.#session.isReady && (this.options.staleReads ? this.#isKnown() : this.#isAlive())) return this.#session;
+    if (this.#readsLeft > 0 && this.#session.isReady) {
+      this.#readsLeft--;
+      return this.#session;
+    }
+    return this.#lookAfterReads(leave);
+  }
+
+  #lookAfterReads(leave: (old: Session) => void): Session {
+    if (this.options.staleReads) this.#startReads();
+    if (this.#session.isReady && (this.options.staleReads ? this.#session.isServing : this.#isAlive()))
+      return this.#session;
     // The header says nonsense, and its server is there: somebody has overwritten it.
     if (this.options.staleReads && this.#session.isServing) return this.#session;
     // It may not write, but look.
@@ -100,18 +110,13 @@ export class Connection {
     return this.#session;
   }
 
-  /** Whether the session was looked after lately, or has a server. One that has none may have a successor elsewhere. */
-  #isKnown(): boolean {
-    if (this.#readsLeft > 0) {
-      this.#readsLeft--;
-      return true;
-    }
+  /** Nobody looks for a while whether there is a server, or a successor elsewhere. */
+  #startReads(): void {
     this.#readsLeft = LOOK_READS;
     this.#lookTimer ??= setTimeout(() => {
       this.#readsLeft = 0;
     }, ALIVE_MS).unref();
     this.#lookTimer.refresh();
-    return this.#session.isServing;
   }
 
   /** Asks the kernel at most every 50 ms. */
