@@ -29,9 +29,7 @@ const PID_BYTES = 16;
  *   permission, not a directory), ERR_KVS_NOT_OURS (owner or mode)
  */
 export function openLogDirectory(directory: string, layer: FileLayer = fileSystem): LogDirectory {
-  const path = resolve(directory);
-  makeIfMissing(path, layer);
-  checkTrust(path, layer);
+  const path = prepareLogDirectory(directory, layer);
   const lockPath = join(path, LOCK_FILE);
   const fd = onFile('open', lockPath, () => layer.open(lockPath, 'open'));
   try {
@@ -50,6 +48,14 @@ export function openLogDirectory(directory: string, layer: FileLayer = fileSyste
       isOpen = false;
     },
   };
+}
+
+/** Makes it if need be, and checks it, without the lock. @returns its absolute path. @throws as openLogDirectory(), but for the lock */
+export function prepareLogDirectory(directory: string, layer: FileLayer = fileSystem): string {
+  const path = resolve(directory);
+  makeIfMissing(path, layer);
+  checkTrust(path, layer);
+  return path;
 }
 
 function makeIfMissing(path: string, layer: FileLayer): void {

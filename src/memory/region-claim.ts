@@ -6,19 +6,20 @@
  */
 import { closeSync, existsSync, fstatSync, statSync, writeSync } from 'node:fs';
 
-import { KvsError } from '../errors.js';
+import { KvsError, type KvsErrorCode } from '../errors.js';
 import { native } from '../native.js';
 import {
   CtlHeader,
   DATA_MAGIC,
   DataHeader,
+  type Geometry,
   geometryOf,
   LAYOUT_VERSION,
   RegionState,
   type RegionShape,
   SERVER_LEASE_BYTE,
-  TAKEOVER_LEASE_BYTE,
 } from './layout.js';
+import { LogControl } from './log-layout.js';
 import { checkTrust, shareAgain } from './file-trust.js';
 import {
   bootId,
@@ -43,6 +44,8 @@ export interface ClaimOptions extends CreateRegionOptions {
   readonly asked: Partial<RegionShape>;
   /** Whether to start empty in any case. */
   readonly fresh: boolean;
+  /** Called before a server that runs is asked to leave, with what it serves. What it throws leaves all as it was. */
+  readonly checkTakeover?: ((geometry: Geometry) => void) | undefined;
   /** Called before a region is put aside that may hold what is nowhere else. What it throws leaves all as it was found. */
   readonly salvage?: ((left: LeftRegion) => void) | undefined;
 }
@@ -114,7 +117,8 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     const left = { name: options.name, data, geometry: geometryOf(identity.shape) };
     if (conflict !== undefined) return { ...unfit(conflict), left };
     const recoveries = data.words[DataHeader.recoveries];
-    if (recoveries >= MAX_RECOVERIES) {
+    // What a failed sync has left in no file must not be put aside, however often others have died over it.
+    if (recoveries >= MAX_RECOVERIES && !isBehindGap(left)) {
       return { ...unfit(`${recoveries} servers in a row died while they recovered it`), left };
     }
     data.words[DataHeader.recoveries] = recoveries + 1;
@@ -139,8 +143,22 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     };
   } catch (error) {
     if (!(error instanceof KvsError)) throw error;
+    if ((options.asked.logBytes ?? 0) > 0 && UNREADABLE.has(error.code)) throw notWritten(paths, error);
     return unfit(error.message);
   }
+}
+
+const isBehindGap = ({ data, geometry }: LeftRegion): boolean =>
+  geometry.logBytes > 0 && data.words[geometry.logControlOffset / 4 + LogControl.gap] !== 0;
+
+/** What nobody can say of such a region is whether it holds what is in no file of the log. */
+const UNREADABLE = new Set<KvsErrorCode>(['ERR_KVS_LAYOUT', 'ERR_KVS_CORRUPT']);
+
+function notWritten({ ctl, data }: RegionPaths, cause: KvsError): KvsError {
+  const message =
+    `${cause.message}. It may hold writes that are not in the files of the log yet: start the version that made it once, ` +
+    `and stop it; or remove ${ctl} and ${data} to go on with what the files have`;
+  return new KvsError(cause.code, message, { cause });
 }
 
 function mapCtl(fd: number, bytes: number): SegmentViews {
@@ -161,7 +179,7 @@ const OPTION_NAMES = {
 } as const;
 
 /** @returns what of the shape is not as it was asked for, if anything */
-function conflictOf(shape: RegionShape, asked: Partial<RegionShape>): string | undefined {
+export function conflictOf(shape: RegionShape, asked: Partial<RegionShape>): string | undefined {
   // How much there is for a log is no matter, but that there is any.
   if ((asked.logBytes ?? 0) > 0 && (shape.logBytes ?? 0) === 0) return 'it has no room for a log';
   for (const [key, option] of Object.entries(OPTION_NAMES) as [keyof typeof OPTION_NAMES, string][]) {
@@ -267,32 +285,4 @@ function alreadyRunning(name: string, path: string, fd: number): KvsError {
     `a server named ${JSON.stringify(name)} is already running (${who}): stop it, or choose another --name`,
     pid === undefined ? {} : { pid },
   );
-}
-
-/**
- * Asks the server of the name, if one runs, to hand its region over: by a lock that it looks for, which is gone with
- * this process. Close the descriptor to take the request back. @returns undefined when there is nobody to be asked
- * @throws KvsError ERR_KVS_LAYOUT, CORRUPT, NOT_OURS when the region could not be taken over: its server goes on
- */
-export function requestTakeover(options: ClaimOptions): number | undefined {
-  const paths = regionPaths(options.name, options.shmDir);
-  const fd = openRegionFile(paths.ctl, true);
-  if (fd === undefined) return undefined;
-  try {
-    checkTrust(paths.ctl, fd, options.group);
-    const { shape } = readCtlHeader(paths.ctl, fd);
-    const conflict = conflictOf(shape, options.asked);
-    if (conflict !== undefined) {
-      const message = `cannot take over from the server named ${JSON.stringify(options.name)}: ${conflict}; leave that option out, or stop it first`;
-      throw new KvsError('ERR_KVS_LAYOUT', message);
-    }
-    if (!native.tryLockByte(fd, TAKEOVER_LEASE_BYTE)) {
-      const message = `another process takes over from the server named ${JSON.stringify(options.name)} just now`;
-      throw new KvsError('ERR_KVS_ALREADY_RUNNING', message);
-    }
-    return fd;
-  } catch (error) {
-    closeQuietly(fd);
-    throw error;
-  }
 }

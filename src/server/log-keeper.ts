@@ -94,7 +94,7 @@ export class LogKeeper {
     this.#noteDurable();
     // The thread before has failed to sync, and may have lost what it had written: only a snapshot makes it whole.
     if (isBehindGap) {
-      this.#begin('failed', 'an earlier sync has failed');
+      this.#begin('failed', 'an earlier sync has failed', true);
       this.#gapEnd = this.#sequence;
       this.#askForSnapshot();
     }
@@ -119,8 +119,8 @@ export class LogKeeper {
 
   #work(isLast = false): void {
     if (this.#isInTrouble && (isLast || performance.now() >= this.#retryAt)) this.#retry();
-    // What the disk has no room for is tried by #retry() alone.
-    while (this.#writer.state !== 'full' && this.#append()) {
+    // What the disk did not take is tried by #retry() alone.
+    while (this.#writer.state !== 'full' && !(this.#isInTrouble && this.#held > 0) && this.#append()) {
       // What waits for the disk waits for one batch at a time.
       if (this.#parts.sync === 'always' && !isLast) break;
     }
@@ -186,12 +186,15 @@ export class LogKeeper {
     if (!(error instanceof KvsError)) throw error;
     this.#board.noteError();
     this.#retryAt = performance.now() + RETRY_MS;
-    const reason = this.#writer.state === 'full' ? 'full' : 'failed';
-    if (!this.#isInTrouble || reason === 'failed') this.#begin(reason, error.message);
+    const { state } = this.#writer;
+    // Where only a new segment could not be begun, nothing is lost: it is tried again, as with a full disk.
+    const isBehindGap = state === 'failed';
+    if (!this.#isInTrouble || isBehindGap)
+      this.#begin(state === 'full' ? 'full' : 'failed', error.message, isBehindGap);
   }
 
-  #begin(reason: 'full' | 'failed', error: string): void {
-    if (reason === 'failed') {
+  #begin(reason: 'full' | 'failed', error: string, isBehindGap: boolean): void {
+    if (isBehindGap) {
       store(this.#words, this.#control + LogControl.gap, 1);
       this.#board.noteGap();
     }

@@ -149,9 +149,21 @@ export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined
     if (directory !== undefined) drainRegion(left, directory);
     else if (!new LogFeed(data, geometry).isEmpty) throw refuse('it holds writes that are in no file, without `dir`');
   } catch (error) {
-    if (isOfOtherStore(error)) return;
+    if (isOfOtherStore(error)) return checkWritten(left, error);
     throw error instanceof KvsError ? error : refuse('what it holds could not be written to its files', error);
   }
+}
+
+/**
+ * Before a region gives way to files of another store. @param cause that they are
+ * @throws KvsError ERR_KVS_NOT_DURABLE when it holds what is in no file, which would be lost
+ */
+export function checkWritten({ data, geometry, name }: LeftRegion, cause: unknown): void {
+  if (new LogFeed(data, geometry).isEmpty && !hasGap({ data, geometry })) return;
+  const message =
+    `${(cause as Error).message}, and the region named ${JSON.stringify(name)} holds writes that are in no file: start it ` +
+    'with the directory that it had, and stop it; or start with `fresh`, which drops them';
+  throw new KvsError('ERR_KVS_NOT_DURABLE', message, { cause });
 }
 
 /** Nothing is logged any more: what this region holds is no longer what the files of its store say. */

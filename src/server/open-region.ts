@@ -8,21 +8,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KvsError } from '../errors.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
-import type { LogDirectory } from '../log/directory.js';
-import { CtlHeader, DataHeader, RegionState } from '../memory/layout.js';
+import { type LogDirectory, prepareLogDirectory } from '../log/directory.js';
+import { CtlHeader, DataHeader, type Geometry, RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
-import {
-  archiveRegion,
-  claimRegion,
-  type ClaimOptions,
-  type LeftRegion,
-  requestTakeover,
-} from '../memory/region-claim.js';
+import { archiveRegion, claimRegion, type ClaimOptions, type LeftRegion } from '../memory/region-claim.js';
+import { requestTakeover } from '../memory/takeover.js';
 import { leaveRegion, type OwnedRegion, removeRegion } from '../memory/region.js';
 import { store } from '../memory/words.js';
 import { Store } from '../store/store.js';
 import { VERSION } from '../version.js';
 import {
+  checkWritten,
   closeGap,
   drainRegion,
   forgetLog,
@@ -71,7 +67,12 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
   const salvage = (left: LeftRegion): void => {
     if (hasLog(left)) salvageLog(left, open());
   };
-  const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed, salvage };
+  const checkTakeover = (geometry: Geometry): void => {
+    if (logOptions === undefined) return;
+    prepareLogDirectory(logOptions.dir);
+    checkRoom(geometry, shape.workers);
+  };
+  const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed, checkTakeover, salvage };
   let region: OwnedRegion | undefined;
   try {
     region = takeover ? await takeOver(claim) : claimRegion(claim);
@@ -112,17 +113,13 @@ function recover(
   if (directory === undefined) {
     forgetLog(data, geometry);
   } else {
-    if (!hasRoomForWorkers(geometry, geometry.workers)) {
-      throw new KvsError(
-        'ERR_KVS_LAYOUT',
-        `the room for the log that the region was made with is too small for ${geometry.workers} workers: start with fewer`,
-      );
-    }
+    checkRoom(geometry, geometry.workers);
     try {
       log = drainRegion(region, directory);
     } catch (error) {
-      if (isOfOtherStore(error)) return { reason: (error as Error).message };
-      throw error;
+      if (!isOfOtherStore(error)) throw error;
+      checkWritten(region, error);
+      return { reason: (error as Error).message };
     }
   }
   let failure: Error | undefined;
@@ -143,6 +140,15 @@ function recover(
     if (failure !== undefined) throw failure;
     return { reason: `it could not be recovered: ${(cause as Error).message}` };
   }
+}
+
+/** @throws KvsError ERR_KVS_LAYOUT */
+function checkRoom(geometry: Geometry, workers: number): void {
+  if (hasRoomForWorkers(geometry, workers)) return;
+  throw new KvsError(
+    'ERR_KVS_LAYOUT',
+    `the room for the log that the region was made with is too small for ${workers} workers: start with fewer`,
+  );
 }
 
 /** Leaves a region that was taken over to the next server, as it was found; a new one goes. */

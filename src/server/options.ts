@@ -5,7 +5,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 
 import type { Repair } from '../log/repair.js';
-import type { EvictionPolicy, RegionShape } from '../memory/layout.js';
+import { type EvictionPolicy, geometryOf, type RegionShape } from '../memory/layout.js';
 import { defaultShmDir, LIMITS } from '../memory/region-files.js';
 import { leastLaneBytes } from '../store/log-lane.js';
 import { roundUp } from '../memory/record.js';
@@ -245,6 +245,15 @@ function logBytesOf(asked: number | undefined, memory: number, maxValueBytes: nu
   return asked ?? 2 ** Math.ceil(Math.log2(Math.max(usual, needed)));
 }
 
+/** Store and log are one segment, of which Node maps no more. */
+function checkTotal(shape: RegionShape): void {
+  const surplus = geometryOf(shape).dataBytes - LIMITS.maxMemory.max;
+  if (surplus <= 0) return;
+  throw new TypeError(
+    `invalid server options: maxMemory: expected at most ${shape.maxMemoryBytes - surplus} beside a log (dir), got ${shape.maxMemoryBytes}`,
+  );
+}
+
 /** Fills in the defaults. @throws TypeError that names each wrong option, what was expected and what came */
 export function resolveServerOptions(options: KvsServerOptions): ResolvedServerOptions {
   const given = parseOptions(serverOptionsSchema, options, 'server');
@@ -256,18 +265,20 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
     );
   }
   const workers = given.workers ?? Math.min(LIMITS.workers.max, Math.max(1, availableParallelism() - 1));
+  const shape: RegionShape = {
+    workers,
+    stripes: given.stripes ?? 64,
+    slots: given.slots ?? 1024,
+    maxMemoryBytes,
+    maxValueBytes,
+    logBytes: given.dir === undefined ? 0 : logBytesOf(given.logMemory, maxMemoryBytes, maxValueBytes, workers),
+  };
+  checkTotal(shape);
   return {
     log: logOptions(given, maxMemoryBytes),
     name: given.name,
     shmDir: given.shmDir ?? defaultShmDir(),
-    shape: {
-      workers,
-      stripes: given.stripes ?? 64,
-      slots: given.slots ?? 1024,
-      maxMemoryBytes,
-      maxValueBytes,
-      logBytes: given.dir === undefined ? 0 : logBytesOf(given.logMemory, maxMemoryBytes, maxValueBytes, workers),
-    },
+    shape,
     maxSlotsPerClient: given.maxSlotsPerClient,
     maxArenaPerClient: given.maxArenaPerClient,
     group: given.group,

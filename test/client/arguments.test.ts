@@ -111,6 +111,10 @@ test('server options', async () => {
     [{ name, stripes: 3 }, /stripes: expected a power of two/],
     [{ name, maxMemory: 1000 }, /maxMemory: .*got number 1000/],
     [{ name, maxMemory: 4 * 2 ** 20, maxValueBytes: 2 ** 20 + 1 }, /maxValueBytes: expected at most a quarter/],
+    [
+      { name, maxMemory: 2 ** 32, dir: '/tmp/log' },
+      /maxMemory: expected at most \d+ beside a log \(dir\), got 4294967296/,
+    ],
     [{ name, onEvent: 1 }, /onEvent/],
     [{ name, nonsense: 1 }, /nonsense/],
   ];

@@ -2,7 +2,7 @@
  * A disk that fails under a server: writes are refused or wait, reads go on, nothing that was acknowledged is missing later,
  * and the service goes on by itself once the disk does.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,7 +12,7 @@ import { type KvsClient, KvsError, type ServerEvent } from '#dist/index.js';
 
 import { Peer } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
-import { connect, startServerProcess } from '../fixtures/service.js';
+import { connect, type ServerShape, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 interface Scene {
   readonly name: string;
@@ -22,7 +22,7 @@ interface Scene {
   fail(fault: string | undefined): void;
 }
 
-async function startOnBadDisk(sync: 'always' | 'everysec'): Promise<Scene> {
+async function startOnBadDisk(sync: 'always' | 'everysec', shape: ServerShape = {}): Promise<Scene> {
   const name = regionName();
   const dir = mkdtempSync(join(tmpdir(), 'kvs-faults-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
@@ -30,7 +30,7 @@ async function startOnBadDisk(sync: 'always' | 'everysec'): Promise<Scene> {
   const log = join(dir, 'log');
   const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
   // One worker: what was asked for first is logged first.
-  const options = { name, workers: 1, maxMemory: 16 * 2 ** 20, dir: log, sync };
+  const options = { name, workers: 1, maxMemory: 16 * 2 ** 20, dir: log, sync, ...shape };
   const server = await Peer.startWith(settings, 'service/server', JSON.stringify(options));
   const fail = (fault: string | undefined): void =>
     fault === undefined ? rmSync(faults) : writeFileSync(faults, fault);
@@ -38,12 +38,16 @@ async function startOnBadDisk(sync: 'always' | 'everysec'): Promise<Scene> {
 }
 
 /** Writes until the server refuses. @param known what there must be of it later, undefined: nothing */
-async function writeUntilRefused(client: KvsClient, known: Map<string, string | undefined>): Promise<KvsError> {
+async function writeUntilRefused(
+  client: KvsClient,
+  known: Map<string, string | undefined>,
+  padding = '',
+): Promise<KvsError> {
   for (let i = 0; ; i++) {
     const key = `bad ${i}`;
     try {
-      await client.set(key, `${i}`, { timeoutMs: 400 });
-      known.set(key, `${i}`);
+      await client.set(key, `${i}${padding}`, { timeoutMs: 400 });
+      known.set(key, `${i}${padding}`);
     } catch (error) {
       if (!(error instanceof KvsError)) throw error;
       if (error.code === 'ERR_KVS_NOT_DURABLE') return error;
@@ -99,6 +103,29 @@ test('a start that has no room for its log fails at once, and leaves what is in 
   await startServerProcess(options, name);
   expect(await (await connect(name)).get('k')).toBe('v');
 });
+
+test.each(['always', 'everysec'] as const)(
+  'a segment that cannot be begun stops writes until it can, `%s`',
+  async (sync) => {
+    const scene = await startOnBadDisk(sync, { segmentBytes: 2 ** 16, snapshotIntervalMs: 0 });
+    const client = await connect(scene.name);
+    const known = new Map<string, string | undefined>();
+    const away = `${scene.dir}.away`;
+    renameSync(scene.dir, away);
+    // The segment that is open goes on, up to its end.
+    expect((await writeUntilRefused(client, known, 'v'.repeat(1000))).code).toBe('ERR_KVS_NOT_DURABLE');
+    expect((await client.stats()).log).toMatchObject({ trouble: 'failed' });
+    renameSync(away, scene.dir);
+    await writeUntilTaken(client);
+    const events = (await scene.server.tell('events')) as ServerEvent[];
+    // Told of once, and nothing was lost that a snapshot would have to make good.
+    expect(events.map(({ type }) => type)).toEqual(['log-loaded', 'log-trouble', 'log-resumed']);
+    await statsUntil(client, ({ log }) => log?.sequence === log?.durableSequence);
+    const after = await loseMachine(scene);
+    expect(await after.get('taken')).toBe('again');
+    for (const [key, value] of known) expect([key, await after.get(key)]).toEqual([key, value]);
+  },
+);
 
 describe.each([
   { fault: 'fdatasyncSync EIO', reason: 'failed' },
