@@ -9,7 +9,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { type KvsClient, KvsError, KvsServer } from '#dist/index.js';
+import { type KvsClient, type KvsError, KvsServer } from '#dist/index.js';
 import { CtlHeader, DataHeader } from '#dist/memory/layout.js';
 import { LogControl } from '#dist/memory/log-layout.js';
 
