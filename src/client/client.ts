@@ -36,9 +36,9 @@ type CustomOptions<T> = KvsClientOptions<T> & { codec: CustomCodec<T> };
 
 /**
  * Whatever a method's own comment says, its call can fail: TypeError and RangeError for wrong arguments; KvsError
- * ERR_KVS_TIMEOUT and ABORTED (the wait has ended), SERVER_GONE, EXPELLED, CLOSED, and what connect() throws when there
- * is another server by now. `executed` tells whether it may have taken effect. What `encode` or `decode` of a codec of
- * your own throws comes through.
+ * ERR_KVS_TIMEOUT and ABORTED (the wait has ended), SERVER_GONE (`cause`: why there is no other to attach to), EXPELLED,
+ * CLOSED. `executed` tells whether it may have taken effect. What `encode` or `decode` of a codec of your own throws comes
+ * through.
  */
 export class KvsClient<V = string, K extends Key = string> extends ReadingClient<V> {
   readonly name: string;
