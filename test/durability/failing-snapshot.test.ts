@@ -37,9 +37,10 @@ test('a snapshot that fails is tried until it is there, and told of when the rea
   await statsUntil(client, ({ log }) => (log?.errors ?? 0) >= 3);
   expect(await failures()).toEqual([expect.stringContaining('ENOSPC')]);
   writeFileSync(faults, 'writeSync EIO .kvs');
-  const { log } = await client.stats();
-  await statsUntil(client, (stats) => (stats.log?.errors ?? 0) > (log?.errors ?? 0));
-  expect((await failures()).at(-1)).toContain('EIO');
+  // One that was under way may still fail for the old reason, of which nothing is told.
+  let told: string[] = [];
+  while (told.length === 0) told = await failures();
+  expect(told).toEqual([expect.stringContaining('EIO')]);
   rmSync(faults);
   await statsUntil(client, (stats) => stats.log?.snapshotsServed === number);
   expect((await client.stats()).log).toMatchObject({ snapshotEntries: 1, trouble: 'none' });
