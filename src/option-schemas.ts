@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 
 import { kindOf } from './errors.js';
+import type { EvictionPolicy } from './memory/layout.js';
 import { NAME_PATTERN } from './memory/region-files.js';
 
 interface Bounds {
@@ -30,6 +31,14 @@ export const milliseconds = (max: number) => inBounds(`expected milliseconds fro
 
 export const oneOf = <const T extends readonly string[]>(names: T) =>
   v.picklist(names, `expected one of ${names.join(', ')}`);
+
+export const yesOrNo = v.boolean('expected true or false');
+
+export const evictionPolicy = oneOf(['none', 's3-fifo'] as const satisfies readonly EvictionPolicy[]);
+
+/** When what was logged is made durable: before it is answered, once per second, or whenever the kernel likes. */
+export const syncMode = oneOf(['always', 'everysec', 'no']);
+export type SyncMode = v.InferOutput<typeof syncMode>;
 
 const NAME_MESSAGE = 'expected 1 to 64 characters of A-Z a-z 0-9 . _ -';
 export const regionName = v.pipe(v.string(NAME_MESSAGE), v.regex(NAME_PATTERN, NAME_MESSAGE));

@@ -98,15 +98,18 @@ export class Connection {
   }
 
   #lookAfterReads(leave: (old: Session) => void): Session {
-    if (this.options.staleReads) this.#startReads();
-    if (this.#session.isReady && (this.options.staleReads ? this.#session.isServing : this.#isAlive()))
+    const { staleReads } = this.options;
+    if (staleReads) {
+      if (this.#session.isReady) this.#startReads();
+      // Also where the header says nonsense: somebody has overwritten it.
+      if (this.#session.isServing) return this.#session;
+    } else if (this.#session.isReady && this.#isAlive()) {
       return this.#session;
-    // The header says nonsense, and its server is there: somebody has overwritten it.
-    if (this.options.staleReads && this.#session.isServing) return this.#session;
+    }
     // It may not write, but look.
-    if (this.#exile.isOn(this.#session) && (this.options.staleReads || this.#isAlive())) return this.#session;
+    if (this.#exile.isOn(this.#session) && (staleReads || this.#isAlive())) return this.#session;
     const reason = this.#attachAgain(leave);
-    if (reason !== undefined && !this.options.staleReads) throw serverGone(this.options.name, 'no', reason);
+    if (reason !== undefined && !staleReads) throw serverGone(this.options.name, 'no', reason);
     return this.#session;
   }
 

@@ -7,13 +7,17 @@ import type { EvictionPolicy } from '../memory/layout.js';
 import { defaultShmDir } from '../memory/region-files.js';
 import {
   directory,
+  evictionPolicy,
   groupId,
   milliseconds,
   oneOf,
   optionsMessage,
   parseOptions,
   regionName,
+  type SyncMode,
+  syncMode,
   wholeNumber,
+  yesOrNo,
 } from '../option-schemas.js';
 
 export interface KvsClientOptions<V = string> {
@@ -85,7 +89,7 @@ export interface AutostartOptions {
   readonly drainTimeoutMs?: number | undefined;
   readonly keep?: boolean | undefined;
   readonly dir?: string | undefined;
-  readonly sync?: 'always' | 'everysec' | 'no' | undefined;
+  readonly sync?: SyncMode | undefined;
   readonly snapshotIntervalMs?: number | undefined;
   readonly snapshotLogBytes?: number | undefined;
   readonly segmentBytes?: number | undefined;
@@ -122,7 +126,6 @@ const timeout = v.optional(milliseconds(MAX_TIMEOUT_MS));
 const MAX_CACHE_ENTRIES = 2 ** 24;
 const ANY_NUMBER = 'expected a number of 0 or more';
 const anyNumber = v.optional(v.pipe(v.number(ANY_NUMBER), v.minValue(0, ANY_NUMBER)));
-const yesOrNo = v.boolean('expected true or false');
 const AUTOSTART = 'true, false or options of the server';
 
 /** Bounds are checked by the server that is started. */
@@ -133,14 +136,14 @@ const autostartOptions = v.strictObject(
     slots: anyNumber,
     maxMemory: anyNumber,
     maxValueBytes: anyNumber,
-    eviction: v.optional(oneOf(['none', 's3-fifo'])),
+    eviction: v.optional(evictionPolicy),
     maxSlotsPerClient: anyNumber,
     maxArenaPerClient: anyNumber,
     hugePages: v.optional(yesOrNo),
     drainTimeoutMs: anyNumber,
     keep: v.optional(yesOrNo),
     dir: v.optional(directory),
-    sync: v.optional(oneOf(['always', 'everysec', 'no'])),
+    sync: v.optional(syncMode),
     snapshotIntervalMs: anyNumber,
     snapshotLogBytes: anyNumber,
     segmentBytes: anyNumber,

@@ -40,6 +40,12 @@ export const LogControl = record(PAGE, {
   waiters: i32,
 });
 
+/** Whether the files of a region may lack what it holds, after a sync that failed. False where there is no log. */
+export const isBehindGap = (
+  words: Int32Array,
+  { logBytes, logControlOffset }: { logBytes: number; logControlOffset: number },
+): boolean => logBytes > 0 && words[logControlOffset / 4 + LogControl.gap] !== 0;
+
 /** Who rings the thread that writes the log: nobody while it is awake; who fills a lane; everybody who logs. */
 export const LogSleep = { awake: 0, gathering: 1, idle: 2 } as const;
 

@@ -19,7 +19,7 @@ import {
   type RegionShape,
   SERVER_LEASE_BYTE,
 } from './layout.js';
-import { LogControl } from './log-layout.js';
+import { isBehindGap } from './log-layout.js';
 import { checkTrust, shareAgain } from './file-trust.js';
 import {
   bootId,
@@ -118,7 +118,7 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     if (conflict !== undefined) return { ...unfit(conflict), left };
     const recoveries = data.words[DataHeader.recoveries];
     // What a failed sync has left in no file must not be put aside, however often others have died over it.
-    if (recoveries >= MAX_RECOVERIES && !isBehindGap(left)) {
+    if (recoveries >= MAX_RECOVERIES && !isBehindGap(data.words, left.geometry)) {
       return { ...unfit(`${recoveries} servers in a row died while they recovered it`), left };
     }
     data.words[DataHeader.recoveries] = recoveries + 1;
@@ -147,9 +147,6 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
     return unfit(error.message);
   }
 }
-
-const isBehindGap = ({ data, geometry }: LeftRegion): boolean =>
-  geometry.logBytes > 0 && data.words[geometry.logControlOffset / 4 + LogControl.gap] !== 0;
 
 /** What nobody can say of such a region is whether it holds what is in no file of the log. */
 const UNREADABLE = new Set<KvsErrorCode>(['ERR_KVS_LAYOUT', 'ERR_KVS_CORRUPT']);

@@ -18,7 +18,7 @@ import { LogFeed } from '../store/log-feed.js';
 import { highestVersion } from '../store/versions.js';
 import { sleepOnLogBell } from '../store/log-lane.js';
 import { LogBoard } from './log-board.js';
-import type { SyncMode } from './options.js';
+import type { SyncMode } from '../option-schemas.js';
 
 /** Unless every write waits for the disk, records are gathered for so long. */
 const GATHER_MS = 20;

@@ -14,7 +14,7 @@ import { Answers } from './answers.js';
 import { LogBoard } from './log-board.js';
 import { catchUp } from './log-catch-up.js';
 import { type LogEvent, LogKeeper } from './log-keeper.js';
-import type { SyncMode } from './options.js';
+import type { SyncMode } from '../option-schemas.js';
 import { Parking } from './parking.js';
 import { Unsettled } from '../exchange/unsettled.js';
 

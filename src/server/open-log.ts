@@ -12,7 +12,7 @@ import { type Repair, repairLog } from '../log/repair.js';
 import type { RecoveryReport } from '../log/sink.js';
 import { LogWriter } from '../log/writer.js';
 import { CtlHeader, DataHeader, EvictionPolicy, type Geometry } from '../memory/layout.js';
-import { laneSize, LogControl } from '../memory/log-layout.js';
+import { isBehindGap, laneSize, LogControl } from '../memory/log-layout.js';
 import { regionIdOf } from '../memory/region-files.js';
 import type { LeftRegion } from '../memory/region-claim.js';
 import type { OwnedRegion } from '../memory/region.js';
@@ -95,8 +95,11 @@ export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirect
   const storeId = regionIdOf(data, DataHeader.logStore);
   let sequence = lastSequence;
   if (!feed.isEmpty) {
-    const isBehindGap = hasGap({ data, geometry });
-    const writer = LogWriter.open(directory, { storeId, nextSequence: sequence + 1, isBehindGap });
+    const writer = LogWriter.open(directory, {
+      storeId,
+      nextSequence: sequence + 1,
+      isBehindGap: isBehindGap(data.words, geometry),
+    });
     const batch = LogFeed.allocateBatch(geometry);
     for (let bytes = feed.take(batch); bytes > 0; bytes = feed.take(batch)) {
       sequence = writer.append(batch, 0, bytes);
@@ -111,16 +114,13 @@ export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirect
 
 type Shared = Pick<OwnedRegion, 'data' | 'geometry'>;
 
-const hasGap = ({ data: { words }, geometry }: Shared): boolean =>
-  words[geometry.logControlOffset / 4 + LogControl.gap] !== 0;
-
 /**
  * After a failed sync the files may lack what has been written to them, also what was not answered yet: makes a snapshot of
  * the rebuilt store, which is at rest. Until then no answer that waits for the log may be given.
  * @throws KvsError as SnapshotWriter
  */
 export function closeGap({ data, geometry }: Shared, { directory, storeId, nextSequence }: OpenedLog): void {
-  if (!hasGap({ data, geometry })) return;
+  if (!isBehindGap(data.words, geometry)) return;
   snapshotAtRest({ data, geometry, directory, storeId }, nextSequence - 1);
   data.words[geometry.logControlOffset / 4 + LogControl.gap] = 0;
 }
@@ -141,7 +141,7 @@ export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined
       'start with the shape and the directory that it had, or with `fresh`, which drops what is in no file';
     return new KvsError('ERR_KVS_NOT_DURABLE', message, { cause });
   };
-  if (hasGap(left)) {
+  if (isBehindGap(data.words, geometry)) {
     throw refuse('a sync has failed, so that its files may lack what it holds');
   }
   try {
@@ -159,7 +159,7 @@ export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined
  * @throws KvsError ERR_KVS_NOT_DURABLE when it holds what is in no file, which would be lost
  */
 export function checkWritten({ data, geometry, name }: LeftRegion, cause: unknown): void {
-  if (new LogFeed(data, geometry).isEmpty && !hasGap({ data, geometry })) return;
+  if (new LogFeed(data, geometry).isEmpty && !isBehindGap(data.words, geometry)) return;
   const message =
     `${(cause as Error).message}, and the region named ${JSON.stringify(name)} holds writes that are in no file: start it ` +
     'with the directory that it had, and stop it; or start with `fresh`, which drops them';

@@ -11,14 +11,17 @@ import { leastLaneBytes } from '../store/log-lane.js';
 import { roundUp } from '../memory/record.js';
 import {
   directory,
+  evictionPolicy,
   groupId,
   milliseconds,
-  oneOf,
   optionsMessage,
   parseOptions,
   powerOfTwo,
   regionName,
+  type SyncMode,
+  syncMode,
   wholeNumber,
+  yesOrNo,
 } from '../option-schemas.js';
 import type { LogEvent } from './log-keeper.js';
 import type { Loaded } from './open-log.js';
@@ -139,10 +142,6 @@ export interface KvsServerOptions {
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
 
-/** When what was logged is made durable: before it is answered, once per second, or whenever the kernel likes. */
-export type SyncMode = (typeof SYNC_MODES)[number];
-export const SYNC_MODES = ['always', 'everysec', 'no'] as const;
-
 export interface LogOptions {
   readonly dir: string;
   readonly sync: SyncMode;
@@ -175,11 +174,9 @@ export interface ResolvedServerOptions {
   readonly onEvent: (event: ServerEvent) => void;
 }
 
-export const EVICTION_POLICIES = ['none', 's3-fifo'] as const satisfies readonly EvictionPolicy[];
 const MAX_DRAIN_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
 const MAX_INTERVAL_MS = 365 * 24 * HOUR_MS;
-const yesOrNo = v.boolean('expected true or false');
 
 /** The options by name, for everything that validates them: the API, the command line, a configuration file. */
 export const serverOptionsSchema = v.strictObject(
@@ -190,7 +187,7 @@ export const serverOptionsSchema = v.strictObject(
     slots: v.optional(powerOfTwo(LIMITS.slots)),
     maxMemory: v.optional(wholeNumber(LIMITS.maxMemory)),
     maxValueBytes: v.optional(wholeNumber(LIMITS.maxValueBytes)),
-    eviction: v.optional(oneOf(EVICTION_POLICIES)),
+    eviction: v.optional(evictionPolicy),
     maxSlotsPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.slots.max })),
     maxArenaPerClient: v.optional(wholeNumber({ min: 1, max: LIMITS.maxMemory.max })),
     shmDir: v.optional(directory),
@@ -201,7 +198,7 @@ export const serverOptionsSchema = v.strictObject(
     takeover: v.optional(yesOrNo),
     keep: v.optional(yesOrNo),
     dir: v.optional(directory),
-    sync: v.optional(oneOf(SYNC_MODES)),
+    sync: v.optional(syncMode),
     snapshotIntervalMs: v.optional(milliseconds(MAX_INTERVAL_MS)),
     snapshotLogBytes: v.optional(wholeNumber({ min: 2 ** 16, max: 2 ** 50 })),
     segmentBytes: v.optional(wholeNumber({ min: 2 ** 16, max: 2 ** 32 })),
