@@ -7,11 +7,9 @@ import { VERSION } from '#dist/index.js';
 
 import { runClient, Running, runServer, SERVER, SMALL, startServer } from '../fixtures/cli.js';
 import { temporaryDirectory } from '../fixtures/processes.js';
-import { regionName } from '../fixtures/region.js';
+import { regionFiles, regionName } from '../fixtures/region.js';
 import { freeze } from '../fixtures/service.js';
 import { deferRequest } from '../fixtures/stuck-request.js';
-
-const filesOf = (name: string) => readdirSync('/dev/shm').filter((file) => file.startsWith(`kvs.${name}.`));
 
 const recordsOf = (stdout: string) =>
   stdout
@@ -186,12 +184,12 @@ describe('the help', () => {
 describe('the end', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('%s stops it: the region is removed, the exit code 0', async (signal) => {
     const { name, server } = await startServer();
-    expect(filesOf(name)).not.toEqual([]);
+    expect(regionFiles(name)).not.toEqual([]);
     server.child.kill(signal);
     const { code, stdout, stderr } = await server.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(recordsOf(stdout).map(({ event }) => event)).toEqual(['started', 'stopping', 'stopped']);
-    expect(filesOf(name)).toEqual([]);
+    expect(regionFiles(name)).toEqual([]);
   });
 
   test('with --keep all is left to the next server', async () => {
@@ -206,7 +204,7 @@ describe('the end', () => {
     expect((await runClient(['get', 'k', '--name', name])).stdout).toBe('v');
     next.child.kill('SIGTERM');
     expect((await next.ended).code).toBe(0);
-    expect(filesOf(name)).toEqual([]);
+    expect(regionFiles(name)).toEqual([]);
   });
 
   test('a server that another one takes over from ends with code 0', async () => {
@@ -235,7 +233,7 @@ describe('the end', () => {
       level: 'warn',
       pending: 1,
     });
-    expect(filesOf(name)).toEqual([]);
+    expect(regionFiles(name)).toEqual([]);
   });
 
   test.each([
@@ -260,7 +258,7 @@ describe('the end', () => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT', 'SIGCONT'] as const) server.child.kill(signal);
     const { code, stderr } = await server.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(filesOf(name)).toEqual([]);
+    expect(regionFiles(name)).toEqual([]);
   });
 
   test('a reader of its log that goes away does not end it', async () => {
@@ -270,6 +268,6 @@ describe('the end', () => {
     left.server.child.kill('SIGKILL');
     server.child.kill('SIGTERM');
     expect((await server.ended).code).toBe(0);
-    expect(filesOf(name)).toEqual([]);
+    expect(regionFiles(name)).toEqual([]);
   });
 });

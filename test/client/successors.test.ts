@@ -3,7 +3,7 @@
  * of the event loop, and each outage is waited for. Seen to fail when: nobody asks whether the server of a region is alive
  * that says it is ready; the time of an outage counts from the one before.
  */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { performance } from 'node:perf_hooks';
@@ -16,14 +16,10 @@ import { CtlHeader, SERVER_LEASE_BYTE } from '#dist/memory/layout.js';
 import { add } from '#dist/memory/words.js';
 import { native } from '#dist/native.js';
 
-import { attachTestRegion, createTestRegion, regionName } from '../fixtures/region.js';
+import { attachTestRegion, createTestRegion, loseRegion, regionName } from '../fixtures/region.js';
 import { closing, connect, failureOf, startServerProcess } from '../fixtures/service.js';
 
 const SHM = '/dev/shm';
-
-const removeFiles = (name: string): void => {
-  for (const file of readdirSync(SHM)) if (file.startsWith(`kvs.${name}.`)) rmSync(join(SHM, file));
-};
 
 test.each(['with', 'without'])('a client that only reads finds the server that began anew, %s turns', async (turns) => {
   const name = regionName();
@@ -32,7 +28,7 @@ test.each(['with', 'without'])('a client that only reads finds the server that b
   await reader.set('k', 'old');
   expect(reader.getSync('k')).toBe('old');
   await first.kill();
-  removeFiles(name);
+  loseRegion(name);
   expect(reader.getSync('k')).toBe('old');
   await startServerProcess({}, name);
   await (await connect(name)).set('k', 'new');
@@ -50,13 +46,13 @@ test('with rubbish under its name reads go on with the last state, and writes sa
   const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 0 }));
   await client.set('k', 'v');
   await server.kill();
-  removeFiles(name);
+  loseRegion(name);
   writeFileSync(join(SHM, `kvs.${name}.ctl`), 'rubbish', { mode: 0o600 });
   for (let reads = 0; reads < 20_000; reads++) expect(client.getSync('k')).toBe('v');
   expect(await failureOf(client.set('k', 'w'))).toMatchObject({ code: 'ERR_KVS_SERVER_GONE' });
   const again = await failureOf(client.set('k', 'w'));
   expect(again).toMatchObject({ code: 'ERR_KVS_SERVER_GONE', executed: 'no', cause: { code: 'ERR_KVS_CORRUPT' } });
-  removeFiles(name);
+  loseRegion(name);
   await startServerProcess({}, name);
   for (;;) {
     // The reason is looked for again now and then.

@@ -4,8 +4,6 @@
  * Seen to fail when: removals leave no room for what was admitted (ERR_KVS_INTERNAL, and a block leaks); evictions that
  * find no room in the log happen all the same (keys that were gone are back).
  */
-import { readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
@@ -13,15 +11,11 @@ import { KvsClient } from '#dist/index.js';
 
 import { audited } from '../fixtures/audited.js';
 import { temporaryDirectory } from '../fixtures/processes.js';
-import { regionName } from '../fixtures/region.js';
+import { loseRegion, regionName } from '../fixtures/region.js';
 import { closing, connect, startServer, startServerProcess } from '../fixtures/service.js';
 
 const MIB = 2 ** 20;
 const LARGE = 'y'.repeat(510_000);
-
-function removeRegion(name: string): void {
-  for (const file of readdirSync('/dev/shm')) if (file.startsWith(`kvs.${name}.`)) rmSync(join('/dev/shm', file));
-}
 
 /** Small keys, until some of them have been evicted. @returns all of them */
 async function fill(client: KvsClient): Promise<string[]> {
@@ -50,7 +44,7 @@ test('large values in place of many small ones, beside a small log', async () =>
   // Once this is durable, so is all before it.
   await client.set('last', 'x');
   await server.kill();
-  removeRegion(name);
+  loseRegion(name);
   await startServer(options, name);
   const next = await connect(name);
   expect((await next.mget(gone)).filter((value) => value !== undefined)).toEqual([]);

@@ -2,25 +2,16 @@
  * A disk that takes the log and no snapshot: it is tried again and again, told of once for each reason, and who waits for
  * it is told. Seen to fail when: each try is told of; the command does not look at errors, or not at the time.
  */
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-
 import { expect, test } from 'vitest';
 
 import type { ServerEvent } from '#dist/index.js';
 
+import { startOnBadDisk } from '../fixtures/bad-disk.js';
 import { runClient } from '../fixtures/cli.js';
-import { Peer, temporaryDirectory } from '../fixtures/processes.js';
-import { regionName } from '../fixtures/region.js';
 import { connect, freeze, statsUntil } from '../fixtures/service.js';
 
-async function startServer() {
-  const name = regionName();
-  const folder = temporaryDirectory();
-  const faults = join(folder, 'faults');
-  const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
-  const options = { name, workers: 1, maxMemory: 16 * 2 ** 20, dir: join(folder, 'log') };
-  const server = await Peer.startWith(settings, 'service/server', JSON.stringify(options));
+async function start() {
+  const { name, server, faults } = await startOnBadDisk();
   const failures = async (): Promise<string[]> => {
     const events = (await server.tell('events')) as ServerEvent[];
     return events.flatMap((event) => (event.type === 'snapshot-failed' ? [event.error] : []));
@@ -29,47 +20,47 @@ async function startServer() {
 }
 
 test('a snapshot that fails is tried until it is there, and told of when the reason is a new one', async () => {
-  const { name, faults, failures } = await startServer();
+  const { name, faults, failures } = await start();
   const client = await connect(name);
   await client.set('k', 'v');
-  writeFileSync(faults, 'writeSync ENOSPC .kvs');
+  faults.begin('writeSync ENOSPC .kvs');
   const number = await client.snapshot();
   await statsUntil(client, ({ log }) => (log?.errors ?? 0) >= 3);
   expect(await failures()).toEqual([expect.stringContaining('ENOSPC')]);
-  writeFileSync(faults, 'writeSync EIO .kvs');
+  faults.begin('writeSync EIO .kvs');
   // One that was under way may still fail for the old reason, of which nothing is told.
   let told: string[] = [];
   while (told.length === 0) told = await failures();
   expect(told).toEqual([expect.stringContaining('EIO')]);
-  rmSync(faults);
+  faults.end();
   await statsUntil(client, (stats) => stats.log?.snapshotsServed === number);
   expect((await client.stats()).log).toMatchObject({ snapshotEntries: 1, trouble: 'none' });
   // Of a later one it is told anew.
-  writeFileSync(faults, 'writeSync ENOSPC .kvs');
+  faults.begin('writeSync ENOSPC .kvs');
   const before = (await client.stats()).log?.errors ?? 0;
   await client.snapshot();
   await statsUntil(client, (stats) => (stats.log?.errors ?? 0) > before);
   expect(await failures()).toEqual([expect.stringContaining('ENOSPC')]);
-  rmSync(faults);
+  faults.end();
 });
 
 test('the command that waits for a snapshot ends when there is none', async () => {
-  const { name, server, faults } = await startServer();
+  const { name, server, faults } = await start();
   const client = await connect(name);
   await client.set('k', 'v');
-  writeFileSync(faults, 'writeSync ENOSPC .kvs');
+  faults.begin('writeSync ENOSPC .kvs');
   expect(await runClient(['--name', name, 'snapshot'])).toMatchObject({
     code: 5,
     stdout: '',
     stderr: expect.stringMatching(/^kvs-client: the disk takes no snapshot: .* \(ERR_KVS_LOG_FAILED\)\n$/) as string,
   });
-  writeFileSync(faults, 'writeSync hang .kvs');
+  faults.begin('writeSync hang .kvs');
   expect(await runClient(['--name', name, '--timeout', '2000', 'snapshot'])).toMatchObject({
     code: 4,
     stdout: '',
     stderr: expect.stringContaining('no snapshot was made within 2000 ms') as string,
   });
-  rmSync(faults);
+  faults.end();
   expect(await runClient(['--name', name, 'snapshot'])).toMatchObject({ code: 0, stderr: '' });
   freeze(server);
   expect((await runClient(['--name', name, '--timeout', '200', 'snapshot'])).code).toBe(4);

@@ -2,14 +2,12 @@
  * A full store starts again from its files alone: with eviction what finds no room is missing, and stays so; without,
  * all of it is there, or the error says how much memory it needs.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
 
 import { type KvsClient, KvsServer, type KvsServerOptions } from '#dist/index.js';
 
+import { diskDirectory } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
 import { connect } from '../fixtures/service.js';
 import { randomFrom } from '../fixtures/store/key-store.js';
@@ -18,8 +16,7 @@ const MIB = 2 ** 20;
 const KEYS = 20_000;
 
 function optionsOf(options: Partial<KvsServerOptions>): KvsServerOptions {
-  const dir = mkdtempSync(join(tmpdir(), 'kvs-full-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = diskDirectory();
   return { name: regionName(), dir, workers: 2, maxMemory: 8 * MIB, maxValueBytes: 256 * 1024, ...options };
 }
 

@@ -5,67 +5,39 @@
  * Seen to fail when: what was appended counts as durable before its sync; the region is said to have ended before the log is written; it is put aside as it was found; the next
  * server answers what waited for the log though a sync had failed.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, openSync, readdirSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { KvsClient, type ServerEvent } from '#dist/index.js';
 import { DataHeader } from '#dist/memory/layout.js';
 
+import { type BadDisk, startOnBadDisk } from '../fixtures/bad-disk.js';
 import { Peer, until } from '../fixtures/processes.js';
-import { regionName } from '../fixtures/region.js';
+import { loseRegion } from '../fixtures/region.js';
 import { closing, connect, type ServerShape, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 /** Its calls wait for the next server, however long that takes to start. */
 const connectPatiently = async (name: string): Promise<KvsClient> =>
   closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 60_000, reads: 'server' }));
 
-interface Scene {
-  readonly name: string;
-  readonly dir: string;
-  readonly server: Peer;
-  readonly options: ServerShape;
+interface Scene extends BadDisk {
+  readonly client: KvsClient;
 }
 
-async function start(sync: 'always' | 'everysec'): Promise<Scene & { faults: string; client: KvsClient }> {
-  const name = regionName();
-  const base = mkdtempSync(join(tmpdir(), 'kvs-hangs-'));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  const faults = join(base, 'faults');
-  const dir = join(base, 'log');
-  const options = { workers: 1, maxMemory: 8 * 2 ** 20, dir, sync } as const;
-  const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
-  const server = await Peer.startWith(settings, 'service/server', JSON.stringify({ name, ...options }));
-  return { name, dir, server, options, faults, client: await connectPatiently(name) };
-}
-
-/** At once: nobody reads half of it. */
-function fail(faults: string, fault: string): void {
-  writeFileSync(`${faults}.next`, fault);
-  renameSync(`${faults}.next`, faults);
+async function start(sync: 'always' | 'everysec'): Promise<Scene> {
+  const scene = await startOnBadDisk({ maxMemory: 8 * 2 ** 20, sync });
+  return { ...scene, client: await connectPatiently(scene.name) };
 }
 
 /** `only in memory` is acknowledged, and in no file. */
 async function startAndHang(): Promise<Scene> {
   const scene = await start('everysec');
   const { client, faults } = scene;
-  fail(faults, 'fdatasyncSync hang');
+  faults.begin('fdatasyncSync hang');
   await client.set('written', '1');
-  await until(() => existsSync(`${faults}.hangs`));
+  await until(() => faults.hasHung);
   await client.set('only in memory', '2');
   return scene;
 }
@@ -81,10 +53,10 @@ async function expectAll(name: string, options: ServerShape): Promise<ServerEven
 test('with `always` nothing is answered while its sync hangs', async () => {
   const { client, faults, server, options, name } = await start('always');
   await client.set('written', '1');
-  fail(faults, 'fdatasyncSync hang');
+  faults.begin('fdatasyncSync hang');
   let isAnswered = false;
   const late = client.set('only in memory', '2').then(() => (isAnswered = true));
-  await until(() => existsSync(`${faults}.hangs`));
+  await until(() => faults.hasHung);
   // An answer that is there already would be found with this one.
   expect(await client.get('written')).toBe('1');
   expect(isAnswered).toBe(false);
@@ -106,9 +78,9 @@ test('killed in the middle of a stop', async () => {
 // Seen to fail (never to begin the snapshot) when a stop goes by the figures that the thread has published.
 test('stopped while the log has written nothing yet, and killed in the middle of that', async () => {
   const { name, dir, server, options, client, faults } = await start('everysec');
-  fail(faults, 'writeSync hang .kvl');
+  faults.begin('writeSync hang .kvl');
   await client.set('written', '1');
-  await until(() => existsSync(`${faults}.hangs`));
+  await until(() => faults.hasHung);
   await client.set('only in memory', '2');
   void server.tell('stop').catch(() => {});
   await until(() => readdirSync(dir).some((file) => file.endsWith('.tmp')));
@@ -134,41 +106,33 @@ test('killed, and one server after the other has died over it', async () => {
 });
 
 test('after a failed sync the next server answers nothing before there is a snapshot of all', async () => {
-  const name = regionName();
-  const base = mkdtempSync(join(tmpdir(), 'kvs-hangs-'));
-  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
-  const faults = join(base, 'faults');
-  const dir = join(base, 'log');
+  const { name, dir, options, faults, server: first, client } = await start('always');
   const segments = (): string[] => readdirSync(dir).filter((file) => file.endsWith('.kvl'));
-  const options = { workers: 1, maxMemory: 8 * 2 ** 20, dir, sync: 'always' } as const;
-  const settings = { preload: 'failing-disk', env: { KVS_TEST_FAULTS: faults } };
-  const first = await Peer.startWith(settings, 'service/server', JSON.stringify({ name, ...options }));
-  const client = await connectPatiently(name);
   await client.set('good', '1');
   const segment = join(dir, segments()[0] ?? '');
   const { size } = statSync(segment);
-  fail(faults, 'fdatasyncSync EIO');
+  faults.begin('fdatasyncSync EIO');
   let isAnswered = false;
   const waiting = client.set('waiting', '2').then((answer) => (isAnswered = answer));
   await statsUntil(client, ({ log }) => log?.trouble === 'failed');
   // The log goes on in a new segment, and the snapshot that would close the gap does not come to its end.
-  fail(faults, 'fdatasyncSync hang snapshot-');
-  await until(() => existsSync(`${faults}.hangs`));
+  faults.begin('fdatasyncSync hang snapshot-');
+  await until(() => faults.hasHung);
   expect(segments()).toHaveLength(2);
   await first.kill();
-  rmSync(`${faults}.hangs`);
-  const second = Peer.startWith(settings, 'service/server', JSON.stringify({ name, ...options }));
-  await until(() => existsSync(`${faults}.hangs`));
+  faults.forgetHangs();
+  const second = Peer.startWith(faults.settings, 'service/server', JSON.stringify({ name, ...options }));
+  await until(() => faults.hasHung);
   expect(isAnswered).toBe(false);
-  rmSync(faults);
+  faults.end();
   await second;
   await waiting;
   expect(isAnswered).toBe(true);
   await (await second).kill();
   // The machine fails: what the failed sync was to make durable never came to the disk.
   if (existsSync(segment)) truncateSync(segment, size);
-  for (const file of readdirSync('/dev/shm')) if (file.startsWith(`kvs.${name}.`)) rmSync(join('/dev/shm', file));
-  await startServerProcess({ ...options }, name);
+  loseRegion(name);
+  await startServerProcess(options, name);
   const later = await connect(name);
   expect(await later.get('good')).toBe('1');
   expect(await later.get('waiting')).toBe('2');

@@ -4,20 +4,17 @@
  * nothing that was acknowledged is missing then. `KVS_KILLS=500` has more of them.
  * Seen to fail when: answers do not wait for the log (`always` served as `everysec`).
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { KvsClient, KvsError } from '#dist/index.js';
 
-import { regionName } from '../fixtures/region.js';
+import { diskDirectory } from '../fixtures/processes.js';
+import { loseRegion, regionName } from '../fixtures/region.js';
 import { randomness, startServerProcess } from '../fixtures/service.js';
 
 const KILLS = Number(process.env['KVS_KILLS'] ?? 12);
 const WRITERS = 24;
-const SHM_DIR = '/dev/shm';
 
 /** One key, written again and again with rising numbers, or removed. */
 class Writer {
@@ -56,15 +53,10 @@ class Writer {
   }
 }
 
-function removeRegion(name: string): void {
-  for (const file of readdirSync(SHM_DIR)) if (file.startsWith(`kvs.${name}.`)) rmSync(join(SHM_DIR, file));
-}
-
 test('no kill loses what was acknowledged, nor does a lost machine with `always`', async () => {
   const random = randomness();
   const name = regionName();
-  const dir = mkdtempSync(join(tmpdir(), 'kvs-kills-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = diskDirectory();
   const writers = Array.from({ length: WRITERS }, (_, index) => new Writer(index));
   let recovered = 0;
   for (let kill = 0; kill <= KILLS; kill++) {
@@ -100,7 +92,7 @@ test('no kill loses what was acknowledged, nor does a lost machine with `always`
     await server.kill();
     await Promise.all(running);
     await client.close();
-    if (random(2) === 0) removeRegion(name);
+    if (random(2) === 0) loseRegion(name);
   }
   expect(recovered).toBeGreaterThan(KILLS);
 });

@@ -1,20 +1,13 @@
 /** A server with a directory, stopped, killed, and started again: over what is in memory, and without it. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { KvsServer, type ServerEvent } from '#dist/index.js';
 
+import { diskDirectory } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
 import { connect, type ServerShape } from '../fixtures/service.js';
-
-function newDirectory(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'kvs-durability-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 async function start(
   name: string,
@@ -31,7 +24,7 @@ async function start(
 describe.each(['everysec', 'no', 'always'] as const)('sync: %s', (sync) => {
   test('what was written is there after a stop, in another region', async () => {
     const name = regionName();
-    const dir = newDirectory();
+    const dir = diskDirectory();
     const first = await start(name, dir, { sync });
     const client = await connect(name);
     for (let i = 0; i < 500; i++) await client.set(`key ${i}`, `value ${i}`);
@@ -68,7 +61,7 @@ describe.each(['everysec', 'no', 'always'] as const)('sync: %s', (sync) => {
 // Without the look at the store's identity the start fails with ERR_KVS_LOG_DAMAGED (seen).
 test('a directory of another store, with fewer records than the region has, takes the place of the region', async () => {
   const name = regionName();
-  const [dir, other] = [newDirectory(), newDirectory()];
+  const [dir, other] = [diskDirectory(), diskDirectory()];
   const first = await start(name, other, {});
   const writer = await connect(name);
   await writer.set('of the other', 'yes');
@@ -88,7 +81,7 @@ test('a directory of another store, with fewer records than the region has, take
 // Without the versions of the stripes in the snapshot the version after is the lower one (seen): no record names it any more.
 test('versions go on above those of a key that was deleted before the snapshot', async () => {
   const name = regionName();
-  const dir = newDirectory();
+  const dir = diskDirectory();
   const first = await start(name, dir, { segmentBytes: 2 ** 16 });
   const client = await connect(name);
   for (let i = 0; i < 200; i++) await client.set('key', `${i}`);

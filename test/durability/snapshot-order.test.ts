@@ -2,14 +2,12 @@
  * A store that is loaded from a snapshot hashes as the one that wrote it: its entries come in the order of the buckets, and
  * walks meet the keys in the same order. Seen to fail when the seed is not written, and when it is not taken.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { KvsServer, type KvsServerOptions } from '#dist/index.js';
 
+import { diskDirectory } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
 import { connect } from '../fixtures/service.js';
 
@@ -26,8 +24,7 @@ async function served<R>(options: KvsServerOptions, use: () => Promise<R>): Prom
 }
 
 test('keys are met in the same order after a restart from a snapshot, and in another in another store', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'kvs-order-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = diskDirectory();
   const options = { name: regionName(), workers: 1, maxMemory: 2 ** 23 };
   const walk = async (): Promise<string[]> => {
     const client = await connect(options.name);

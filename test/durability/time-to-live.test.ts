@@ -1,17 +1,14 @@
 /** Entries that expire, across a server whose memory is lost: by the wall clock they go on, and what has expired is gone. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
+import { diskDirectory } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
 import { connect, startServer } from '../fixtures/service.js';
 
 test('an expiry goes on at its moment, from the log and from a snapshot', async () => {
   const name = regionName();
-  const dir = mkdtempSync(join(tmpdir(), 'kvs-ttl-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = diskDirectory();
   for (let round = 0; round < 3; round++) {
     const server = await startServer({ dir, sync: 'no' }, name);
     const client = await connect(name);

@@ -2,24 +2,20 @@
  * Versions rise with each load from files alone, whatever the files say of them. Seen to fail when a segment does not name
  * the highest version that had been given when it began, and when entries get versions before that is heeded.
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { regionName } from '../fixtures/region.js';
+import { diskDirectory } from '../fixtures/processes.js';
+import { loseRegion, regionName } from '../fixtures/region.js';
 import { connect, startServerProcess } from '../fixtures/service.js';
 
-const SHM_DIR = '/dev/shm';
 const KEYS = Array.from({ length: 40 }, (_, i) => `key ${i}`);
 
 test.each([false, true])(
   'a version that was seen never comes again, after whatever losses (snapshots: %s)',
   async (snaps) => {
     const name = regionName();
-    const dir = mkdtempSync(join(tmpdir(), 'kvs-versions-'));
-    onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+    const dir = diskDirectory();
     /** Of each key, the highest that anybody has seen. */
     const highest = new Map<string, number>();
     for (let round = 0; round < 5; round++) {
@@ -47,7 +43,7 @@ test.each([false, true])(
       }
       await client.close();
       await server.kill();
-      for (const file of readdirSync(SHM_DIR)) if (file.startsWith(`kvs.${name}.`)) rmSync(join(SHM_DIR, file));
+      loseRegion(name);
     }
   },
 );

@@ -4,7 +4,7 @@
  * Seen to fail when: clients give up at once; a request that had taken effect is executed again; the heap is not rebuilt;
  * the epoch's locks stay; requests that were submitted are forgotten; a stopping server refuses although it is followed.
  */
-import { closeSync, existsSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -20,7 +20,7 @@ import { recoverRegion } from '#dist/server/warm-restart.js';
 
 import { audited } from '../fixtures/audited.js';
 import { Peer, until } from '../fixtures/processes.js';
-import { attachTestRegion, regionName, shapeOf } from '../fixtures/region.js';
+import { attachTestRegion, regionFiles, regionName, shapeOf } from '../fixtures/region.js';
 import {
   closing,
   connect,
@@ -302,7 +302,7 @@ test.each<[string, (name: string) => void, object, string]>([
     const archive = `/dev/shm/kvs.${name}.ctl.old`;
     expect(events).toEqual([{ type: 'region-replaced', reason: expect.stringContaining(reason) as string, archive }]);
     expect(server.size).toBe(0);
-    const archives = readdirSync('/dev/shm').filter((file) => file.startsWith(`kvs.${name}.`) && file.endsWith('.old'));
+    const archives = regionFiles(name).filter((file) => file.endsWith('.old'));
     expect(archives.sort()).toEqual([`kvs.${name}.ctl.old`, `kvs.${name}.data.old`]);
     expect(await (await connect(name)).get('k')).toBeUndefined();
     await server.stop();
@@ -318,9 +318,7 @@ test('a fresh start leaves nothing of what was there', async () => {
   const server = await startServer({ fresh: true, onEvent: (event) => void events.push(event) }, name);
   expect(events).toEqual([{ type: 'region-replaced', reason: 'a fresh start was asked for', archive: undefined }]);
   expect(server.size).toBe(0);
-  expect(readdirSync('/dev/shm').filter((file) => file.startsWith(`kvs.${name}.`) && file.endsWith('.old'))).toEqual(
-    [],
-  );
+  expect(regionFiles(name).filter((file) => file.endsWith('.old'))).toEqual([]);
 });
 
 test('a take-over that cannot be is refused, and the server that runs goes on', async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 import { describe, expect, test, vi } from 'vitest';
@@ -17,7 +17,7 @@ import { store } from '#dist/memory/words.js';
 import { native } from '#dist/native.js';
 
 import { Peer, run, temporaryDirectory } from '../fixtures/processes.js';
-import { attachTestRegion, createTestRegion, regionName, shapeOf } from '../fixtures/region.js';
+import { attachTestRegion, createTestRegion, regionFiles, regionName, shapeOf } from '../fixtures/region.js';
 
 const SHM = '/dev/shm';
 const error = (code: string, text: string): unknown =>
@@ -27,11 +27,7 @@ function ownerOf(name: string, shmDir = SHM) {
   return Peer.start('memory/region-owner', name, shmDir);
 }
 
-function filesOf(name: string) {
-  return readdirSync(SHM)
-    .filter((file) => file.startsWith(`kvs.${name}.`))
-    .sort();
-}
+const filesOf = (name: string): string[] => regionFiles(name).toSorted();
 
 describe('claimRegion', () => {
   test('both files are private, of the size of their geometry, and name the same region', () => {

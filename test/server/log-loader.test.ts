@@ -2,16 +2,14 @@
  * What a server makes of files alone, written here record by record. Seen to fail when versions are raised only behind what
  * is loaded, or to what only some of the files name, and when an entry loses bytes as its expiry changes.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { type LogDirectory, openLogDirectory } from '#dist/log/directory.js';
 import { SnapshotWriter } from '#dist/log/snapshot-writer.js';
 import { LogWriter } from '#dist/log/writer.js';
 
+import { diskDirectory } from '../fixtures/processes.js';
 import { STORE_ID } from '../fixtures/log/logged-store.js';
 import { addEntry, type Effect, encodeEffects } from '../fixtures/log/model-store.js';
 import { connect, startServer } from '../fixtures/service.js';
@@ -23,8 +21,7 @@ const put = (key: string, value = 'value'): Effect => ({ type: 'put', key, value
 
 /** @returns the path of a directory with what `write` writes */
 function directoryOf(write: (directory: LogDirectory) => void): string {
-  const path = mkdtempSync(join(tmpdir(), 'kvs-loader-'));
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  const path = diskDirectory();
   const directory = openLogDirectory(path);
   write(directory);
   directory.close();

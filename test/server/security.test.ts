@@ -8,7 +8,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -27,7 +26,7 @@ import { regionPaths } from '#dist/memory/region-files.js';
 import { native } from '#dist/native.js';
 
 import { Peer, temporaryPath, until } from '../fixtures/processes.js';
-import { attachTestRegion, regionName } from '../fixtures/region.js';
+import { attachTestRegion, regionFiles, regionName } from '../fixtures/region.js';
 import { closing, connect, failureOf, startServer } from '../fixtures/service.js';
 
 const SHM = '/dev/shm';
@@ -65,7 +64,7 @@ describe('modes', () => {
     expect([paths.ctl, paths.data, paths.bell(0)].map(modeOf)).toEqual([0o660, 0o640, 0o620]);
     expect([paths.ctl, paths.data, paths.bell(0)].map((path) => statSync(path).gid)).toEqual([GROUP, GROUP, GROUP]);
     const member = await Peer.start('service/member', JSON.stringify({ name, uid: FOREIGNER, group: GROUP }));
-    const bells = () => readdirSync(SHM).filter((file) => file.startsWith(`kvs.${name}.bell.`));
+    const bells = () => regionFiles(name).filter((file) => file.startsWith(`kvs.${name}.bell.`));
     expect(await member.tell('use', 'of a member')).toEqual(['of a member', 'of a member']);
     // Who closes takes its own away: the server could not.
     expect(bells()).toEqual([basename(paths.bell(0))]);
