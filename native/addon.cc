@@ -37,6 +37,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export<TryLockByte>(exports, "tryLockByte");
   Export<UnlockByte>(exports, "unlockByte");
   Export<IsByteLocked>(exports, "isByteLocked");
+  Export<TryLockDirectory>(exports, "tryLockDirectory");
   Export<DropBehind>(exports, "dropBehind");
   Export<MakeFifo>(exports, "makeFifo");
   Export<WatchDoorbell>(exports, "watchDoorbell");

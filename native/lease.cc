@@ -1,5 +1,6 @@
 #include "lease.h"
 #include <fcntl.h>
+#include <sys/file.h>
 #include "error.h"
 
 /** Runs a lock command on arguments (fd, byte). @returns the lock type that the kernel leaves, -1: another's byte */
@@ -22,4 +23,10 @@ void UnlockByte(const Napi::CallbackInfo& info) { LockCommand(info, F_OFD_SETLK,
 
 Napi::Value IsByteLocked(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), LockCommand(info, F_OFD_GETLK, F_WRLCK) != F_UNLCK);
+}
+
+Napi::Value TryLockDirectory(const Napi::CallbackInfo& info) {
+  if (flock(DescriptorArgument(info, 0), LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(info.Env(), true);
+  if (errno == EWOULDBLOCK) return Napi::Boolean::New(info.Env(), false);
+  throw SystemError(info.Env(), errno, "flock");
 }

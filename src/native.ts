@@ -104,6 +104,8 @@ export interface NativeAddon {
   unlockByte(fd: number, byte: number): void;
   /** @returns whether another open file description holds a lock on the byte */
   isByteLocked(fd: number, byte: number): boolean;
+  /** Locks a directory by itself, as a byte of a file. @throws a system error, also where the file system cannot do that */
+  tryLockDirectory(fd: number): boolean;
 
   /**
    * A hint that nobody will read the first `end` bytes of a file soon. The kernel begins to write those from `start` on

@@ -31,23 +31,23 @@ const PID_BYTES = 16;
 export function openLogDirectory(directory: string, layer: FileLayer = fileSystem): LogDirectory {
   const path = prepareLogDirectory(directory, layer);
   const lockPath = join(path, LOCK_FILE);
-  const fd = onFile('open', lockPath, () => layer.open(lockPath, 'open'));
+  const held = [onFile('open', lockPath, () => layer.open(lockPath, 'open'))];
+  const close = (): void => {
+    for (const fd of held.splice(0)) layer.close(fd);
+  };
   try {
+    const [fd] = held;
     if (!layer.lock(fd)) throw inUse(path, fd, layer);
+    // Whoever removes the file lets nobody in.
+    const own = onFile('open', path, () => layer.lockDirectory(path));
+    if (own === undefined) throw inUse(path, fd, layer);
+    held.push(own);
     notePid(fd, layer);
   } catch (error) {
-    layer.close(fd);
+    close();
     throw error;
   }
-  let isOpen = true;
-  return {
-    path,
-    layer,
-    close() {
-      if (isOpen) layer.close(fd);
-      isOpen = false;
-    },
-  };
+  return { path, layer, close };
 }
 
 /** Makes it if need be, and checks it, without the lock. @returns its absolute path. @throws as openLogDirectory(), but for the lock */

@@ -50,6 +50,11 @@ export interface FileLayer {
   makeDirectory(path: string, mode: number): void;
   /** Takes the exclusive lock of an open file, which the kernel drops with it. @returns false if another has it */
   lock(fd: number): boolean;
+  /**
+   * Opens a directory and takes its own lock, if the file system has such.
+   * @returns its descriptor, which holds the lock; undefined if another has it
+   */
+  lockDirectory(path: string): number | undefined;
 }
 
 const FLAGS: Record<OpenKind, number> = {
@@ -77,7 +82,7 @@ export const fileSystem: FileLayer = {
   rename: (from, to) => renameSync(from, to),
   unlink: (path) => unlinkSync(path),
   syncDirectory(path) {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const fd = openDirectory(path);
     try {
       fsyncSync(fd);
     } finally {
@@ -92,7 +97,20 @@ export const fileSystem: FileLayer = {
     chmodSync(path, mode);
   },
   lock: (fd) => native.tryLockByte(fd, 0),
+  lockDirectory(path) {
+    const fd = openDirectory(path);
+    try {
+      if (native.tryLockDirectory(fd)) return fd;
+    } catch {
+      // NFS and others have none: what there is then is the lock of the file.
+      return fd;
+    }
+    closeSync(fd);
+    return undefined;
+  },
 };
+
+const openDirectory = (path: string): number => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
 
 /** Opens the file for `act` alone. */
 export function withFile<R>(

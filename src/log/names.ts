@@ -32,6 +32,10 @@ export interface LogFiles {
   readonly unfinished: readonly string[];
 }
 
+/** The highest number that a name has, 0: there is none. */
+export const highestNumber = ({ segments, snapshots }: LogFiles): number =>
+  Math.max(0, segments.at(-1)?.sequence ?? 0, snapshots[0]?.sequence ?? 0);
+
 /** What is in the directory; names of others are left out. */
 export function listLogFiles(directory: string, layer: FileLayer): LogFiles {
   const names = layer.list(directory);

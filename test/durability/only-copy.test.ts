@@ -4,19 +4,21 @@
  * Seen to fail when: what is in the lanes does not count; regions of other layouts are put aside beside a log; a gap does
  * not count; a take-over does not look at its directory first.
  */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, closeSync, openSync, readdirSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
 import { KvsServer } from '#dist/index.js';
+import { HEADER_BYTES } from '#dist/log/header.js';
 import { CtlHeader, DataHeader } from '#dist/memory/layout.js';
 import { LogControl } from '#dist/memory/log-layout.js';
 
 import { expectKnown, startOnBadDisk, writeUntilRefused } from '../fixtures/bad-disk.js';
 import { diskDirectory } from '../fixtures/processes.js';
-import { attachTestRegion } from '../fixtures/region.js';
-import { connect, failureOf, startServer } from '../fixtures/service.js';
+import { attachTestRegion, loseRegion } from '../fixtures/region.js';
+import { connect, failureOf, startServer, startServerProcess } from '../fixtures/service.js';
 
 /** What a server leaves that was killed while its disk failed; the disk works again. */
 async function leaveRegion(fault: string) {
@@ -84,6 +86,28 @@ test('behind a gap a region is gone on with, however many servers died over it',
 });
 
 const SHAPE = { workers: 1, maxMemory: 16 * 2 ** 20 };
+
+test.each(['zeros', 'nothing', 'something else'])(
+  'behind a gap it does not matter if the log ends with %s',
+  async (end) => {
+    const { name, dir, options, expectAll } = await leaveRegion('fdatasyncSync EIO');
+    // As pages that the kernel could not write, and has dropped.
+    for (const file of readdirSync(dir).filter((each) => each.endsWith('.kvl'))) {
+      const path = join(dir, file);
+      const { size } = statSync(path);
+      truncateSync(path, HEADER_BYTES);
+      if (end === 'zeros') truncateSync(path, size);
+      if (end === 'something else') appendFileSync(path, randomBytes(size - HEADER_BYTES));
+    }
+    const server = await startServerProcess(options, name);
+    await expectAll();
+    // All of it is in the files again.
+    await server.kill();
+    loseRegion(name);
+    await startServer(options, name);
+    await expectAll();
+  },
+);
 
 test('a take-over whose directory cannot be used leaves the server that runs', async () => {
   const server = await startServer({ ...SHAPE, dir: join(diskDirectory(), 'log') });

@@ -1,13 +1,23 @@
 /** The directory of a log on a real file system: made, checked, locked; and a log in it. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { openLogDirectory } from '#dist/log/directory.js';
 import { fileSystem } from '#dist/log/file-layer.js';
 import { randomStoreId } from '#dist/log/header.js';
 import { LogWriter } from '#dist/log/writer.js';
+import { native } from '#dist/native.js';
 
 import { encodeEffects, recoverState } from '../fixtures/log/model-store.js';
 import { temporaryDirectory } from '../fixtures/processes.js';
@@ -44,6 +54,31 @@ test('a directory in use is refused, with the process that uses it', () => {
   );
   expect(() => openLogDirectory(path)).toThrow(`in use by another server (process ${process.pid})`);
   first.close();
+  first.close();
+  openLogDirectory(path).close();
+});
+
+test('whoever removes the lock file under a server lets nobody in', () => {
+  const path = join(temporaryDirectory(), 'log');
+  const first = openLogDirectory(path);
+  unlinkSync(join(path, 'lock'));
+  for (let i = 0; i < 2; i++) {
+    expect(() => openLogDirectory(path)).toThrow(
+      expect.objectContaining({ code: 'ERR_KVS_ALREADY_RUNNING', file: path }),
+    );
+  }
+  first.close();
+  openLogDirectory(path).close();
+});
+
+test('on a file system that cannot lock directories the lock file counts', () => {
+  const path = join(temporaryDirectory(), 'log');
+  const stub = vi.spyOn(native, 'tryLockDirectory').mockImplementation(() => {
+    throw Object.assign(new Error('EBADF'), { code: 'EBADF', syscall: 'flock' });
+  });
+  onTestFinished(() => stub.mockRestore());
+  const first = openLogDirectory(path);
+  expect(() => openLogDirectory(path)).toThrow(expect.objectContaining({ code: 'ERR_KVS_ALREADY_RUNNING' }));
   first.close();
   openLogDirectory(path).close();
 });

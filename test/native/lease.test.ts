@@ -99,3 +99,17 @@ test('a descriptor that is not open throws EBADF', () => {
     }),
   );
 });
+
+test('a directory is locked as a whole, by one open description', () => {
+  const path = temporaryDirectory();
+  const [first, second] = [openSync(path, 'r'), openSync(path, 'r')];
+  expect(native.tryLockDirectory(first)).toBe(true);
+  expect(native.tryLockDirectory(first)).toBe(true);
+  expect(native.tryLockDirectory(second)).toBe(false);
+  closeSync(first);
+  expect(native.tryLockDirectory(second)).toBe(true);
+  closeSync(second);
+  expect(() => native.tryLockDirectory(1_000_000)).toThrow(
+    expect.objectContaining({ code: 'EBADF', syscall: 'flock' }),
+  );
+});
