@@ -8,12 +8,11 @@ import { auditFiles, type AuditReport, isSound } from '#dist/audit/audit.js';
 import { clientBase } from '#dist/memory/client-lease.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { ClientRecord, CtlHeader } from '#dist/memory/layout.js';
-import { KvsClient } from '#dist/index.js';
 
 import { audited, auditedAtRest, workersAtRest } from '../fixtures/audited.js';
 import { Peer } from '../fixtures/processes.js';
 import { attachTestRegion, regionName } from '../fixtures/region.js';
-import { closing, connect, freeze, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
+import { connect, freeze, openClient, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 import { stickRequest } from '../fixtures/stuck-request.js';
 
 const startVictims = (name: string): Promise<Peer[]> =>
@@ -39,7 +38,7 @@ test('a server that has done all that it was asked: every byte of the heap is so
 
 test('a client that holds views, also of values that were replaced', async () => {
   const server = await startServer();
-  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, codec: 'buffer' }));
+  const client = await openClient({ name: server.name, codec: 'buffer' });
   await client.set('large', Buffer.alloc(50_000));
   const view = await client.getView('large');
   expect((await audited(server.name)).clients.pins).toBe(1);

@@ -22,7 +22,7 @@ import { ASCII_FLAG } from '#dist/codec/text.js';
 
 import { CLIENT, runClient, Running, SMALL, startServer } from '../fixtures/cli.js';
 import { temporaryDirectory } from '../fixtures/processes.js';
-import { closing, shareServer } from '../fixtures/service.js';
+import { closing, openClient, shareServer } from '../fixtures/service.js';
 
 const LARGE = ['--workers', '1', '--max-memory', '64M'];
 const HOUR = 3_600_000;
@@ -143,7 +143,7 @@ describe('round trip', () => {
   test('50,000 entries through a pipe; a second import inserts none', async () => {
     const { name } = await startServer(LARGE);
     const { name: other } = await startServer(LARGE);
-    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+    const client = await openClient({ name });
     await client.mset(
       Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, `value ${i} `.padEnd(i % 200, 'ü')] as const),
     );
@@ -365,7 +365,7 @@ test('an import that is interrupted says how far it came', async () => {
 
 test('whoever reads an export may stop early', async () => {
   const { name } = await startServer(LARGE);
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   await client.mset(Array.from({ length: 20_000 }, (_, i) => [`key ${i}`, 'v'.repeat(100)] as const));
   const running = new Running(CLIENT, ['--name', name, 'export']);
   const { stdout } = running.child;

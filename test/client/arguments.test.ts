@@ -4,14 +4,14 @@ import { expect, test, vi } from 'vitest';
 import { KvsClient, KvsServer } from '#dist/index.js';
 import { native } from '#dist/native.js';
 
-import { closing, shareServer, startServer } from '../fixtures/service.js';
+import { closing, openClient, shareServer, startServer } from '../fixtures/service.js';
 
 const name = shareServer();
 /** Arguments that the types forbid. */
 const wrong = (value: unknown): never => value as never;
 
 test('keys and prefixes that are none', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   const cases: [unknown, string][] = [
     [undefined, 'got undefined'],
     [null, 'got null'],
@@ -41,7 +41,7 @@ test('keys and prefixes that are none', async () => {
 });
 
 test('batches of what is no batch', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   for (const keys of ['text', undefined, null, 5, { a: 1 }]) {
     await expect(client.mget(wrong(keys))).rejects.toThrow(/keys must be an iterable of keys, got/);
     expect(() => client.mdelSync(wrong(keys))).toThrow(/keys must be an iterable of keys, got/);
@@ -55,7 +55,7 @@ test('batches of what is no batch', async () => {
 });
 
 test('numbers, versions, deadlines and operations that are none', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   for (const by of [Number.NaN, Infinity, '1', 1n]) {
     await expect(client.incr('n', wrong(by))).rejects.toThrow(/incr adds a finite number, got/);
   }
@@ -125,7 +125,7 @@ test('server options', async () => {
 });
 
 test('bytes that are not there any more, or are none, are refused, and keep no slot', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer' }));
+  const client = await openClient({ name, codec: 'buffer' });
   const gone = new Uint8Array(8);
   structuredClone(gone, { transfer: [gone.buffer] });
   const message = 'must have its bytes, got an array whose memory was transferred';
@@ -153,9 +153,7 @@ test('bytes that are not there any more, or are none, are refused, and keep no s
 test('a request that cannot be written to its end keeps no slot and no extent', async () => {
   // Its client may hold less than the calls that fail here would.
   const server = await startServer({ maxSlotsPerClient: 4, maxArenaPerClient: 16 * 1024 });
-  const client = closing(
-    await KvsClient.connect({ name: server.name, timeoutMs: 60_000, codec: 'buffer', reads: 'server' }),
-  );
+  const client = await openClient({ name: server.name, codec: 'buffer', reads: 'server' });
   const before = await client.stats();
   const copy = vi.spyOn(native, 'copyBytes').mockImplementation(() => {
     throw new RangeError('Maximum call stack size exceeded');
@@ -246,7 +244,7 @@ test.each(Object.entries(LIES))(
 );
 
 test('bytes are read into an array that lies about its length only if there is room', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer' }));
+  const client = await openClient({ name, codec: 'buffer' });
   client.setSync('value', Buffer.alloc(400, 'v'));
   const small = Liar.made(Buffer.alloc(399), [1000, 1000]);
   expect(() => client.getIntoSync('value', small)).toThrow('the value has 400 bytes, the target only 399');
@@ -256,7 +254,7 @@ test('bytes are read into an array that lies about its length only if there is r
 });
 
 test('an array into which a value is read keeps its own ways to itself', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer' }));
+  const client = await openClient({ name, codec: 'buffer' });
   client.setSync('small', Buffer.from('abc'));
   class Nosy extends Uint8Array {
     override set(): void {

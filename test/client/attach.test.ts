@@ -5,7 +5,7 @@ import { KvsClient } from '#dist/index.js';
 import { CtlHeader, RegionState } from '#dist/memory/layout.js';
 
 import { createTestRegion, regionName } from '../fixtures/region.js';
-import { closing, failureOf, freeze, startServer, startServerProcess } from '../fixtures/service.js';
+import { closing, failureOf, freeze, openClient, startServer, startServerProcess } from '../fixtures/service.js';
 
 test('no server of the name', async () => {
   const name = regionName();
@@ -75,7 +75,7 @@ test('a frozen server lets clients connect and answers when it goes on', async (
   const name = regionName();
   const server = await startServerProcess({}, name);
   freeze(server);
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   const call = client.set('k', 'v');
   server.process.kill('SIGCONT');
   expect(await call).toBe(true);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { KvsClient } from '#dist/index.js';
 
-import { closing, failureOf, shareServer, startServer } from '../fixtures/service.js';
+import { closing, failureOf, openClient, shareServer, startServer } from '../fixtures/service.js';
 
 const name = shareServer({ maxMemory: 64 * 2 ** 20, workers: 4 });
 const COUNT = 10_000;
@@ -11,7 +11,7 @@ const keys = Array.from({ length: COUNT }, (_, i) => `key ${i}`);
 
 describe.each(['server', 'direct'] as const)('%s reads', (reads) => {
   test('10,000 items, some of them missing', async () => {
-    const client = closing(await KvsClient.connect({ name, reads, timeoutMs: 60_000 }));
+    const client = await openClient({ name, reads });
     await client.flush();
     expect(await client.mset(keys.map((key, i): [string, string] => [key, `value ${i}`]))).toBe(true);
     expect(await client.size()).toBe(COUNT);
@@ -26,7 +26,7 @@ describe.each(['server', 'direct'] as const)('%s reads', (reads) => {
   });
 
   test('an answer that takes many hand-offs', async () => {
-    const client = closing(await KvsClient.connect({ name, reads, timeoutMs: 60_000 }));
+    const client = await openClient({ name, reads });
     await client.flush();
     const value = (i: number) => `${i} `.repeat(20_000).slice(0, 60_000 + i);
     const some = keys.slice(0, 300);
@@ -40,7 +40,7 @@ describe.each(['server', 'direct'] as const)('%s reads', (reads) => {
 });
 
 test('one item, many equal items, and items of very different sizes', async () => {
-  const client = closing(await KvsClient.connect({ name, codec: 'buffer', timeoutMs: 60_000 }));
+  const client = await openClient({ name, codec: 'buffer' });
   await client.flush();
   await client.mset([['one', Buffer.from('1')]]);
   expect(await client.mget(['one'])).toEqual([Buffer.from('1')]);
@@ -56,7 +56,7 @@ test('one item, many equal items, and items of very different sizes', async () =
 
 test('a batch that fails in the middle says that some of it may have been executed', async () => {
   const server = await startServer({ maxMemory: 4 * 2 ** 20 });
-  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000 }));
+  const client = await openClient({ name: server.name });
   const entries = Array.from({ length: 200 }, (_, i): [string, string] => [`${i}`, `${i}`.repeat(20_000)]);
   const failure = await failureOf(client.mset(entries));
   expect(failure).toMatchObject({ code: 'ERR_KVS_OUT_OF_MEMORY', executed: 'unknown' });

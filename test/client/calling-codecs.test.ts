@@ -6,9 +6,9 @@
  */
 import { expect, test } from 'vitest';
 
-import { KvsClient, KvsError } from '#dist/index.js';
+import { KvsError } from '#dist/index.js';
 
-import { closing, connect, shareServer } from '../fixtures/service.js';
+import { connect, openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer();
 const COUNT = 12;
@@ -27,7 +27,7 @@ async function connectWithDictionary(reads: 'direct' | 'server') {
       return rest === undefined ? text : `${lookUp(key)} ${rest}`;
     },
   };
-  const client = closing(await KvsClient.connect({ name, codec, reads, timeoutMs: 60_000 }));
+  const client = await openClient({ name, codec, reads });
   await client.flush();
   await client.set('dictionary', 'found');
   await client.mset(keys.map((key, i): [string, string] => [key, `dictionary>${i}`]));
@@ -96,7 +96,7 @@ test('an encode that uses one buffer for all values', async () => {
     encode: (value: number) => (shared.writeInt32LE(value), shared),
     decode: (b: Buffer) => b.readInt32LE(),
   };
-  const client = closing(await KvsClient.connect({ name, codec, timeoutMs: 60_000 }));
+  const client = await openClient({ name, codec });
   const values = Array.from({ length: 100 }, (_, i): [string, number] => [`number ${i}`, i]);
   await client.mset(values);
   expect(await client.mget(values.map(([key]) => key))).toEqual(values.map(([, value]) => value));
@@ -118,7 +118,7 @@ test('a decode that answers by a promise that is rejected leaves that to who wai
   const note = (reason: unknown) => void unhandled.push(reason);
   process.on('unhandledRejection', note);
   const codec = { encode: (value: string) => value, decode: (): unknown => Promise.reject(new Error('later')) };
-  const client = closing(await KvsClient.connect({ name, codec, timeoutMs: 60_000 }));
+  const client = await openClient({ name, codec });
   await client.set('k', 'v');
   for (let i = 0; i < 600; i++) await expect(client.get('k')).rejects.toThrow('later');
   // They come after the microtasks of a turn.

@@ -1,9 +1,9 @@
 /** Values come back as they went in, and a codec that did not write a value says so or gives the bytes. */
 import { expect, test } from 'vitest';
 
-import { type CodecName, type CustomCodec, KvsClient } from '#dist/index.js';
+import type { CodecName, CustomCodec, KvsClient } from '#dist/index.js';
 
-import { closing, failureOf, shareServer } from '../fixtures/service.js';
+import { failureOf, openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer();
 const NAMES: CodecName[] = ['utf8', 'buffer', 'json', 'int32', 'float64'];
@@ -13,8 +13,8 @@ const bigints: CustomCodec<bigint> = {
   decode: (bytes) => BigInt(bytes.toString()),
 };
 
-const connectAs = async (codec: CodecName | CustomCodec<unknown>, reads: 'direct' | 'server') =>
-  closing(await KvsClient.connect({ name, codec: codec as 'json', reads, timeoutMs: 60_000 }));
+const connectAs = (codec: CodecName | CustomCodec<unknown>, reads: 'direct' | 'server') =>
+  openClient({ name, codec: codec as 'json', reads });
 
 const VALUES: Record<CodecName, readonly unknown[]> = {
   utf8: ['', 'a', 'ASCII', 'é', 'žluťoučký kůň', '日本語', '🙂🙃', '\0', 'a\0b', '\uFEFFbom', '\u{10FFFF}'],
@@ -73,14 +73,14 @@ test('getdel removes nothing that its client cannot read', async () => {
 });
 
 test('a codec of one’s own encodes to text or bytes and gets its own bytes back', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: bigints }));
+  const client = await openClient({ name, codec: bigints });
   await client.set('big', 2n ** 200n);
   expect(await client.get('big')).toBe(2n ** 200n);
   const swapped = {
     encode: (value: Buffer) => Buffer.from(value).swap16(),
     decode: (bytes: Buffer) => bytes.swap16(),
   };
-  const another = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: swapped }));
+  const another = await openClient({ name, codec: swapped });
   await another.set('bytes', Buffer.from([1, 2, 3, 4]));
   expect(await another.get('bytes')).toEqual(Buffer.from([1, 2, 3, 4]));
   // The copy is the caller's own: swapping it in place has not touched the store.
@@ -97,7 +97,7 @@ test('what a codec of one’s own throws comes through, and nothing is stored', 
       throw new RangeError('cannot decode that');
     },
   };
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec }));
+  const client = await openClient({ name, codec });
   await client.flush();
   await expect(client.set('k', 'bad')).rejects.toThrow('cannot encode that');
   expect(() => client.setSync('k', 'bad')).toThrow('cannot encode that');

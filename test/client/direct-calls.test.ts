@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import { KvsClient, type KvsError } from '#dist/index.js';
+import type { KvsClient, KvsError } from '#dist/index.js';
 
-import { closing, shareServer } from '../fixtures/service.js';
+import { openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer();
 const wrong = (value: unknown): never => value as never;
@@ -59,8 +59,8 @@ const LONG = [new Uint8Array(1025), 'ä'.repeat(513), '€'.repeat(342)];
 const TIMEOUTS = [-1, Number.NaN, Infinity, '5', null, 86_400_001];
 
 test.each(Object.entries(READS))('%s refuses the same with direct reads as through the server', async (_, read) => {
-  const direct = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
-  const server = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reads: 'server' }));
+  const direct = await openClient({ name });
+  const server = await openClient({ name, reads: 'server' });
   await server.set('known', 'value');
   const calls: ((client: KvsClient) => unknown)[] = [
     ...[...KEYS, ...LONG].map((key) => (client: KvsClient) => read(client, wrong(key))),
@@ -86,7 +86,7 @@ test.each(Object.entries(READS))('%s refuses the same with direct reads as throu
 test.each(['direct', 'server'] as const)(
   'getInto and mget refuse what is neither buffer nor keys (%s)',
   async (reads) => {
-    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reads }));
+    const client = await openClient({ name, reads });
     await client.set('known', 'value');
     for (const into of [undefined, 'text', new Uint16Array(4), []]) {
       await expect(client.getInto('known', wrong(into))).rejects.toThrow(/target must be a Uint8Array, got/);
@@ -102,7 +102,7 @@ test.each(['direct', 'server'] as const)(
     }
     expect(await client.mget(new Set(['known', 'none']))).toEqual(['value', undefined]);
     expect(client.mgetSync([])).toEqual([]);
-    const numbers = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reads, codec: 'int32' }));
+    const numbers = await openClient({ name, reads, codec: 'int32' });
     await expect(numbers.get('known')).rejects.toMatchObject({ code: 'ERR_KVS_CODEC' });
     expect(() => numbers.getEntrySync('known')).toThrow(/written by codec utf8/);
   },
@@ -111,7 +111,7 @@ test.each(['direct', 'server'] as const)(
 test.each(['found', 'missing', 'refused', 'written'])(
   'a loop of nothing but awaited calls (%s) leaves timers their turns',
   async (what) => {
-    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+    const client = await openClient({ name });
     await client.set('found', 'value');
     const key = what === 'refused' ? wrong(5) : what;
     let fired = 0;

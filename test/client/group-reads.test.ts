@@ -7,15 +7,15 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { type CustomCodec, KvsClient } from '#dist/index.js';
+import type { CustomCodec } from '#dist/index.js';
 
 import { regionName } from '../fixtures/region.js';
-import { closing, shareServer, startServer } from '../fixtures/service.js';
+import { openClient, shareServer, startServer } from '../fixtures/service.js';
 
 const name = shareServer();
 
 test.each([0, 4, 4096])('any keys, any number of them, with a cache of %d entries', async (cacheEntries) => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, cacheEntries }));
+  const client = await openClient({ name, cacheEntries });
   const model = new Map<string, string>();
   const key = fc.nat(30).map((number) => `group:${number}`);
   const step = fc.record({
@@ -42,7 +42,7 @@ test.each([0, 4, 4096])('any keys, any number of them, with a cache of %d entrie
 });
 
 test('what this client is writing is seen, wherever it stands among the keys', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   const keys = Array.from({ length: 20 }, (_, i) => `own:${i}`);
   await client.mset(keys.map((key) => [key, 'old'] as const));
   for (const key of keys) {
@@ -54,7 +54,7 @@ test('what this client is writing is seen, wherever it stands among the keys', a
 });
 
 test('a list whose elements change, or whose elements read with the same client, is read once', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   const letters = 'a b c d e f g h'.split(' ');
   await client.mset(letters.map((letter) => [letter, letter.toUpperCase()] as const));
   const keys = ['a', 'x', 'c'];
@@ -73,7 +73,7 @@ test('keys are looked up in the store that is there now', async () => {
   const other = regionName();
   const keys = Array.from({ length: 20 }, (_, i) => `next:${i}`);
   const first = await startServer({}, other);
-  const client = closing(await KvsClient.connect({ name: other, timeoutMs: 60_000, reconnectTimeoutMs: 60_000 }));
+  const client = await openClient({ name: other, reconnectTimeoutMs: 60_000 });
   await client.mset(keys.map((key) => [key, 'old'] as const));
   expect(client.mgetSync(keys)).toEqual(keys.map(() => 'old'));
   await first.stop();
@@ -90,7 +90,7 @@ test('a codec that reads with the same client gets what it asks for, and so does
       return text.startsWith('see ') ? client.mgetSync(['a:1', text.slice(4), 'a:2']).join() : text;
     },
   };
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: reading }));
+  const client = await openClient({ name, codec: reading });
   await client.mset({ 'a:1': 'one', 'a:2': 'two', 'b:1': 'see c:1', 'c:1': 'three' });
   expect(client.mgetSync(['a:2', 'b:1', 'a:1', 'none', 'c:1'])).toEqual([
     'two',

@@ -6,14 +6,14 @@ import { describe, expect, test } from 'vitest';
 
 import { KvsClient } from '#dist/index.js';
 
-import { closing, failureOf, randomness, shareServer } from '../fixtures/service.js';
+import { closing, failureOf, openClient, randomness, shareServer } from '../fixtures/service.js';
 
 type Reads = 'direct' | 'server';
 
 const name = shareServer({ workers: 4 });
 
 async function setUp(reads: Reads): Promise<KvsClient> {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reads }));
+  const client = await openClient({ name, reads });
   await client.flush();
   return client;
 }
@@ -33,9 +33,7 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
 
   test('keys and entries of a prefix, as text and as bytes, awaited and blocking', async () => {
     const client = await setUp(reads);
-    const raw = closing(
-      await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer', keyEncoding: 'buffer', reads }),
-    );
+    const raw = await openClient({ name, codec: 'buffer', keyEncoding: 'buffer', reads });
     const entries = new Map(Array.from({ length: 3000 }, (_, i) => [`${['user', 'ürün', 'u'][i % 3]}:${i}`, `v${i}`]));
     await client.mset(entries);
     for (const prefix of ['', 'u', 'user:', 'ü', 'ürün:1', 'user:2999', 'none', 'user:0']) {
@@ -64,7 +62,7 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
 
   test('a key that is not text is an error for who asked for text, and bytes for who did not', async () => {
     const client = await setUp(reads);
-    const raw = closing(await KvsClient.connect({ name, timeoutMs: 60_000, keyEncoding: 'buffer', reads }));
+    const raw = await openClient({ name, keyEncoding: 'buffer', reads });
     await client.set(Buffer.from([0xff, 0xfe]), 'v');
     const failure = await failureOf(collect(client.keys()));
     expect(failure.code).toBe('ERR_KVS_CODEC');
@@ -114,7 +112,7 @@ describe.each<Reads>(['direct', 'server'])('%s', (reads) => {
 
   test('entries with version and expiry, beside a writer: each as it was at one moment', async () => {
     const client = await setUp(reads);
-    const other = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+    const other = await openClient({ name });
     const keys = Array.from({ length: 1000 }, (_, i) => `key ${i}`);
     const expiresAt = Date.now() + 3_600_000;
     await client.mset(keys.map((key): [string, string] => [key, 'stays']));

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 
 import { type CodecName, KvsClient } from '#dist/index.js';
 
-import { closing, connect, failureOf, shareServer } from '../fixtures/service.js';
+import { closing, connect, failureOf, openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer();
 
 async function connectAs(codec: CodecName) {
-  const client = closing(await KvsClient.connect({ name, codec: codec as 'json', timeoutMs: 60_000 }));
+  const client = await openClient({ name, codec: codec as 'json' });
   await client.flush();
   return client;
 }

@@ -1,9 +1,9 @@
 /** Every operation in each of its three ways: awaited, blocking and as a task. */
 import { describe, expect, test } from 'vitest';
 
-import { KvsClient, type TaskName } from '#dist/index.js';
+import type { TaskName } from '#dist/index.js';
 
-import { closing, shareServer } from '../fixtures/service.js';
+import { openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer();
 
@@ -29,7 +29,7 @@ const CASES = Object.keys(WAYS).flatMap((way) => (['server', 'direct'] as const)
 
 describe.each(CASES)('$way, $reads reads', ({ way, reads }) => {
   async function setUp(): Promise<Ask> {
-    const client = closing(await KvsClient.connect({ name, reads, timeoutMs: 60_000 }));
+    const client = await openClient({ name, reads });
     await client.flush();
     return WAYS[way](client as unknown as Methods);
   }

@@ -3,9 +3,7 @@ import { randomBytes } from 'node:crypto';
 
 import { describe, expect, test } from 'vitest';
 
-import { KvsClient } from '#dist/index.js';
-
-import { closing, failureOf, shareServer } from '../fixtures/service.js';
+import { failureOf, openClient, shareServer } from '../fixtures/service.js';
 
 const MAX_VALUE_BYTES = 300_000;
 const MAX_KEY_BYTES = 1024;
@@ -16,7 +14,7 @@ const LARGE = [MAX_VALUE_BYTES - 1, MAX_VALUE_BYTES];
 
 describe.each(['server', 'direct'] as const)('%s reads', (reads) => {
   test('binary values of every size come back byte by byte, with keys of every length', async () => {
-    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer', reads }));
+    const client = await openClient({ name, codec: 'buffer', reads });
     for (const size of [...SIZES, ...LARGE]) {
       for (const keyBytes of [1, 3, 4, MAX_KEY_BYTES]) {
         const key = randomBytes(keyBytes);
@@ -35,7 +33,7 @@ describe.each(['server', 'direct'] as const)('%s reads', (reads) => {
   });
 
   test('text of one, two, three and four bytes a character comes back at every size', async () => {
-    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reads }));
+    const client = await openClient({ name, reads });
     for (const character of ['a', 'é', '語', '🙂']) {
       const bytes = Buffer.byteLength(character);
       for (const size of [...SIZES, ...LARGE]) {
@@ -50,7 +48,7 @@ describe.each(['server', 'direct'] as const)('%s reads', (reads) => {
   });
 
   test('keys are told apart by their bytes alone', async () => {
-    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reads }));
+    const client = await openClient({ name, reads });
     await client.flush();
     const keys = [
       'a',
@@ -79,7 +77,7 @@ describe.each(['server', 'direct'] as const)('%s reads', (reads) => {
 });
 
 test('a value that grows and shrinks leaves nothing of itself behind', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   for (const size of [...SIZES, ...SIZES.toReversed()]) {
     const value = `${size % 10}`.repeat(size);
     await client.set('same', value);
@@ -88,8 +86,8 @@ test('a value that grows and shrinks leaves nothing of itself behind', async () 
 });
 
 test('a value one byte too large is refused before it is sent; nothing changes', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer' }));
-  const text = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name, codec: 'buffer' });
+  const text = await openClient({ name });
   await client.set('k', Buffer.from('kept'));
   const large = Buffer.alloc(MAX_VALUE_BYTES + 1);
   const wide = 'é'.repeat(MAX_VALUE_BYTES / 2 + 1);
@@ -118,7 +116,7 @@ test('a value one byte too large is refused before it is sent; nothing changes',
 });
 
 test('keys of no bytes, of too many and of ill-formed text are refused by every operation', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   const before = await client.size();
   const long = ['k'.repeat(1025), 'é'.repeat(513), '語'.repeat(342), Buffer.alloc(1025)];
   const makers: ((key: string | Uint8Array) => () => unknown)[] = [
@@ -155,7 +153,7 @@ test('keys of no bytes, of too many and of ill-formed text are refused by every 
 });
 
 test('bytes that the caller changes after an un-awaited call are those of the call', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer' }));
+  const client = await openClient({ name, codec: 'buffer' });
   const value = Buffer.alloc(2000);
   const key = Buffer.from('reused 0');
   const calls = Array.from({ length: 3000 }, (_, i) => {

@@ -11,20 +11,19 @@ import { performance } from 'node:perf_hooks';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { Presence } from '#dist/client/presence.js';
-import { KvsClient } from '#dist/index.js';
 import { CtlHeader, SERVER_LEASE_BYTE } from '#dist/memory/layout.js';
 import { add } from '#dist/memory/words.js';
 import { native } from '#dist/native.js';
 
 import { attachTestRegion, createTestRegion, loseRegion, regionName } from '../fixtures/region.js';
-import { closing, connect, failureOf, startServerProcess } from '../fixtures/service.js';
+import { connect, failureOf, openClient, startServerProcess } from '../fixtures/service.js';
 
 const SHM = '/dev/shm';
 
 test.each(['with', 'without'])('a client that only reads finds the server that began anew, %s turns', async (turns) => {
   const name = regionName();
   const first = await startServerProcess({}, name);
-  const reader = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const reader = await openClient({ name });
   await reader.set('k', 'old');
   expect(reader.getSync('k')).toBe('old');
   await first.kill();
@@ -43,7 +42,7 @@ test.each(['with', 'without'])('a client that only reads finds the server that b
 test('with rubbish under its name reads go on with the last state, and writes say why they fail', async () => {
   const name = regionName();
   const server = await startServerProcess({}, name);
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 0 }));
+  const client = await openClient({ name, reconnectTimeoutMs: 0 });
   await client.set('k', 'v');
   await server.kill();
   loseRegion(name);

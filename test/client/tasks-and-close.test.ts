@@ -10,7 +10,15 @@ import { KvsClient, type Task } from '#dist/index.js';
 import { Slot } from '#dist/memory/layout.js';
 
 import { attachTestRegion, regionName } from '../fixtures/region.js';
-import { closing, connect, failureOf, freeze, shareServer, startServerProcess } from '../fixtures/service.js';
+import {
+  closing,
+  connect,
+  failureOf,
+  freeze,
+  openClient,
+  shareServer,
+  startServerProcess,
+} from '../fixtures/service.js';
 
 const name = shareServer();
 
@@ -93,7 +101,7 @@ test('a large mget can be cancelled when a part of it has come', async () => {
     return bytes.toString();
   };
   const codec = { encode: (text: string) => text, decode };
-  const client = closing(await KvsClient.connect({ name: region, timeoutMs: 60_000, codec, reads: 'server' }));
+  const client = await openClient({ name: region, codec, reads: 'server' });
   const keys = Array.from({ length: 200 }, (_, i) => `part ${i}`);
   await client.mset(keys.map((key): [string, string] => [key, key.repeat(6000)]));
   expect((await failureOf(client.mget(keys, { signal: controller.signal }))).code).toBe('ERR_KVS_ABORTED');

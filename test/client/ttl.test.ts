@@ -7,10 +7,10 @@
  */
 import { describe, expect, test } from 'vitest';
 
-import { KvsClient, type TaskName } from '#dist/index.js';
+import type { KvsClient, TaskName } from '#dist/index.js';
 import { hostMs } from '#dist/memory/clock.js';
 
-import { closing, shareServer } from '../fixtures/service.js';
+import { openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer();
 const PAST = new Date(Date.now() - 60_000);
@@ -42,8 +42,7 @@ const READS = {
 type Reads = keyof typeof READS;
 const CASES = Object.keys(WAYS).flatMap((way) => (Object.keys(READS) as Reads[]).map((reads) => ({ way, reads })));
 
-const textClient = async (reads: Reads = 'direct'): Promise<KvsClient> =>
-  closing(await KvsClient.connect({ name, ...READS[reads], timeoutMs: 60_000 }));
+const textClient = (reads: Reads = 'direct'): Promise<KvsClient> => openClient({ name, ...READS[reads] });
 
 describe.each(CASES)('$way, $reads reads', ({ way, reads }) => {
   async function setUp(): Promise<{ ask: Ask; client: KvsClient }> {
@@ -232,7 +231,7 @@ test.each([
   ['float64', 1.5, 2.5],
   ['json', 7, 8],
 ] as const)('incr of %s keeps the expiry, and a new number has none', async (codec, first, sum) => {
-  const client = closing(await KvsClient.connect<number>({ name, codec: codec as 'json', timeoutMs: 60_000 }));
+  const client = await openClient<number>({ name, codec: codec as 'json' });
   await client.flush();
   await client.set('n', first, { ttlMs: HOUR });
   expect(await client.incr('n')).toBe(sum);

@@ -10,7 +10,7 @@ import {
   type View,
 } from '#dist/index.js';
 
-import { closing, shareServer } from '../fixtures/service.js';
+import { closing, openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer();
 
@@ -20,24 +20,24 @@ interface User {
 }
 
 test('the codec decides the type of values', async () => {
-  const text = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const text = await openClient({ name });
   expectTypeOf(text).toEqualTypeOf<KvsClient>();
   expectTypeOf(text.get('k')).resolves.toEqualTypeOf<string | undefined>();
-  const utf8 = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'utf8' }));
+  const utf8 = await openClient({ name, codec: 'utf8' });
   expectTypeOf(utf8.getSync('k')).toEqualTypeOf<string | undefined>();
-  const buffer = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer' }));
+  const buffer = await openClient({ name, codec: 'buffer' });
   expectTypeOf(buffer.getSync('k')).toEqualTypeOf<Buffer | undefined>();
-  const int32 = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'int32' }));
+  const int32 = await openClient({ name, codec: 'int32' });
   expectTypeOf(int32.getSync('k')).toEqualTypeOf<number | undefined>();
-  const float64 = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'float64' }));
+  const float64 = await openClient({ name, codec: 'float64' });
   expectTypeOf(float64.getSync('k')).toEqualTypeOf<number | undefined>();
-  const json = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'json' }));
+  const json = await openClient({ name, codec: 'json' });
   expectTypeOf(json.getSync('k')).toBeUnknown();
   const users = closing(await KvsClient.connect<User>({ name, codec: 'json' }));
   expectTypeOf(users.getSync('k')).toEqualTypeOf<User | undefined>();
   expectTypeOf(users.set.bind(users)).parameter(1).toEqualTypeOf<User>();
   const codec = { encode: (date: Date) => date.toISOString(), decode: (bytes: Buffer) => new Date(bytes.toString()) };
-  const dates = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec }));
+  const dates = await openClient({ name, codec });
   expectTypeOf(dates.getSync('k')).toEqualTypeOf<Date | undefined>();
 });
 
@@ -65,12 +65,12 @@ test('operations answer with their own types, in all three ways', async () => {
   expectTypeOf(client.submit('get', 'k').waitSync()).toEqualTypeOf<User | undefined>();
   expectTypeOf(client.keys()).toEqualTypeOf<AsyncGenerator<string, void, undefined>>();
   expectTypeOf(client.entriesSync()).toEqualTypeOf<Generator<[string, User], void, undefined>>();
-  const raw = closing(await KvsClient.connect({ name, timeoutMs: 60_000, keyEncoding: 'buffer' }));
+  const raw = await openClient({ name, keyEncoding: 'buffer' });
   expectTypeOf(raw.entriesSync()).toEqualTypeOf<Generator<[Buffer, string], void, undefined>>();
 });
 
 test('wrong uses do not compile', async () => {
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'int32' }));
+  const client = await openClient({ name, codec: 'int32' });
   // Never called: only their types count.
   const wrong = [
     // @ts-expect-error a value of another type

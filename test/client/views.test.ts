@@ -8,16 +8,15 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import { KvsClient, type View } from '#dist/index.js';
+import type { View } from '#dist/index.js';
 import { MIN_PINNED_BYTES, PINS_PER_CLIENT } from '#dist/memory/heap-layout.js';
 
 import { runFixture } from '../fixtures/processes.js';
-import { closing, failureOf, shareServer } from '../fixtures/service.js';
+import { failureOf, openClient, shareServer } from '../fixtures/service.js';
 
 const name = shareServer({ workers: 2, maxMemory: 64 * 2 ** 20 });
 const LARGE = 256 * 1024;
-const connect = async (options: object = {}) =>
-  closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'buffer', ...options }));
+const connect = (options: object = {}) => openClient({ name, codec: 'buffer', ...options });
 const fill = (what: string, bytes = LARGE) => Buffer.alloc(bytes, what);
 
 function found(view: View | undefined): View {
@@ -49,7 +48,7 @@ test('a missing key has no view', async () => {
 });
 
 test('bytes are those of the value whatever the codec, custom ones too', async () => {
-  const text = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const text = await openClient({ name });
   await text.set('t', 'ü'.repeat(10_000));
   using view = found(await text.getView('t'));
   expect(view.bytes.toString()).toBe('ü'.repeat(10_000));

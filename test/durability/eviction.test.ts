@@ -7,12 +7,12 @@
 
 import { expect, test } from 'vitest';
 
-import { KvsClient } from '#dist/index.js';
+import type { KvsClient } from '#dist/index.js';
 
 import { audited } from '../fixtures/audited.js';
 import { temporaryDirectory } from '../fixtures/processes.js';
 import { loseRegion, regionName } from '../fixtures/region.js';
-import { closing, connect, startServer, startServerProcess } from '../fixtures/service.js';
+import { connect, openClient, startServer, startServerProcess } from '../fixtures/service.js';
 
 const MIB = 2 ** 20;
 const LARGE = 'y'.repeat(510_000);
@@ -33,7 +33,7 @@ test('large values in place of many small ones, beside a small log', async () =>
   const options = { ...shape, dir: temporaryDirectory(), sync: 'always', logMemory: 2 * MIB } as const;
   const name = regionName();
   const server = await startServerProcess(options, name);
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 0 }));
+  const client = await openClient({ name, reconnectTimeoutMs: 0 });
   const keys = await fill(client);
   for (let round = 0; round < 4; round++) expect(await client.set(`large ${round}`, LARGE)).toBe(true);
   const values = await client.mget(keys);

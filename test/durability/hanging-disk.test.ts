@@ -10,17 +10,17 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { KvsClient, type ServerEvent } from '#dist/index.js';
+import type { KvsClient, ServerEvent } from '#dist/index.js';
 import { DataHeader } from '#dist/memory/layout.js';
 
 import { type BadDisk, startOnBadDisk } from '../fixtures/bad-disk.js';
 import { Peer, until } from '../fixtures/processes.js';
 import { loseRegion } from '../fixtures/region.js';
-import { closing, connect, type ServerShape, startServerProcess, statsUntil } from '../fixtures/service.js';
+import { connect, openClient, type ServerShape, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 /** Its calls wait for the next server, however long that takes to start. */
-const connectPatiently = async (name: string): Promise<KvsClient> =>
-  closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 60_000, reads: 'server' }));
+const connectPatiently = (name: string): Promise<KvsClient> =>
+  openClient({ name, reconnectTimeoutMs: 60_000, reads: 'server' });
 
 interface Scene extends BadDisk {
   readonly client: KvsClient;

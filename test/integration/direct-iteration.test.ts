@@ -4,15 +4,13 @@
  */
 import { expect, test } from 'vitest';
 
-import { KvsClient } from '#dist/index.js';
-
 import { Peer } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
 import {
-  closing,
   connect,
   failureOf,
   freeze,
+  openClient,
   startServer,
   startServerProcess,
   statsUntil,
@@ -56,7 +54,7 @@ const ENDINGS: Readonly<Record<string, (server: Peer) => unknown>> = {
 test.each(Object.keys(ENDINGS))('walks go on while the server is %s', async (how) => {
   const name = regionName();
   const server = await startServerProcess({ maxMemory: 4 * MIB, stripes: 4 }, name);
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   const expected = new Map(Array.from({ length: 10_000 }, (_, i) => [`key ${i}`, `value ${i}`]));
   await client.mset(expected);
   const walk = client.entries();
@@ -74,7 +72,7 @@ test('a walk with versions goes on in the store of a server that takes over, and
   const name = regionName();
   const shape = { maxMemory: 4 * MIB, stripes: 4 };
   const first = await startServerProcess(shape, name);
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   const expected = new Map(Array.from({ length: 10_000 }, (_, i) => [`key ${i}`, `value ${i}`]));
   await client.mset(expected);
   const walk = client.versionedEntries();

@@ -1,9 +1,9 @@
 /** One client's operations on one key take effect in the order in which they are issued, awaited or not. */
 import { expect, test } from 'vitest';
 
-import { KvsClient } from '#dist/index.js';
+import type { KvsClient } from '#dist/index.js';
 
-import { closing, connect, randomness, startServer } from '../fixtures/service.js';
+import { connect, openClient, randomness, startServer } from '../fixtures/service.js';
 
 const ROUNDS = 3000;
 const KEYS = ['a', 'b', 'c', 'd', 'e'];
@@ -112,7 +112,7 @@ test.each(WAYS)(
   'un-awaited operations of all kinds on few keys are executed in order ($workers workers, $reads reads)',
   async ({ workers, reads }) => {
     const server = await startServer({ workers });
-    const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, reads }));
+    const client = await openClient({ name: server.name, reads });
     const issuer = new Issuer(client, randomness());
     for (let round = 0; round < ROUNDS; round++) issuer.issue(round);
     await issuer.settle();

@@ -8,7 +8,6 @@
 import { expect, test } from 'vitest';
 
 import { Session } from '#dist/client/session.js';
-import { KvsClient } from '#dist/index.js';
 import { clientsInUse } from '#dist/memory/client-lease.js';
 import { MAX_CLIENTS } from '#dist/memory/layout.js';
 import { Pins } from '#dist/memory/pins.js';
@@ -16,9 +15,9 @@ import { Pins } from '#dist/memory/pins.js';
 import { Peer, until } from '../fixtures/processes.js';
 import { attachTestRegion, regionName } from '../fixtures/region.js';
 import {
-  closing,
   connect,
   freeze,
+  openClient,
   randomness,
   startServer,
   startServerProcess,
@@ -27,8 +26,7 @@ import {
 
 const MIB = 2 ** 20;
 const LARGE = 100_000;
-const connectBuffers = async (name: string) =>
-  closing(await KvsClient.connect({ name, codec: 'buffer', timeoutMs: 60_000 }));
+const connectBuffers = (name: string) => openClient({ name, codec: 'buffer' });
 
 interface Report {
   readonly faults: readonly string[];

@@ -26,6 +26,7 @@ import {
   connect,
   failureOf,
   freeze,
+  openClient,
   randomness,
   startServer,
   startServerProcess,
@@ -75,7 +76,7 @@ async function balance(name: string, peers: readonly Peer[]): Promise<void> {
     expect(await client.mget(keys)).toEqual(keys.map((key) => last[key]));
   }
   const total = (of: (report: Report) => number) => reports.reduce((sum, report) => sum + of(report), 0);
-  const numbers = closing(await KvsClient.connect({ name, timeoutMs: 60_000, codec: 'int32', reads: 'server' }));
+  const numbers = await openClient({ name, codec: 'int32', reads: 'server' });
   expect(await numbers.get('count')).toBe(total(({ sum }) => sum));
   expect(await client.get('swapped')).toBe(`${total(({ swaps }) => swaps)}`);
   const winners = new Map<number, number>();
@@ -110,7 +111,7 @@ test('twelve kills of the server under load: nothing is lost, doubled or refused
   const random = randomness();
   let server = await startServerProcess({ workers: 3 }, name);
   const peers = await startLedgers(name);
-  const reader = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const reader = await openClient({ name });
   let resolved = 0;
   for (let life = 0; life < 12; life++) {
     await untilAllGoOn(peers, 1 + random(20));

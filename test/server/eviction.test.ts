@@ -7,11 +7,11 @@ import { setTimeout } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
 
-import { type EvictedKeys, KvsClient, KvsServer, type KvsStatistics } from '#dist/index.js';
+import { type EvictedKeys, type KvsClient, KvsServer, type KvsStatistics } from '#dist/index.js';
 
 import { auditedAtRest } from '../fixtures/audited.js';
 import { type Peer, until } from '../fixtures/processes.js';
-import { closing, connect, failureOf, randomness, startServer, startServerProcess } from '../fixtures/service.js';
+import { connect, failureOf, openClient, randomness, startServer, startServerProcess } from '../fixtures/service.js';
 import { regionName } from '../fixtures/region.js';
 
 const SMALL = { maxMemory: 4 * 2 ** 20, workers: 1 } as const;
@@ -53,7 +53,7 @@ describe('what is used stays', () => {
   test.each(Object.keys(READS))('%s', async (how) => {
     const { reads, cacheEntries, read } = READS[how];
     const server = await startServer({ ...SMALL, eviction: 's3-fifo' });
-    const reader = closing(await KvsClient.connect({ name: server.name, reads, cacheEntries, timeoutMs: 60_000 }));
+    const reader = await openClient({ name: server.name, reads, cacheEntries });
     const writer = await connect(server.name);
     for (const key of FAVOURITES) await writer.set(key, key);
     await flood(writer, () => read(reader));
@@ -133,7 +133,7 @@ test('expired entries make room too', async () => {
 test('a full store of one policy is taken over with another', async () => {
   const name = regionName();
   const first = await KvsServer.start({ name, ...SMALL });
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   let count = 0;
   while (await client.set(`key ${count}`, VALUE).catch(() => false)) count++;
   await first.stop({ keep: true });
@@ -154,7 +154,7 @@ test('a server that is killed while it evicts leaves nothing behind, ten times',
   const random = randomness();
   const options = { ...SMALL, workers: 2, eviction: 's3-fifo' } as const;
   let server: Peer = await startServerProcess(options, name);
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, reconnectTimeoutMs: 60_000 }));
+  const client = await openClient({ name, reconnectTimeoutMs: 60_000 });
   const last = new Map<string, number>();
   const over = new AbortController();
   const write = async (): Promise<void> => {

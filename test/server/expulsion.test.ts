@@ -11,7 +11,7 @@ import { Exile } from '#dist/client/exile.js';
 import { Status } from '#dist/errors.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { TaskQueue } from '#dist/exchange/task-queue.js';
-import { KvsClient, type ServerEvent } from '#dist/index.js';
+import type { ServerEvent } from '#dist/index.js';
 import { clientBase, clientsInUse } from '#dist/memory/client-lease.js';
 import { ClientRecord, LeaseState, Slot } from '#dist/memory/layout.js';
 import type { Region } from '#dist/memory/region.js';
@@ -21,7 +21,7 @@ import { Reaper } from '#dist/server/reaper.js';
 
 import { Peer, until } from '../fixtures/processes.js';
 import { attachTestRegion, createTestRegion } from '../fixtures/region.js';
-import { closing, connect, failureOf, startServer, statsUntil } from '../fixtures/service.js';
+import { connect, failureOf, openClient, startServer, statsUntil } from '../fixtures/service.js';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -105,7 +105,7 @@ test.each(['right', 'a year ahead'])('who hoards slots loses them while it lives
 
 test('a client in whose name others misbehave gets clear errors for a while, reads on, and comes back by itself', async () => {
   const { name, expelled } = await start();
-  const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000 }));
+  const client = await openClient({ name });
   await client.set('k', 'v');
   const region = attachTestRegion(name);
   forge(region, 0, MAX_FAULTS);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { KvsClient, type KvsError } from '#dist/index.js';
 
-import { closing, connect, failureOf, startServer } from '../fixtures/service.js';
+import { closing, connect, failureOf, openClient, startServer } from '../fixtures/service.js';
 
 const FULL = { maxMemory: 4 * 2 ** 20 };
 
@@ -78,7 +78,7 @@ test('large values by many clients wait for arena room rather than fail', async 
 
 test('a blocking read gets its answer although answers that were not taken fill the arena', async () => {
   const server = await startServer({ maxMemory: 64 * 2 ** 20, maxValueBytes: 2 ** 20 });
-  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, reads: 'server' }));
+  const client = await openClient({ name: server.name, reads: 'server' });
   const value = 'v'.repeat(1_000_000);
   await client.set('k', value);
   const reads = Array.from({ length: 12 }, () => client.get('k'));

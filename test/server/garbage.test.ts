@@ -11,7 +11,15 @@ import { CTL_MAGIC, CtlHeader, INLINE_BYTES, RegionState, Slot } from '#dist/mem
 
 import { Peer, until } from '../fixtures/processes.js';
 import { attachTestRegion, regionName } from '../fixtures/region.js';
-import { closing, connect, randomness, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
+import {
+  closing,
+  connect,
+  openClient,
+  randomness,
+  startServer,
+  startServerProcess,
+  statsUntil,
+} from '../fixtures/service.js';
 
 const KEYS = 60;
 
@@ -52,9 +60,7 @@ test('requests of garbage fail alone while others work', async () => {
     (stats) => stats.slots.inUse === 1 && stats.memory.arenaUsedBytes === 0 && stats.clients === 2,
   );
   // It may have stored something under keys of its own; the store is whole all the same.
-  const observer = closing(
-    await KvsClient.connect({ name: name, timeoutMs: 60_000, codec: 'buffer', keyEncoding: 'buffer' }),
-  );
+  const observer = await openClient({ name: name, codec: 'buffer', keyEncoding: 'buffer' });
   let found = 0;
   for await (const [key, value] of observer.entries()) {
     expect(key.length).toBeGreaterThan(0);
@@ -97,7 +103,7 @@ test('a server whose slots are overwritten by anybody goes on, and its store sta
   await rogue.kill();
   expect(server.isRunning).toBe(true);
   // Directly from the store: no slot is needed for this.
-  const reader = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, reads: 'direct' }));
+  const reader = await openClient({ name: server.name, reads: 'direct' });
   expect(keys.filter((key) => reader.getSync(key) !== key)).toEqual([]);
   expect(server.size).toBeGreaterThanOrEqual(keys.length);
 });
@@ -120,7 +126,7 @@ test('a server whose header is overwritten is found, serves and finds its keys a
     await until(() => ctl.words[CtlHeader.magic] === CTL_MAGIC);
   }
   for (const reads of ['server', 'direct'] as const) {
-    const other = closing(await KvsClient.connect({ name: server.name, reads, timeoutMs: 60_000 }));
+    const other = await openClient({ name: server.name, reads });
     expect(await other.get('k')).toBe('before');
     expect(await other.post('k', 'again')).toBe(false);
   }
@@ -130,7 +136,7 @@ test('a server whose header is overwritten is found, serves and finds its keys a
 
 test('direct reads go on while the header is overwritten', async () => {
   const server = await startServer();
-  const client = closing(await KvsClient.connect({ name: server.name, timeoutMs: 60_000, cacheEntries: 0 }));
+  const client = await openClient({ name: server.name, cacheEntries: 0 });
   await client.set('k', 'v');
   const { ctl } = attachTestRegion(server.name);
   // Whoever mends it has no turn in between: all is on this thread. Seen to fail when the client looks for another server.

@@ -19,7 +19,7 @@ import { basename } from 'node:path';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { KvsClient, KvsServer } from '#dist/index.js';
+import { type KvsClient, KvsServer } from '#dist/index.js';
 import { clientBase, clientsInUse } from '#dist/memory/client-lease.js';
 import { ClientRecord, CtlHeader } from '#dist/memory/layout.js';
 import { regionPaths } from '#dist/memory/region-files.js';
@@ -27,7 +27,7 @@ import { native } from '#dist/native.js';
 
 import { Peer, temporaryPath, until } from '../fixtures/processes.js';
 import { attachTestRegion, regionFiles, regionName } from '../fixtures/region.js';
-import { closing, connect, failureOf, startServer } from '../fixtures/service.js';
+import { connect, failureOf, openClient, startServer } from '../fixtures/service.js';
 
 const SHM = '/dev/shm';
 const FOREIGNER = 65_534;
@@ -59,7 +59,7 @@ describe('modes', () => {
   test('a group that is named may write requests and read the store, no more', async () => {
     const { name } = await startServer({ group: GROUP });
     const paths = regionPaths(name, SHM);
-    const client = closing(await KvsClient.connect({ name, timeoutMs: 60_000, group: GROUP, reads: 'server' }));
+    const client = await openClient({ name, group: GROUP, reads: 'server' });
     await sleepOnce(client, paths.bell(0));
     expect([paths.ctl, paths.data, paths.bell(0)].map(modeOf)).toEqual([0o660, 0o640, 0o620]);
     expect([paths.ctl, paths.data, paths.bell(0)].map((path) => statSync(path).gid)).toEqual([GROUP, GROUP, GROUP]);

@@ -9,11 +9,11 @@ import { setTimeout } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import { KvsClient, KvsError } from '#dist/index.js';
+import { type KvsClient, KvsError } from '#dist/index.js';
 
 import { Peer } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
-import { closing, randomness, statsUntil } from '../fixtures/service.js';
+import { openClient, randomness, statsUntil } from '../fixtures/service.js';
 
 const KILLS = 50;
 const MAX_MEMORY = 8 * 2 ** 20;
@@ -88,8 +88,8 @@ test('after 50 deaths of worker threads under load the store is whole and all of
   const name = regionName();
   const options = { name, workers: 3, slots: 128, stripes: 4, maxMemory: MAX_MEMORY };
   const server = await Peer.start('service/mortal-server', JSON.stringify(options));
-  const client = closing(await KvsClient.connect({ name, reads: 'server', timeoutMs: 60_000 }));
-  const direct = closing(await KvsClient.connect({ name, reads: 'direct', timeoutMs: 60_000 }));
+  const client = await openClient({ name, reads: 'server' });
+  const direct = await openClient({ name, reads: 'direct' });
   const capacity = await fill(client);
   await client.flush();
   const empty = (await client.stats()).memory.usedBytes;
@@ -132,7 +132,7 @@ test('requests over which a thread has died are executed once, by another', asyn
   const name = regionName();
   const options = { name, workers: 2, slots: 64, stripes: 4, maxMemory: 32 * 2 ** 20 };
   const server = await Peer.start('service/mortal-server', JSON.stringify(options));
-  const client = closing(await KvsClient.connect({ name, reads: 'server', timeoutMs: 60_000 }));
+  const client = await openClient({ name, reads: 'server' });
   const random = randomness();
   let [rounds, deaths] = [0, 0];
   // One death a round: over a request that it befalls four times another thread may give up.
@@ -165,7 +165,7 @@ test('requests over which a thread has died are executed once, by another', asyn
 test('all workers dead at once: requests are answered by their successors', async () => {
   const name = regionName();
   const server = await Peer.start('service/mortal-server', JSON.stringify({ name, workers: 2, maxMemory: MAX_MEMORY }));
-  const client = closing(await KvsClient.connect({ name, reads: 'server', timeoutMs: 60_000 }));
+  const client = await openClient({ name, reads: 'server' });
   await client.set('k', 'v');
   expect(await server.tell('kill', 0)).toBe(true);
   expect(await server.tell('kill', 0)).toBe(true);
