@@ -7,7 +7,10 @@ import path from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
 
+import { parsePlain } from '#dist/cli/server-flags.js';
+import { readSettings } from '#dist/cli/server-settings.js';
 import { type AutostartOptions, KvsClient, type KvsStatistics } from '#dist/index.js';
+import { type ResolvedServerOptions, resolveServerOptions } from '#dist/server/options.js';
 
 import { Peer, temporaryDirectory, until } from '../fixtures/processes.js';
 import { regionName } from '../fixtures/region.js';
@@ -42,6 +45,14 @@ function freeName(): string {
     }
   });
   return name;
+}
+
+/** What a server makes of its command line. */
+function optionsOf(pid: number): ResolvedServerOptions {
+  const [, , ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  const flags = parsePlain(args);
+  if (flags === undefined) throw new Error(`not the flags of a server: ${args.join(' ')}`);
+  return readSettings(flags, {}).resolved;
 }
 
 const startPeer = (options: object): Promise<Peer> =>
@@ -83,13 +94,21 @@ test('it has the options that were asked for, and paths as its client sees them'
   const folder = temporaryDirectory();
   mkdirSync(path.join(folder, 'shm'));
   const relative = (part: string): string => path.relative(process.cwd(), path.join(folder, part));
-  const autostart: AutostartOptions = {
-    ...SMALL,
+  const autostart: Required<AutostartOptions> = {
+    workers: 1,
+    stripes: 16,
+    slots: 64,
+    maxMemory: 16 * 2 ** 20,
+    maxSlotsPerClient: 32,
+    maxArenaPerClient: 3 * 2 ** 20,
     maxValueBytes: 100_000,
     eviction: 's3-fifo',
     dir: relative('log'),
     sync: 'always',
     segmentBytes: 2 ** 20,
+    snapshotIntervalMs: 12_345.5,
+    snapshotLogBytes: 3 * 2 ** 20,
+    logMemory: 2 ** 21,
     drainTimeoutMs: 1000,
     hugePages: false,
     keep: true,
@@ -98,6 +117,13 @@ test('it has the options that were asked for, and paths as its client sees them'
   const client = closing(await KvsClient.connect({ name, shmDir, autostart, ...PATIENCE }));
   await client.set('k', 'v');
   const { pid, eviction, slots, log } = await client.stats();
+  const { onEvent: _, ...expected } = resolveServerOptions({
+    name,
+    ...autostart,
+    shmDir: path.join(folder, 'shm'),
+    dir: path.join(folder, 'log'),
+  });
+  expect(optionsOf(pid)).toMatchObject(expected);
   expect({ eviction, slots }).toMatchObject({ eviction: { policy: 's3-fifo' }, slots: { total: 64 } });
   expect(log).toMatchObject({ trouble: 'none' });
   expect(readdirSync(path.join(folder, 'log')).length).toBeGreaterThan(0);
