@@ -61,8 +61,6 @@ const countingSink = () => ({
     this.sum += (bytes[keyOffset] ?? 0) + (bytes[valueOffset] ?? 0);
   },
   remove() {},
-  flush() {},
-  expire() {},
 });
 
 /** @param {string} folder */

@@ -22,16 +22,15 @@ export interface RecordViews {
   readonly floats: Float64Array;
 }
 
-/** What a record says of its key. Part of the format: numbers never change their meaning. */
+/**
+ * What a record says of its key. Part of the format: numbers never change their meaning. There is none that changes the
+ * expiry alone: who loads may have dropped the value by then, because it had expired before.
+ */
 export const RecordOperation = {
   /** The entry is this value now. */
   put: 1,
   /** The key is gone: deleted, expired, or evicted. */
   remove: 2,
-  /** Every key of a lower sequence is gone. No key. Whoever logs a flush that takes keys one by one logs removes. */
-  flush: 3,
-  /** The entry keeps its value; expiry (0: none) and version are these now. */
-  expire: 4,
   /** Says nothing of any key: tells how far the log was durable when it was written. The log writer's own. */
   mark: 5,
 } as const;
@@ -137,13 +136,15 @@ export function numberRecords(
   return sequence - firstSequence;
 }
 
+const OPERATIONS: ReadonlySet<number> = new Set(Object.values(RecordOperation));
+
 /** Whether the fields of a record agree with its length. Of one whose CRC is right, false means: written by another program. */
 export function isRecordShape({ words }: RecordViews, offset: number): boolean {
   const word = offset >> 2;
   const operation = words[word + RecordField.shape] & 0xff;
   const keyBytes = words[word + RecordField.keyBytes] >>> 0;
   const valueBytes = words[word + RecordField.valueBytes] >>> 0;
-  if (operation < RecordOperation.put || operation > RecordOperation.mark) return false;
+  if (!OPERATIONS.has(operation)) return false;
   return RECORD_HEADER_BYTES + pad8(pad4(keyBytes) + valueBytes) === words[word + RecordField.bytes];
 }
 

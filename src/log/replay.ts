@@ -22,12 +22,6 @@ export function replayRecord(views: RecordViews, offset: number, sink: RecoveryS
     case RecordOperation.remove:
       sink.remove(views, keyOffset, keyBytes, version);
       return;
-    case RecordOperation.flush:
-      sink.flush(version);
-      return;
-    case RecordOperation.expire:
-      sink.expire(views, keyOffset, keyBytes, version, floats[float + RecordField.expiresAtMs]);
-      return;
     default:
     // A mark says nothing of any key.
   }

@@ -27,10 +27,6 @@ export interface RecoverySink {
     expiresAtMs: number,
   ): void;
   remove(source: RecordViews, keyOffset: number, keyBytes: number, version: number): void;
-  /** Everything put so far is gone. */
-  flush(version: number): void;
-  /** Entry and value stay; a key that is not there stays missing. `expiresAtMs` 0: never. */
-  expire(source: RecordViews, keyOffset: number, keyBytes: number, version: number, expiresAtMs: number): void;
 }
 
 /** A torn tail: what was being written when the machine or the process stopped, and nobody was told of. */

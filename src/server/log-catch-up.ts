@@ -52,7 +52,7 @@ function passOver(directory: LogDirectory, data: SegmentViews, geometry: Geometr
   const count = (): void => {
     beyond++;
   };
-  const sink: RecoverySink = { put: count, remove: count, flush: count, expire: count };
+  const sink: RecoverySink = { put: count, remove: count };
   const report = recover(directory, sink, { after: feed.writtenSequence });
   if (report.storeId !== storeId) throw ofOtherStore(directory, report.storeId, storeId);
   for (; beyond > 0 && feed.skip(); beyond--);

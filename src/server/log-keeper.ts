@@ -58,6 +58,9 @@ export class LogKeeper {
   readonly #writer: LogWriter;
   readonly #board: LogBoard;
   readonly #batch: SegmentViews;
+  /** Of threads of this server before this one. */
+  readonly #bytesBefore: number;
+  readonly #segmentsBefore: number;
   /** Bytes of the batch that could not be written yet. */
   #held = 0;
   /** The last record appended, and the cell behind it. */
@@ -77,6 +80,8 @@ export class LogKeeper {
     this.#control = geometry.logControlOffset / 4;
     this.#feed = new LogFeed(data, geometry);
     this.#board = parts.board;
+    this.#bytesBefore = this.#board.get(Figure.bytes);
+    this.#segmentsBefore = this.#board.get(Figure.segments);
     const isBehindGap = load(this.#words, this.#control + LogControl.gap) !== 0;
     const roomBytes = parts.sync === 'always' ? ROOM_BYTES : 0;
     this.#writer = LogWriter.open(directory, {
@@ -277,7 +282,7 @@ export class LogKeeper {
   #publishFigures(): void {
     this.#board.set(Figure.sequence, this.#writer.nextSequence - 1);
     this.#board.set(Figure.durableSequence, this.#writer.syncedSequence);
-    this.#board.set(Figure.bytes, this.#writer.writtenBytes);
-    this.#board.set(Figure.segments, this.#writer.segments);
+    this.#board.set(Figure.bytes, this.#bytesBefore + this.#writer.writtenBytes);
+    this.#board.set(Figure.segments, this.#segmentsBefore + this.#writer.segments);
   }
 }

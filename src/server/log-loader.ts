@@ -2,10 +2,9 @@
 import { hashWords } from '../codec/hash.js';
 import { KvsError } from '../errors.js';
 import type { HashSeed } from '../log/header.js';
-import { createRecordViews, type RecordViews } from '../log/record.js';
+import type { RecordViews } from '../log/record.js';
 import type { RecoverySink } from '../log/sink.js';
 import { hasPassed, hostMsOfWall } from '../memory/clock.js';
-import { copyBytes } from '../memory/copy.js';
 import { DataHeader, type Geometry, MAX_EXPIRES_AT, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { EvictionParts } from '../store/eviction.js';
@@ -100,27 +99,6 @@ export class LogLoader implements RecoverySink {
     const old = isThere ? store.remove(hash) : 0;
     store.unlock(hash);
     store.retire(old);
-  }
-
-  flush(): void {
-    const record = workerBase(this.#geometry, 0);
-    this.#store.data.words[record + WorkerRecord.done] = 0;
-    this.#store.flush();
-  }
-
-  expire(source: RecordViews, keyOffset: number, keyBytes: number, version: number, expiresAtMs: number): void {
-    const store = this.#store;
-    const hash = this.#hashOf(source, keyOffset, keyBytes);
-    const found = store.map.find(hash, source.words, keyOffset / 4, keyBytes);
-    if (found === 0) return;
-    // This server logs an expiry with the value: the record of another.
-    const { map, data } = store;
-    const key = map.keyOffsetOf(found);
-    const value = map.valueOffsetOf(found);
-    const valueBytes = map.valueBytesOf(found);
-    const copy = createRecordViews(map.bytesOf(found) + 8);
-    copyBytes(data, key, this.#viewsOf(copy), 0, value + valueBytes - key);
-    this.put(copy, 0, keyBytes, value - key, valueBytes, map.codecOf(found), 0, version, expiresAtMs);
   }
 
   /** All is loaded. @returns how many entries there are */

@@ -95,14 +95,6 @@ class Survey implements RecoverySink {
   remove(source: RecordViews, keyOffset: number, keyBytes: number): void {
     this.puts.delete(textOf(source, keyOffset, keyBytes));
   }
-
-  flush(): void {
-    this.puts.clear();
-  }
-
-  expire(): void {
-    this.#calls++;
-  }
 }
 
 /** Passes on the last values whose entries take more than `floor` bytes, up to `limit`. */
@@ -132,14 +124,6 @@ class Band implements RecoverySink {
 
   /** What is gone in the end was never passed on. */
   remove(): void {}
-
-  flush(): void {}
-
-  expire(...expire: Parameters<RecoverySink['expire']>): void {
-    const call = this.#calls++;
-    const last = this.#wanted(expire[0], expire[1], expire[2]);
-    if (last !== undefined && last.call < call) this.#loader.expire(...expire);
-  }
 
   #wanted(source: RecordViews, keyOffset: number, keyBytes: number): LastPut | undefined {
     const last = this.#puts.get(textOf(source, keyOffset, keyBytes));

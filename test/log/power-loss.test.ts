@@ -34,7 +34,7 @@ function script(store: LoggedStore): void {
   store.apply({ type: 'remove', key: 'b' });
   store.sync();
   store.apply(put('d', '4'));
-  store.apply({ type: 'expire', key: 'd', expiresAtMs: 5 }, put('b', long('b')));
+  store.apply({ type: 'put', key: 'd', value: '4', expiresAtMs: 5 }, put('b', long('b')));
   store.sync();
   store.snapshot(() => {
     store.apply(put('a', '5'), { type: 'remove', key: 'c' });
@@ -43,7 +43,7 @@ function script(store: LoggedStore): void {
   store.apply(put('c', '6'));
   store.sync();
   store.snapshot(() => store.apply(put('f', '7')), 2, 256);
-  store.apply({ type: 'flush' }, put('g', '8'));
+  store.apply({ type: 'remove', key: 'f' }, put('g', '8'));
   store.apply(put('h', long('h')));
   store.sync();
   store.snapshot(undefined, 1, 256);

@@ -1,14 +1,14 @@
 /**
  * The thread that writes the log, turn by turn, with a clock and a disk of the test: how it goes on behind a failure.
  * Seen to fail when: the log's end is not told to who makes a snapshot; a snapshot that begins before the gap ends closes
- * it; no other one is asked for then; a full disk, or a failed sync, lets the thread look again and again.
+ * it; no other one is asked for then; figures begin anew with the thread; a full disk, or a failed sync, lets the thread look again and again.
  */
 import { performance } from 'node:perf_hooks';
 
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { openLogDirectory } from '#dist/log/directory.js';
-import { RecordOperation } from '#dist/log/record.js';
+import { recordBytes, RecordOperation } from '#dist/log/record.js';
 import { Entry } from '#dist/memory/layout.js';
 import { LogControl, LogTrouble } from '#dist/memory/log-layout.js';
 import { native } from '#dist/native.js';
@@ -36,7 +36,8 @@ class Scene {
   readonly #geometry = smallGeometry({ logBytes: 4 * MIB });
   readonly #data = newSegment(this.#geometry);
   readonly #lane: LogLane;
-  readonly #keeper: LogKeeper;
+  readonly #sync: SyncMode;
+  #keeper: LogKeeper;
   #nowMs = 1000;
   #onTurn: () => void = () => {};
 
@@ -55,19 +56,29 @@ class Scene {
     this.#data.words[this.#geometry.logControlOffset / 4 + LogControl.gap] = Number(isBehindGap);
     this.#data.words[this.#granule * 4 + Entry.shape] = 4;
     this.#lane = new LogLane(this.#data, this.#geometry, 0);
-    this.#keeper = new LogKeeper({
+    this.#sync = sync;
+    this.#keeper = this.#start(FIRST);
+  }
+
+  #start(nextSequence: number): LogKeeper {
+    return new LogKeeper({
       data: this.#data,
       geometry: this.#geometry,
       directory: openLogDirectory(this.disk.path, this.disk),
-      sync,
+      sync: this.#sync,
       storeId: STORE_ID,
-      nextSequence: FIRST,
+      nextSequence,
       segmentBytes: undefined,
       board: this.board,
       settle: () => this.#onTurn(),
       isAnyDue: () => false,
       onEvent: (event) => this.events.push(event),
     });
+  }
+
+  /** The thread has died, and another takes its place. */
+  replace(): void {
+    this.#keeper = this.#start(this.board.get(Figure.sequence) + 1);
   }
 
   get #granule(): number {
@@ -213,4 +224,17 @@ test.each([
   let turns = 0;
   scene.until(() => ++turns > 10);
   expect(scene.sleeps).toBe(10);
+});
+
+test('the figures of the log go on with the thread that takes the place of another', () => {
+  const scene = new Scene('no');
+  const figures = () => [scene.board.get(Figure.bytes), scene.board.get(Figure.segments)];
+  scene.log();
+  scene.until(() => scene.board.get(Figure.sequence) === FIRST);
+  const [bytes] = figures();
+  expect(figures()).toEqual([recordBytes(4, 0), 1]);
+  scene.replace();
+  scene.log();
+  scene.until(() => scene.board.get(Figure.sequence) === FIRST + 1);
+  expect(figures()).toEqual([2 * bytes, 2]);
 });

@@ -52,7 +52,6 @@ const FILES: Record<string, (directory: LogDirectory) => void> = {
     writeLog(directory, [{ effects: [put('key 7')], version: HIGHEST }, FIRST]),
   'a removal': (directory) =>
     writeLog(directory, [FIRST, { effects: [put('gone'), { type: 'remove', key: 'gone' }], version: HIGHEST - 1 }]),
-  'a flush': (directory) => writeLog(directory, [{ effects: [{ type: 'flush' }], version: HIGHEST }, FIRST]),
   'the header of the log': (directory) => writeLog(directory, [FIRST], 1, HIGHEST),
   'the footer of a snapshot': (directory) => {
     writeSnapshot(directory, KEYS.slice(0, 20), 1, HIGHEST);
@@ -84,27 +83,4 @@ test.each(Object.entries(FILES))('versions go on above the highest, which %s nam
     await client.set(`not ${key}`, 'new');
     expect((await client.getEntry(`not ${key}`))?.version, key).toBeGreaterThan(HIGHEST);
   }
-});
-
-test('an expiry that was logged without its value leaves the value as it is', async () => {
-  const expiresAtMs = Date.now() + 3_600_000;
-  const values = [0, 1, 5, 300, 511, 5000, 60_000].map((length, i) => ({
-    key: 'k'.repeat(1 + i),
-    value: Array.from({ length }, (_, at) => at % 10).join(''),
-  }));
-  const effects = values.map(({ key, value }) => put(key, value));
-  const expiries = values.map(({ key }): Effect => ({ type: 'expire', key, expiresAtMs }));
-  const none: Effect = { type: 'expire', key: 'none', expiresAtMs };
-  const dir = directoryOf((directory) =>
-    writeLog(directory, [{ effects: [...effects, ...expiries, none], version: 1 }]),
-  );
-  const { name } = await startServer({ dir, sync: 'no' });
-  const client = await connect(name);
-  for (const { key, value } of values) {
-    const entry = await client.getEntry(key);
-    expect(entry?.value === value, `${value.length} characters`).toBe(true);
-    // Both clocks count milliseconds.
-    expect(Math.abs((entry?.expiresAt ?? 0) - expiresAtMs)).toBeLessThanOrEqual(2);
-  }
-  expect(await client.exists('none')).toBe(false);
 });
