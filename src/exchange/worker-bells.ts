@@ -7,7 +7,7 @@
  * If an enqueuer dies before it rings, the sweeper rings in its place.
  */
 import { native } from '../native.js';
-import { CtlHeader, isLeft } from '../memory/layout.js';
+import { CtlHeader } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { add, cas, clearBits, load, setBits, store } from '../memory/words.js';
 import type { TaskQueue } from './task-queue.js';
@@ -64,16 +64,15 @@ export class WorkerBells {
     clearBits(this.#words, CtlHeader.awake, 1 << worker);
   }
 
-  /** Sleeps until rung, unless there is work or the server leaves the region; at most `timeoutMs`. The worker is awake afterwards. */
-  sleep(worker: number, queue: TaskQueue, timeoutMs: number): void {
+  /** Sleeps until rung, unless there is work or all is over; at most `timeoutMs`. The worker is awake afterwards. */
+  sleep(worker: number, queue: TaskQueue, timeoutMs: number, isOver: () => boolean): void {
     const words = this.#words;
     const bell = CtlHeader.workerBells + worker;
     const rings = load(words, bell);
     setBits(words, CtlHeader.asleep, 1 << worker);
     clearBits(words, CtlHeader.awake, 1 << worker);
     // SYNC: the last look; pairs with announce().
-    const isOver = isLeft(load(words, CtlHeader.state));
-    if (!isOver && queue.isEmpty()) native.futexWait(words, bell, rings, timeoutMs);
+    if (!isOver() && queue.isEmpty()) native.futexWait(words, bell, rings, timeoutMs);
     this.wakeUp(worker);
     // Whoever cleared the bit before us also rings; that ring only ends a later sleep early.
     clearBits(words, CtlHeader.asleep, 1 << worker);

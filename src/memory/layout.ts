@@ -64,9 +64,6 @@ export const CLIENT_LEASE_BYTE = 64;
  */
 export const RegionState = { starting: 0, ready: 1, stopping: 2, stopped: 3, recovering: 4, kept: 5 } as const;
 
-/** Whether the server is leaving the region: its workers take nothing more. */
-export const isLeft = (state: number): boolean => state === RegionState.stopped || state === RegionState.kept;
-
 /** Whether requests may be submitted: they are executed, if need be by the next server. */
 export const isOpen = (state: number): boolean =>
   state === RegionState.ready || state === RegionState.recovering || state === RegionState.kept;

@@ -94,7 +94,7 @@ export class KvsServer {
       try {
         opened = await openRegion(resolved, () => pool.boot(resolved.shape.workers, resolved.onEvent));
       } catch (error) {
-        pool.expectEnd();
+        pool.dismiss();
         await pool.join(0);
         throw error;
       }
@@ -245,7 +245,7 @@ export class KvsServer {
 
   async #endWorkers(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#pool.expectEnd();
+    this.#pool.dismiss();
     this.#tell(RegionState.kept);
     await this.#pool.join(JOIN_TIMEOUT_MS);
   }

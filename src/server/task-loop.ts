@@ -8,7 +8,7 @@ import { SpinBudget } from '../exchange/spin-budget.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { native } from '../native.js';
-import { CtlHeader, isLeft } from '../memory/layout.js';
+import { CtlHeader } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load } from '../memory/words.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
@@ -32,6 +32,7 @@ const REST_MS = 5;
 
 export class TaskLoop {
   readonly #ctl: Int32Array;
+  readonly #leaving: Int32Array;
   readonly #queue: TaskQueue;
   readonly #workerBells: WorkerBells;
   readonly #bells: BellRinger;
@@ -47,8 +48,10 @@ export class TaskLoop {
   /** Whether there is more that has expired than was removed. */
   #isBehind = false;
 
+  /** @param leaving one word of the server's own, 1: it leaves the region */
   constructor(
     ctl: SegmentViews,
+    leaving: Int32Array,
     queue: TaskQueue,
     workerBells: WorkerBells,
     bells: BellRinger,
@@ -57,6 +60,7 @@ export class TaskLoop {
     worker: number,
   ) {
     this.#ctl = ctl.words;
+    this.#leaving = leaving;
     this.#queue = queue;
     const sharing = new CpuSharing(this.#runQueue);
     this.#spin = new SpinBudget(
@@ -74,7 +78,7 @@ export class TaskLoop {
   /** Returns when the server leaves the region. */
   run(): void {
     this.#workerBells.wakeUp(this.#worker);
-    while (!isLeft(load(this.#ctl, CtlHeader.state))) {
+    while (!this.#isLeaving()) {
       const completed = this.#drain();
       if (completed > 0 || this.#queue.isEmpty()) this.#fruitless = 0;
       // A ring of garbage looks full and yields nothing: it must not cost a CPU until the sweeper mends it.
@@ -82,7 +86,7 @@ export class TaskLoop {
       if (!this.#isBehind && this.#maySpin && this.#spin.spin(this.#isThereWork)) continue;
       if (this.#expire()) continue;
       this.#executor.rest();
-      this.#workerBells.sleep(this.#worker, this.#queue, this.#sleepMs());
+      this.#workerBells.sleep(this.#worker, this.#queue, this.#sleepMs(), this.#isLeaving);
       this.#spin.slept();
     }
     this.#workerBells.forget(this.#worker);
@@ -92,7 +96,7 @@ export class TaskLoop {
   /** Removes what has expired until there is no more, or a task. @returns whether there is more */
   #expire(): boolean {
     do this.#isBehind = this.#expirer.work(REMOVALS);
-    while (this.#isBehind && this.#queue.isEmpty() && !isLeft(load(this.#ctl, CtlHeader.state)));
+    while (this.#isBehind && this.#queue.isEmpty() && !this.#isLeaving());
     return this.#isBehind;
   }
 
@@ -123,8 +127,10 @@ export class TaskLoop {
 
   /** @returns a task, -1: there is none, or it is left to the next server */
   #take(): number {
-    return isLeft(load(this.#ctl, CtlHeader.state)) ? -1 : this.#queue.dequeue();
+    return this.#isLeaving() ? -1 : this.#queue.dequeue();
   }
+
+  readonly #isLeaving = (): boolean => load(this.#leaving, 0) !== 0;
 
   readonly #isThereWork = (): boolean => !this.#queue.isEmpty();
 }

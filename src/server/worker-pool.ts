@@ -7,6 +7,7 @@ import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
 import type { OwnedRegion } from '../memory/region.js';
+import { store } from '../memory/words.js';
 import type { BucketRange } from '../store/expirer.js';
 import type { Evictions } from './evictions.js';
 import { createLatencyHistogram } from './latency-histogram.js';
@@ -35,6 +36,8 @@ export class WorkerPool {
       }
     | undefined;
   #isClosing = false;
+  /** 1: they take nothing more. Of the server's threads alone: what clients can write must not end one. */
+  readonly #leaving = new Int32Array(new SharedArrayBuffer(4));
 
   /**
    * Lets the first thread boot, which every server needs. Until boot() it does not keep the process alive, and ends with it.
@@ -69,7 +72,8 @@ export class WorkerPool {
     const { name, shmDir, geometry, ctl, data } = region;
     const { histograms } = this;
     const shared = { ...work, eviction: evictions.buffer };
-    const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...shared };
+    const leaving = this.#leaving.buffer as SharedArrayBuffer;
+    const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, leaving, histograms, ...shared };
     this.#work = { input, recovery, evictions };
     const workers = histograms.length;
     // Each looks at its share of what is there already, if any of that may expire.
@@ -132,9 +136,10 @@ export class WorkerPool {
     return this.#threads;
   }
 
-  /** From now on a thread that ends is not replaced. */
-  expectEnd(): void {
+  /** Threads take nothing more, and end once they are awake; none is replaced. */
+  dismiss(): void {
     this.#isClosing = true;
+    store(this.#leaving, 0, 1);
     for (const timer of this.#restarts) clearTimeout(timer);
   }
 

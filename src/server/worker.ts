@@ -45,6 +45,8 @@ export interface WorkerInput extends ServerWork {
   readonly geometry: Geometry;
   readonly ctl: SharedArrayBuffer;
   readonly data: SharedArrayBuffer;
+  /** One word, 1: the server leaves the region, its workers take nothing more. */
+  readonly leaving: SharedArrayBuffer;
   readonly histograms: readonly RecordableHistogram[];
   /** Buckets whose entries nobody has looked at for when they expire. */
   readonly unknownBuckets: BucketRange;
@@ -115,7 +117,8 @@ function run(input: WorkerInput): void {
     onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),
   });
   tell({ type: 'ready' });
-  new TaskLoop(ctl, queue, workerBells, bells, executor, expirer, worker).run();
+  const isLeaving = new Int32Array(input.leaving);
+  new TaskLoop(ctl, isLeaving, queue, workerBells, bells, executor, expirer, worker).run();
   bells.close();
 }
 

@@ -76,7 +76,7 @@ function worker(id: number): Actor<Ghost> {
   };
   const sleep: Operation<Ghost> = {
     name: 'sleep',
-    run: () => bells.sleep(id, queue, Infinity),
+    run: () => bells.sleep(id, queue, Infinity, () => false),
     after: (local) => void (local.pc = 0),
   };
   const byPc = [take, look, sleep, ringNext];

@@ -77,7 +77,7 @@ test('a thread that boots ahead keeps no process alive, and its end is waited fo
   const left = await run(process.execPath, ['--input-type=module', '-e', boot]);
   expect(left).toMatchObject({ stdout: '', stderr: '' });
   const end = `${boot}
-    pool.expectEnd();
+    pool.dismiss();
     await pool.join(0);
     console.log('ended');
   `;

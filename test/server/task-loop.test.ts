@@ -10,7 +10,6 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { BellRinger } from '../../src/exchange/bell-ringer.js';
 import type { TaskQueue } from '../../src/exchange/task-queue.js';
 import type { WorkerBells } from '../../src/exchange/worker-bells.js';
-import { CtlHeader, RegionState } from '../../src/memory/layout.js';
 import { native } from '../../src/native.js';
 import type { Executor } from '../../src/server/executor.js';
 import { TaskLoop } from '../../src/server/task-loop.js';
@@ -44,7 +43,7 @@ afterEach(() => {
 /** Whole microseconds of each look of a worker that is woken after so many milliseconds each time, and never finds a task. */
 function looksBetween(sleeps: readonly number[]): number[] {
   const { ctl } = privateCtl();
-  ctl.words[CtlHeader.state] = RegionState.ready;
+  const leaving = new Int32Array(1);
   const looks: number[] = [];
   let beganAt = now;
   const bells = {
@@ -54,13 +53,13 @@ function looksBetween(sleeps: readonly number[]): number[] {
       looks.push(Math.round((now - beganAt) / TICK_MS));
       now += sleeps[looks.length - 1];
       beganAt = now;
-      if (looks.length === sleeps.length) ctl.words[CtlHeader.state] = RegionState.stopped;
+      if (looks.length === sleeps.length) leaving[0] = 1;
     },
   } as unknown as WorkerBells;
   const queue = { isEmpty: () => true, dequeue: () => -1, taken: () => 0 } as unknown as TaskQueue;
   const expirer = { work: () => false, msUntilDue: () => Infinity } as unknown as Expirer;
   const executor = { rest: () => {} } as unknown as Executor;
-  new TaskLoop(ctl, queue, bells, { flush: () => {} } as unknown as BellRinger, executor, expirer, 0).run();
+  new TaskLoop(ctl, leaving, queue, bells, { flush: () => {} } as unknown as BellRinger, executor, expirer, 0).run();
   return looks;
 }
 
