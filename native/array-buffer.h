@@ -9,3 +9,8 @@ using DropBytes = void (*)(void* bytes, size_t length, void* hint);
 bool HasArrayBuffers();
 /** Takes over the bytes. */
 Napi::Value NewArrayBuffer(Napi::Env env, void* bytes, size_t length, DropBytes drop, void* hint);
+/**
+ * Takes the memory from a buffer of ours, whoever has marked it as untransferable: from Node 24 on that gives it a key,
+ * without which Node-API ends the process.
+ */
+void Detach(Napi::Env env, napi_value buffer);

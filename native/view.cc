@@ -34,7 +34,7 @@ bool Close(Napi::Env env, napi_ref& view) {
   // Without a buffer it was collected.
   if (napi_get_reference_value(env, view, &buffer) == napi_ok && buffer != nullptr) {
     napi_is_detached_arraybuffer(env, buffer, &isAway);
-    if (!isAway) napi_detach_arraybuffer(env, buffer);
+    if (!isAway) Detach(env, buffer);
   }
   napi_delete_reference(env, view);
   view = nullptr;
@@ -81,5 +81,5 @@ Napi::Value CloseView(const Napi::CallbackInfo& info) {
 
 void DetachBuffer(const Napi::CallbackInfo& info) {
   if (!info[0].IsArrayBuffer()) throw TypeMismatch(info, 0, "buffer", "an ArrayBuffer");
-  napi_detach_arraybuffer(info.Env(), info[0]);
+  Detach(info.Env(), info[0]);
 }

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { markAsUntransferable } from 'node:worker_threads';
 
 import { expect, test } from 'vitest';
 
@@ -61,10 +62,19 @@ test('closing says when somebody else has the bytes now', () => {
   expect(away[5]).toBe(7);
 });
 
-test('any buffer can be detached', () => {
+test('any buffer can be detached, and any view closed, though it was marked as untransferable', () => {
   const array = new Uint8Array(10);
   native.detachBuffer(array.buffer);
   expect(array.length).toBe(0);
+  const marked = new ArrayBuffer(10);
+  markAsUntransferable(marked);
+  native.detachBuffer(marked);
+  expect(marked.byteLength).toBe(0);
+  const { views } = segment();
+  const view = native.openView(views, 0, 0, 100);
+  markAsUntransferable(view);
+  expect(native.closeView(views, 0)).toBe(true);
+  expect(view.byteLength).toBe(0);
 });
 
 test.each([
