@@ -44,10 +44,14 @@ export function recover(directory: LogDirectory, sink: RecoverySink, options: Re
   };
 }
 
-/** Looks whether recover() would take the files, and changes nothing. @throws as recover() */
-export function checkRecoverable({ path, layer }: LogDirectory): void {
+/**
+ * Looks whether recover() would take the files, and changes nothing.
+ * @returns the sequence of their last record. @throws as recover()
+ */
+export function checkRecoverable({ path, layer }: LogDirectory): number {
   const plan = planRecovery(path, layer, createRecordViews(READ_BUFFER_BYTES), undefined);
   if (plan.isDamaged) throw refusal(plan);
+  return plan.lastSequence;
 }
 
 /** Why recover() does not take the log. */

@@ -5,7 +5,7 @@ import { native } from '../native.js';
 import type { LogDirectory } from './directory.js';
 import { isNoSpace } from './failure.js';
 import { type FileLayer, writeAll } from './file-layer.js';
-import { encodeHeader, HEADER_BYTES, randomSalt } from './header.js';
+import { encodeHeader, type Header, HEADER_BYTES, randomSalt } from './header.js';
 import { segmentName, unfinishedSegmentName } from './names.js';
 import type { RecordViews } from './record.js';
 
@@ -16,6 +16,12 @@ import type { RecordViews } from './record.js';
  */
 const DROP_BYTES = 256 * 1024;
 const PAGE_BYTES = 4096;
+
+/** Is told of each segment, by its salt: durable, but without a name yet; then that it has its name, durably. */
+export interface SegmentObserver {
+  begun(salt: number): void;
+  named(salt: number): void;
+}
 
 /** Errors are the system's own. */
 export class SegmentFile {
@@ -36,31 +42,29 @@ export class SegmentFile {
   /**
    * Creates it. It gets its name when its header is durable, so a segment without a sound header can only be damage; and
    * its name is durable when this returns. One of the same number has no records: this takes its place.
-   * @param durableSequence up to where the log before it is known to be durable
-   * @param highestVersion as in the header
+   * @param parts of its header
    * @param roomBytes zeros are written ahead in steps of so many; 0: none are
    */
   constructor(
     { path, layer }: LogDirectory,
-    storeId: string,
-    first: number,
-    durableSequence: number,
-    highestVersion: number,
+    parts: Pick<Header, 'storeId' | 'sequence' | 'durableSequence' | 'highestVersion'>,
     roomBytes: number,
+    observer?: SegmentObserver,
   ) {
     this.#roomBytes = roomBytes;
-    this.path = join(path, segmentName(first));
+    this.path = join(path, segmentName(parts.sequence));
     this.#layer = layer;
-    const unfinished = join(path, unfinishedSegmentName(first));
+    const unfinished = join(path, unfinishedSegmentName(parts.sequence));
     this.#fd = layer.open(unfinished, 'open');
     try {
       layer.truncate(this.#fd, 0);
-      const parts = { storeId, sequence: first, durableSequence, highestVersion, hasRoom: roomBytes > 0 };
-      const header = { ...parts, createdMs: Date.now(), salt: this.#salt };
+      const header = { ...parts, hasRoom: roomBytes > 0, createdMs: Date.now(), salt: this.#salt };
       writeAll(layer, this.#fd, encodeHeader('segment', header), 0, HEADER_BYTES, 0);
       layer.fdatasync(this.#fd);
+      observer?.begun(this.#salt);
       layer.rename(unfinished, this.path);
       layer.syncDirectory(path);
+      observer?.named(this.#salt);
     } catch (error) {
       this.#remove(unfinished);
       throw error;

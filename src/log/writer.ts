@@ -8,7 +8,7 @@ import { KvsError } from '../errors.js';
 import type { LogDirectory } from './directory.js';
 import { isNoSpace, logError } from './failure.js';
 import { createRecordViews, numberRecords, RecordOperation, type RecordViews, writeRecordHeader } from './record.js';
-import { SegmentFile } from './segment-file.js';
+import { SegmentFile, type SegmentObserver } from './segment-file.js';
 
 /**
  * - `open`: takes records.
@@ -23,7 +23,7 @@ export type LogWriterState = 'open' | 'full' | 'failed' | 'reopened' | 'closed';
 export interface LogWriterOptions {
   /** Identity of the store, 16 hex digits: the report's, or randomStoreId(). Files of another are refused. */
   readonly storeId: string;
-  /** The report's `lastSequence` + 1. */
+  /** The report's `lastSequence` + 1, or any that is above all that the files have, if a snapshot of everything follows. */
   readonly nextSequence: number;
   /** A segment that has reached this many bytes is followed by a new one. Default 64 MiB. */
   readonly segmentBytes?: number | undefined;
@@ -36,6 +36,7 @@ export interface LogWriterOptions {
   readonly roomBytes?: number | undefined;
   /** Whether a log before this one has failed and was not resumed: as after reopen(). Default false. */
   readonly isBehindGap?: boolean;
+  readonly observer?: SegmentObserver | undefined;
 }
 
 const DEFAULT_SEGMENT_BYTES = 64 * 2 ** 20;
@@ -50,6 +51,7 @@ export class LogWriter {
   readonly #segmentBytes: number;
   readonly #roomBytes: number;
   readonly #highestVersion: number;
+  readonly #observer: SegmentObserver | undefined;
   #segment: SegmentFile | undefined;
   /** Of the segment's first record. */
   #first: number;
@@ -70,6 +72,7 @@ export class LogWriter {
     this.#segmentBytes = segmentBytes ?? DEFAULT_SEGMENT_BYTES;
     this.#roomBytes = roomBytes;
     this.#highestVersion = highestVersion;
+    this.#observer = options.observer;
     this.#next = nextSequence;
     this.#first = nextSequence;
     this.#synced = nextSequence - 1;
@@ -79,7 +82,7 @@ export class LogWriter {
   }
 
   /**
-   * Begins a segment; durable, with its name, when this returns. After recover(), which leaves nothing behind.
+   * Begins a segment; durable, with its name, when this returns. After recover(), which leaves nothing behind, or beyond all.
    * @throws KvsError ERR_KVS_NO_SPACE, ERR_KVS_LOG_FAILED, ERR_KVS_LOG_DIR
    */
   static open(directory: LogDirectory, options: LogWriterOptions): LogWriter {
@@ -234,14 +237,9 @@ export class LogWriter {
 
   #begin(): void {
     try {
-      this.#segment = new SegmentFile(
-        this.#directory,
-        this.#storeId,
-        this.#next,
-        this.#durable,
-        this.#highestVersion,
-        this.#roomBytes,
-      );
+      const [storeId, sequence, durableSequence] = [this.#storeId, this.#next, this.#durable];
+      const parts = { storeId, sequence, durableSequence, highestVersion: this.#highestVersion };
+      this.#segment = new SegmentFile(this.#directory, parts, this.#roomBytes, this.#observer);
     } catch (error) {
       if (this.#segment !== undefined) this.#isFull ||= isNoSpace(error);
       throw logError(error, 'begin a segment in', this.#directory.path);

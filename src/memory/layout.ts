@@ -42,7 +42,7 @@ export {
   UNIT_BYTES,
 } from './heap-layout.js';
 
-export const LAYOUT_VERSION = 7;
+export const LAYOUT_VERSION = 8;
 /** "KVSc" and "KVSd" as little-endian words. */
 export const CTL_MAGIC = 0x6353564b;
 export const DATA_MAGIC = 0x6453564b;

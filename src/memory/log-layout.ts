@@ -24,6 +24,9 @@ export const LogControl = record(PAGE, {
   trouble: i32,
   /** 1: a sync has failed, and the files may lack records that nobody will write again, until there is a snapshot. */
   gap: i32,
+  /** Salts of the segment that was begun last, which may not have its name yet, and of the last that has. */
+  segmentBegun: i32,
+  segmentNamed: i32,
   b: align(LINE),
   /** LogSleep: of the thread that writes the log. */
   asleep: i32,

@@ -11,7 +11,7 @@ import { KvsError } from '../errors.js';
 import type { LogDirectory } from '../log/directory.js';
 import { LogWriter } from '../log/writer.js';
 import type { Geometry } from '../memory/layout.js';
-import { LogControl, LogSleep, LogTrouble } from '../memory/log-layout.js';
+import { isBehindGap, LogControl, LogSleep, LogTrouble } from '../memory/log-layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 import { LogFeed } from '../store/log-feed.js';
@@ -19,6 +19,7 @@ import { highestVersion } from '../store/versions.js';
 import { sleepOnLogBell } from '../store/log-lane.js';
 import { LogBoard } from './log-board.js';
 import type { SyncMode } from '../option-schemas.js';
+import { SegmentNotes } from './segment-notes.js';
 
 /** Unless every write waits for the disk, records are gathered for so long. */
 const GATHER_MS = 20;
@@ -82,7 +83,7 @@ export class LogKeeper {
     this.#board = parts.board;
     this.#bytesBefore = this.#board.get(Figure.bytes);
     this.#segmentsBefore = this.#board.get(Figure.segments);
-    const isBehindGap = load(this.#words, this.#control + LogControl.gap) !== 0;
+    const hasGap = isBehindGap(data.words, geometry);
     const roomBytes = parts.sync === 'always' ? ROOM_BYTES : 0;
     this.#writer = LogWriter.open(directory, {
       storeId,
@@ -91,14 +92,15 @@ export class LogKeeper {
       // Entries that were loaded have versions that no record names.
       highestVersion: highestVersion(data, geometry),
       roomBytes,
-      isBehindGap,
+      isBehindGap: hasGap,
+      observer: new SegmentNotes(data.words, geometry),
     });
     this.#batch = LogFeed.allocateBatch(geometry);
     this.#sequence = nextSequence - 1;
     this.#cell = this.#feed.position;
     this.#noteDurable();
     // The thread before has failed to sync, and may have lost what it had written: only a snapshot makes it whole.
-    if (isBehindGap) {
+    if (hasGap) {
       this.#begin('failed', 'an earlier sync has failed', true);
       this.#gapEnd = this.#sequence;
       this.#askForSnapshot();
@@ -193,13 +195,12 @@ export class LogKeeper {
     this.#retryAt = performance.now() + RETRY_MS;
     const { state } = this.#writer;
     // Where only a new segment could not be begun, nothing is lost: it is tried again, as with a full disk.
-    const isBehindGap = state === 'failed';
-    if (!this.#isInTrouble || isBehindGap)
-      this.#begin(state === 'full' ? 'full' : 'failed', error.message, isBehindGap);
+    const leavesGap = state === 'failed';
+    if (!this.#isInTrouble || leavesGap) this.#begin(state === 'full' ? 'full' : 'failed', error.message, leavesGap);
   }
 
-  #begin(reason: 'full' | 'failed', error: string, isBehindGap: boolean): void {
-    if (isBehindGap) {
+  #begin(reason: 'full' | 'failed', error: string, leavesGap: boolean): void {
+    if (leavesGap) {
       store(this.#words, this.#control + LogControl.gap, 1);
       this.#board.noteGap();
     }

@@ -22,12 +22,19 @@ import type { EvictionParts } from '../store/eviction.js';
 import { EvictionState } from '../store/eviction-state.js';
 import { LogFeed, resetLanes } from '../store/log-feed.js';
 import { leastLaneBytes } from '../store/log-lane.js';
-import { catchUp } from './log-catch-up.js';
+import { catchUp, type CaughtUp } from './log-catch-up.js';
 import { LogLoader } from './log-loader.js';
 import type { LogOptions } from './options.js';
 import { loadPacked } from './packed-load.js';
+import { SegmentNotes } from './segment-notes.js';
 import { snapshotAtRest } from './snapshot.js';
 import { resolveIntents } from './warm-restart.js';
+
+/** A directory of a log, and what `repair` asks for. */
+export interface Files extends LogDirectory {
+  /** Sets the log right, once, if that was asked for. Not while a region goes on, which has all. @throws as repairLog() */
+  repair(): void;
+}
 
 /** A log that may be written. */
 export interface OpenedLog {
@@ -41,29 +48,32 @@ export interface Loaded extends RecoveryReport {
   readonly ms: number;
 }
 
-/** Opens the directory; sets it right first if that was asked for. @throws KvsError as openLogDirectory() and repairLog() */
-export function openDirectory({ dir, repair }: LogOptions, onRepair: (repairs: Repair[]) => void): LogDirectory {
+/** @throws KvsError as openLogDirectory() */
+export function openDirectory({ dir, repair }: LogOptions, onRepair: (repairs: Repair[]) => void): Files {
   const directory = openLogDirectory(dir);
-  try {
-    if (repair) onRepair(repairLog(directory));
-    return directory;
-  } catch (error) {
-    directory.close();
-    throw error;
-  }
+  let isDue = repair;
+  return {
+    ...directory,
+    repair() {
+      if (isDue) onRepair(repairLog(directory));
+      isDue = false;
+    },
+  };
 }
 
 /**
  * Fills the empty store of a new region. With eviction, what does not fit is dropped; from then on the files say so too, or
  * it could come back in the place of what others have seen missing, or removed, since.
- * @throws KvsError ERR_KVS_OUT_OF_MEMORY without eviction, with what is needed; as recover(), LogLoader and SnapshotWriter
+ * @throws KvsError ERR_KVS_OUT_OF_MEMORY without eviction, with what is needed; as repairLog(), recover(), LogLoader and
+ *   SnapshotWriter
  */
 export function loadStore(
   { ctl, data, geometry }: OwnedRegion,
-  directory: LogDirectory,
+  directory: Files,
   policy: EvictionPolicy,
 ): { log: OpenedLog; loaded: Loaded } {
   const startedAt = performance.now();
+  directory.repair();
   ctl.words[CtlHeader.eviction] = EvictionPolicy[policy];
   let loader = new LogLoader(data, geometry, policy === 'none' ? undefined : evictionParts(ctl, geometry));
   const report = recover(directory, loader);
@@ -88,17 +98,21 @@ const evictionParts = (ctl: SegmentViews, geometry: Geometry): EvictionParts => 
 /**
  * Makes durable what a region that was taken over has beyond the files; its workers' intents must have been resolved, and
  * no answer that waited for it may have been given.
- * @throws KvsError ERR_KVS_NOT_OURS for files of another store; as recover() and LogWriter
+ * @returns `spoilt`: as CaughtUp's
+ * @throws KvsError as catchUp() and LogWriter
  */
-export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirectory): OpenedLog {
-  const { feed, lastSequence } = catchUp(directory, data, geometry);
+export function drainRegion({ data, geometry }: LeftRegion, directory: Files): OpenedLog & Pick<CaughtUp, 'spoilt'> {
+  const { feed, lastSequence, spoilt } = catchUp(directory, data, geometry, () => directory.repair());
   const storeId = regionIdOf(data, DataHeader.logStore);
   let sequence = lastSequence;
-  if (!feed.isEmpty) {
+  const hasGap = isBehindGap(data.words, geometry);
+  // Behind a gap the log has to end with a segment of its own: what is in front of it may be spoilt.
+  if (hasGap || !feed.isEmpty) {
     const writer = LogWriter.open(directory, {
       storeId,
       nextSequence: sequence + 1,
-      isBehindGap: isBehindGap(data.words, geometry),
+      isBehindGap: hasGap,
+      observer: new SegmentNotes(data.words, geometry),
     });
     const batch = LogFeed.allocateBatch(geometry);
     for (let bytes = feed.take(batch); bytes > 0; bytes = feed.take(batch)) {
@@ -109,7 +123,7 @@ export function drainRegion({ data, geometry }: LeftRegion, directory: LogDirect
     sequence = writer.nextSequence - 1;
   }
   resetLanes(data, geometry, geometry.workers, sequence);
-  return { directory, storeId, nextSequence: sequence + 1 };
+  return { directory, storeId, nextSequence: sequence + 1, spoilt };
 }
 
 type Shared = Pick<OwnedRegion, 'data' | 'geometry'>;
@@ -133,7 +147,7 @@ export const hasLog = ({ data: { words }, geometry }: LeftRegion): boolean =>
  * Before a region is put aside: brings what only it holds to the files of its store. Files of another store count, as ever.
  * @throws KvsError when that cannot be done: then it must not be put aside
  */
-export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined): void {
+export function salvageLog(left: LeftRegion, directory: Files | undefined): void {
   const { data, geometry, name } = left;
   const refuse = (what: string, cause?: unknown): KvsError => {
     const message =
@@ -141,9 +155,12 @@ export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined
       'start with the shape and the directory that it had, or with `fresh`, which drops what is in no file';
     return new KvsError('ERR_KVS_NOT_DURABLE', message, { cause });
   };
-  if (isBehindGap(data.words, geometry)) {
-    throw refuse('a sync has failed, so that its files may lack what it holds');
-  }
+  const checkGap = (): void => {
+    if (isBehindGap(data.words, geometry)) {
+      throw refuse('a sync has failed, or its files are damaged, so that they may lack what it holds');
+    }
+  };
+  checkGap();
   try {
     resolveIntents(left);
     if (directory !== undefined) drainRegion(left, directory);
@@ -152,6 +169,7 @@ export function salvageLog(left: LeftRegion, directory: LogDirectory | undefined
     if (isOfOtherStore(error)) return checkWritten(left, error);
     throw error instanceof KvsError ? error : refuse('what it holds could not be written to its files', error);
   }
+  checkGap();
 }
 
 /**
@@ -162,7 +180,7 @@ export function checkWritten({ data, geometry, name }: LeftRegion, cause: unknow
   if (new LogFeed(data, geometry).isEmpty && !isBehindGap(data.words, geometry)) return;
   const message =
     `${(cause as Error).message}, and the region named ${JSON.stringify(name)} holds writes that are in no file: start it ` +
-    'with the directory that it had, and stop it; or start with `fresh`, which drops them';
+    'with the directory that it had, if that was another, and stop it; or start with `fresh`, which drops them';
   throw new KvsError('ERR_KVS_NOT_DURABLE', message, { cause });
 }
 
@@ -181,5 +199,5 @@ const wordsOf = (id: string): number[] => [
   Number.parseInt(id.slice(8), 16) | 0,
 ];
 
-/** Whether a region that was taken over is of another store than the files: then the files count. */
+/** Whether files count more than the region: of another store, or newer. */
 export const isOfOtherStore = (error: unknown): boolean => (error as KvsError | undefined)?.code === 'ERR_KVS_NOT_OURS';

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KvsError } from '../errors.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
-import { type LogDirectory, prepareLogDirectory } from '../log/directory.js';
+import { prepareLogDirectory } from '../log/directory.js';
 import { CtlHeader, DataHeader, type Geometry, RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
 import { archiveRegion, claimRegion, type ClaimOptions, type LeftRegion } from '../memory/region-claim.js';
@@ -21,6 +21,7 @@ import {
   checkWritten,
   closeGap,
   drainRegion,
+  type Files,
   forgetLog,
   hasLog,
   hasRoomForWorkers,
@@ -57,8 +58,8 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
     isNamed = true;
   };
   const created = { name, shmDir, group, shape, version: VERSION, hugePages };
-  let directory: LogDirectory | undefined;
-  const open = (): LogDirectory | undefined => {
+  let directory: Files | undefined;
+  const open = (): Files | undefined => {
     if (logOptions !== undefined) {
       directory ??= openDirectory(logOptions, (repairs) => onEvent({ type: 'log-repaired', repairs }));
     }
@@ -103,13 +104,13 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
 /** @returns why it cannot be recovered. @throws KvsError when it could, but for the disk */
 function recover(
   region: OwnedRegion,
-  directory: LogDirectory | undefined,
+  directory: Files | undefined,
   onEvent: ResolvedServerOptions['onEvent'],
 ): OpenedRegion | { readonly reason: string } {
   const { ctl, data, geometry } = region;
   new WorkerBells(ctl).reset();
   resolveIntents(region);
-  let log: OpenedLog | undefined;
+  let log: ReturnType<typeof drainRegion> | undefined;
   if (directory === undefined) {
     forgetLog(data, geometry);
   } else {
@@ -122,6 +123,8 @@ function recover(
       return { reason: (error as Error).message };
     }
   }
+  const { spoilt } = log ?? {};
+  if (spoilt !== undefined) onEvent({ type: 'log-trouble', reason: 'failed', error: spoilt.message });
   let failure: Error | undefined;
   const makeDurable = (): void => {
     try {
@@ -133,6 +136,7 @@ function recover(
   };
   try {
     const recovered = recoverRegion(region, new TaskQueue(ctl, geometry), makeDurable);
+    if (spoilt !== undefined) onEvent({ type: 'log-resumed' });
     onEvent({ type: 'recovered', ...recovered });
     return { region, log, mayExpire: recovered.expiring > 0 };
   } catch (cause) {

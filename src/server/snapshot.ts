@@ -51,8 +51,8 @@ export interface SnapshotMade extends SnapshotResult {
 const { Figure } = LogBoard;
 
 /**
- * Makes one of a store that nobody is at work on, and whose log is durable, and ends, at `sequence`; it takes the place of
- * another of that sequence. @throws KvsError as SnapshotWriter
+ * Makes one of a store that nobody is at work on, all of whose effects have numbers up to `sequence`, which are durable or do
+ * not matter any more; it takes the place of another of that sequence. @throws KvsError as SnapshotWriter
  */
 export function snapshotAtRest(parts: StoreParts, sequence: number): void {
   write(parts, sequence, () => sequence);

@@ -72,7 +72,7 @@ export class WorkerPool {
     const { name, shmDir, geometry, ctl, data } = region;
     const { histograms } = this;
     const shared = { ...work, eviction: evictions.buffer };
-    const leaving = this.#leaving.buffer as SharedArrayBuffer;
+    const leaving = this.#leaving.buffer;
     const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, leaving, histograms, ...shared };
     this.#work = { input, recovery, evictions };
     const workers = histograms.length;

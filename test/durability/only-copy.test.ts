@@ -1,28 +1,29 @@
 /**
  * A region that holds what is in no file is not given up: not for a directory of another store, not because it cannot be
  * read, not because others died over it; and a server that runs is not ended for a start that fails.
+ * The log of a region that goes on may end with anything.
  * Seen to fail when: what is in the lanes does not count; regions of other layouts are put aside beside a log; a gap does
- * not count; a take-over does not look at its directory first.
+ * not count; the log has to be whole; a take-over does not look at its directory first.
  */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, closeSync, openSync, readdirSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-import { KvsServer } from '#dist/index.js';
+import { KvsServer, type ServerEvent } from '#dist/index.js';
 import { HEADER_BYTES } from '#dist/log/header.js';
 import { CtlHeader, DataHeader } from '#dist/memory/layout.js';
 import { LogControl } from '#dist/memory/log-layout.js';
 
-import { expectKnown, startOnBadDisk, writeUntilRefused } from '../fixtures/bad-disk.js';
-import { diskDirectory } from '../fixtures/processes.js';
+import { type BadDisk, expectKnown, startOnBadDisk, writeUntilRefused } from '../fixtures/bad-disk.js';
+import { diskDirectory, until } from '../fixtures/processes.js';
 import { attachTestRegion, loseRegion } from '../fixtures/region.js';
-import { connect, failureOf, startServer, startServerProcess } from '../fixtures/service.js';
+import { connect, failureOf, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 
 /** What a server leaves that was killed while its disk failed; the disk works again. */
-async function leaveRegion(fault: string) {
-  const scene = await startOnBadDisk();
+async function leaveRegion(fault: string, sync: 'always' | 'everysec' = 'everysec') {
+  const scene = await startOnBadDisk({ sync });
   const { name, faults, server } = scene;
   const client = await connect(name);
   await client.set('first', 'first');
@@ -83,6 +84,63 @@ test('behind a gap a region is gone on with, however many servers died over it',
   await server.stop();
   await startServer(options, name);
   await expectAll();
+});
+
+/** As pages that the kernel could not write, and has dropped. */
+function spoil(dir: string, end: string): void {
+  for (const file of readdirSync(dir).filter((each) => each.endsWith('.kvl'))) {
+    const path = join(dir, file);
+    const { size } = statSync(path);
+    truncateSync(path, end === 'zeros, its header too' ? 0 : HEADER_BYTES);
+    if (end.startsWith('zeros')) truncateSync(path, size);
+    if (end === 'something else') appendFileSync(path, randomBytes(size - HEADER_BYTES));
+  }
+}
+
+/** The next server has all, and so have the files once it serves. */
+async function expectUnharmed({ name, options }: Pick<BadDisk, 'name' | 'options'>, expectAll: () => Promise<void>) {
+  const server = await startServerProcess(options, name);
+  await expectAll();
+  const events = (await server.tell('events')) as ServerEvent[];
+  expect(events.map(({ type }) => type)).toEqual(['log-trouble', 'log-resumed', 'recovered']);
+  await server.kill();
+  const next = await startServerProcess(options, name);
+  await expectAll();
+  await next.kill();
+  loseRegion(name);
+  await startServer(options, name);
+  await expectAll();
+}
+
+describe.each(['always', 'everysec'] as const)('`%s`', (sync) => {
+  test.each(['zeros', 'zeros, its header too', 'nothing', 'something else'])(
+    'after a failed sync it does not matter if the log ends with %s',
+    async (end) => {
+      const { expectAll, ...scene } = await leaveRegion('fdatasyncSync EIO', sync);
+      spoil(scene.dir, end);
+      await expectUnharmed(scene, expectAll);
+    },
+  );
+});
+
+test('nor does it after a sync that had not returned', async () => {
+  const scene = await startOnBadDisk();
+  const { name, dir, faults, server } = scene;
+  const client = await connect(name);
+  await client.set('first', '1');
+  await statsUntil(client, ({ log }) => (log?.durableSequence ?? 0) >= 1);
+  faults.begin('fdatasyncSync hang .kvl');
+  await client.set('second', '2');
+  await until(() => faults.hasHung);
+  await server.kill();
+  await client.close();
+  faults.end();
+  spoil(dir, 'zeros');
+  const known = new Map([
+    ['first', '1'],
+    ['second', '2'],
+  ]);
+  await expectUnharmed(scene, async () => expectKnown(await connect(name), known));
 });
 
 const SHAPE = { workers: 1, maxMemory: 16 * 2 ** 20 };
