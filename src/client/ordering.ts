@@ -32,13 +32,19 @@ export class Ordering {
 
   /** Whether nothing that was issued can still be pending, apart from `inFlight` calls. */
   isIdle(inFlight: number): boolean {
-    return inFlight === 0 && this.#abandoned.length === 0;
+    if (inFlight > 0) return false;
+    this.#forgetFinished();
+    return this.#abandoned.length === 0;
+  }
+
+  #forgetFinished(): void {
+    if (this.#abandoned.length > 0) this.#abandoned = this.#abandoned.filter((use) => this.#table.isPending(use));
   }
 
   /** @returns the use that the call must come after, -1: none, BLOCKED: it must not be submitted yet */
   predecessorOf(call: Call, inFlight: number): number {
     this.#noteLone();
-    if (this.#abandoned.length > 0) this.#abandoned = this.#abandoned.filter((use) => this.#table.isPending(use));
+    this.#forgetFinished();
     const { scope } = call.operation;
     if (scope === 'all') return this.isIdle(inFlight) ? NONE : BLOCKED;
     if (scope === 'batch') return this.#isAnyPending(classesOf(call)) ? BLOCKED : this.#pending(this.#barrier);

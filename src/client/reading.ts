@@ -4,6 +4,7 @@ import { type Calls, type Key, listOf } from './calls.js';
 import { type DirectReads, NOT_READ } from './direct-reads.js';
 import type { CallOptions } from './options.js';
 import type { Runner } from './runner.js';
+import { turns } from './turns.js';
 import type { View } from './view.js';
 
 export class ReadingClient<V> {
@@ -23,9 +24,9 @@ export class ReadingClient<V> {
     try {
       this.#runner.checkRead(options);
       const value = this.#reads.get(key);
-      if (value !== NOT_READ) return this.#runner.turns.resolve(value);
+      if (value !== NOT_READ) return turns.resolve(value);
     } catch (error) {
-      return this.#runner.turns.reject(error);
+      return turns.reject(error);
     }
     return this.#runner.async(() => this.#calls.get(key, options), options);
   }

@@ -11,7 +11,7 @@ import { NOT_READ, type NotRead } from './direct-reads.js';
 import { aborted } from './failures.js';
 import { type CallOptions, checkTimeout } from './options.js';
 import { Pipeline } from './pipeline.js';
-import { Turns } from './turns.js';
+import { turns } from './turns.js';
 
 export type Runnable<R> = Call<R> | Batch<R>;
 
@@ -26,7 +26,6 @@ export interface Job<R> {
 export class Runner {
   readonly #connection: Connection;
   readonly pipeline: Pipeline;
-  readonly turns = new Turns();
   readonly #blocking: BlockingCalls;
   #isClosed = false;
   #closed: Promise<void> | undefined;
@@ -142,9 +141,9 @@ export class Runner {
     try {
       this.checkRead(options);
       const result = read();
-      if (result !== NOT_READ) return this.turns.resolve(result);
+      if (result !== NOT_READ) return turns.resolve(result);
     } catch (error) {
-      return this.turns.reject(error);
+      return turns.reject(error);
     }
     return this.async(make, options);
   }

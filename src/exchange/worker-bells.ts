@@ -4,7 +4,7 @@
  * rings the next. So a busy server costs its clients one load per request, and a wake-up is never for two.
  * No wake-up is lost: a worker sets its `asleep` bit, clears its `awake` bit and only then looks at the queue for the
  * last time; an enqueuer writes its cell and only then looks at the bits.
- * If an enqueuer dies before it rings, the sweeper rings in its place.
+ * If an enqueuer dies before it rings, the sweeper rings in its place: it has seen for a whole round that nothing is taken.
  */
 import { native } from '../native.js';
 import { CtlHeader } from '../memory/layout.js';
@@ -30,6 +30,8 @@ export class WorkerBells {
     for (let asleep = load(words, CtlHeader.asleep); asleep !== 0; asleep = load(words, CtlHeader.asleep)) {
       const bit = asleep & -asleep;
       if (cas(words, CtlHeader.asleep, asleep, asleep & ~bit)) {
+        // It takes the worker a while to say so itself: others would ring the next one meanwhile.
+        setBits(words, CtlHeader.awake, bit);
         this.#ring(31 - Math.clz32(bit));
         return;
       }

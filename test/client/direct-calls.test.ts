@@ -129,3 +129,25 @@ test.each(['found', 'missing', 'refused', 'written'])(
     await Promise.all(timers);
   },
 );
+
+// Seen to fail when each loop has answers in a row of its own.
+test.each([1, 64, 512])('%i loops at a time share what they get between two turns of the event loop', async (loops) => {
+  const [one, another] = [await openClient({ name }), await openClient({ name })];
+  await one.set('found', 'value');
+  const seen = { turns: 0, answers: 0, most: 0 };
+  const turn = (): void => {
+    seen.most = Math.max(seen.most, seen.answers);
+    seen.answers = 0;
+    if (++seen.turns < 20) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const loop = async (client: KvsClient): Promise<void> => {
+    for (let calls = 0; seen.turns < 20 && calls < 1_000_000; calls++) {
+      await client.get('found');
+      seen.answers++;
+    }
+  };
+  await Promise.all(Array.from({ length: loops }, (_, i) => loop(i % 2 === 0 ? one : another)));
+  expect(seen.turns).toBe(20);
+  expect(seen.most).toBeLessThanOrEqual(2 * (1024 + loops));
+});

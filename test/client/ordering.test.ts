@@ -78,3 +78,13 @@ test('bytes of a key may change once the call is issued', () => {
   expect(ordering.predecessorOf(callOn('key', 8), 1)).toBe(7);
   expect(ordering.predecessorOf(callOn('abc', 8), 1)).toBe(NONE);
 });
+
+// Seen to fail when only the next submission looks whether it has finished: a walk went to a server that did not answer.
+test('a client is idle again once what it gave up has finished', () => {
+  ordering.forget(issueAlone('key', 7), true);
+  expect(ordering.isIdle(0)).toBe(false);
+  expect(ordering.isIdle(1)).toBe(false);
+  pending.clear();
+  expect(ordering.isIdle(0)).toBe(true);
+  expect(ordering.isIdle(1)).toBe(false);
+});
