@@ -1,7 +1,7 @@
 /**
  * The benchmark: shm-kvs beside what one would use instead, in one run. See --help; results go to bench/RESULTS.md.
  *
- *   npm run bench [-- --quick --only values-64,limits]
+ *   npm run bench [-- --quick --only values-64b,limits]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -57,7 +57,10 @@ const sections = [
   eviction,
 ];
 
-const options = readOptions(process.argv.slice(2));
+const options = readOptions(process.argv.slice(2), {
+  sections: sections.map(({ id }) => id),
+  peers: peers.map(({ id }) => id),
+});
 if (options.isList) {
   for (const { id, title } of sections) console.log(`${id.padEnd(16)} ${title}`);
   console.log('');

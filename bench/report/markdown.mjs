@@ -141,8 +141,10 @@ function peerTable({ peers, skipped }) {
 
 /** @param {string} section */
 function titleOf(section) {
-  if (section === 'durability') return 'One client, values of 64 B, on a disk';
-  if (section === 'mixes') return 'Four client processes, 64 B values, zipfian keys';
+  if (section === 'durability')
+    return 'One client, values of 64 B, on a disk (one at a time: blocking, where the peer can)';
+  if (section === 'mixes')
+    return 'Four client processes, 64 B values, zipfian keys (one at a time: blocking, where the peer can)';
   if (section === 'cache')
     return 'Caches of decoded values of several sizes, and none (blocking calls, 64 B of text in each)';
   const keys = section === '256 KiB' ? '1,000 keys, values are bytes' : '100,000 keys, values are text';
