@@ -13,7 +13,7 @@ import { Found, type Reader } from '../store/reader.js';
 import { UseMarks } from '../memory/use-marks.js';
 import { checkedKey, type Key } from './calls.js';
 import { type DirectPage, DirectScan } from './direct-scan.js';
-import { decoded, entryOf, frozenValueOf, share, storedOf, valueOf } from './found-values.js';
+import { decoded, entryOf, share, storedOf, valueOf } from './found-values.js';
 import { GROUP_KEYS, KeyGroup } from './key-group.js';
 import { PinnedViews } from './pinned-views.js';
 import type { Pipeline } from './pipeline.js';
@@ -34,8 +34,6 @@ export class DirectReads<V> {
   readonly #cache: ValueCache<V> | undefined;
   /** Whether the codec is code of the user's: it sees whole bytes only, and may itself read. */
   readonly #isForeign: boolean;
-  /** Whether values may be objects, which callers then share. */
-  readonly #freezes: boolean;
   readonly #views = new PinnedViews();
   #session: Session | undefined;
   /** Whether the session has the store mapped. */
@@ -50,7 +48,6 @@ export class DirectReads<V> {
     this.#codec = codec;
     this.#cache = cache;
     this.#isForeign = codec.tag === CodecTag.custom;
-    this.#freezes = cache !== undefined && codec.tag === CodecTag.json;
   }
 
   get(key: Key): V | undefined | NotRead {
@@ -213,7 +210,7 @@ export class DirectReads<V> {
   }
 
   #readCaching(key: Key, sought: KeyBuffer): V | undefined | NotRead {
-    const value = this.#readSought(sought, this.#freezes ? frozenValueOf : valueOf);
+    const value = this.#readSought(sought, valueOf);
     if (this.#cache === undefined || typeof key !== 'string' || value === undefined || value === NOT_READ) return value;
     this.#cache.put(key, this.#reader, value, this.#reader.end - this.#reader.start);
     return value;

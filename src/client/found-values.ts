@@ -14,12 +14,6 @@ export function valueOf<V>(reader: Reader, codec: Codec<V>): V {
   return codec.decode(reader.bytes, reader.start, reader.end, reader.codec);
 }
 
-export function frozenValueOf<V>(reader: Reader, codec: Codec<V>): V {
-  const value = valueOf(reader, codec);
-  freeze(value);
-  return value;
-}
-
 /** Freezes what callers can share, plain objects, arrays and what cannot change. @returns false: it is something else */
 export function share(value: unknown): boolean {
   const parts = plainParts(value);
@@ -28,9 +22,10 @@ export function share(value: unknown): boolean {
   return true;
 }
 
-// Both without recursion: JSON may be nested more deeply than the stack is.
-
-/** @returns the objects and arrays that a value consists of, undefined: something of it is neither, or computed */
+/**
+ * Without recursion: values may be nested more deeply than the stack is.
+ * @returns the objects and arrays that a value consists of, undefined: something of it is neither, or computed
+ */
 function plainParts(value: unknown): Set<object> | undefined {
   if (typeof value === 'function') return undefined;
   const parts = new Set<object>();
@@ -47,17 +42,6 @@ function plainParts(value: unknown): Set<object> | undefined {
     }
   }
   return parts;
-}
-
-/** Of what was just parsed: nothing of it is frozen, or there twice. */
-function freeze(value: unknown): void {
-  const parts = [value];
-  while (parts.length > 0) {
-    const part = parts.pop();
-    if (typeof part !== 'object' || part === null) continue;
-    Object.freeze(part);
-    for (const inner of Object.values(part)) if (typeof inner === 'object') parts.push(inner);
-  }
 }
 
 export type StoredBytes = FoundValue<Buffer> & { readonly tag: number };

@@ -62,7 +62,7 @@ export interface KvsClientOptions<V = string> {
    * never stale. At most 16 MiB as they are stored, 128 bytes for each included (decoded, JSON takes a multiple of that),
    * and none above 256 KiB. Pays where decoding is dear, as of `json`, and keys are read far more often than written;
    * steps aside for a while when fewer than half of the reads are of keys that it has. Values of `json` and codecs of your
-   * own are shared between callers and therefore frozen; of the latter only plain objects, arrays and what cannot change are
+   * own are shared between callers and therefore frozen (of `json` all that are read, cached or not); of the latter only plain objects, arrays and what cannot change are
    * kept. Default 0. Does not go with `buffer`.
    */
   readonly cacheEntries?: number | undefined;
@@ -180,7 +180,7 @@ export function resolveClientOptions<V>(options: KvsClientOptions<V>): ResolvedC
   const given = parseOptions(schema, options, 'client');
   return {
     name: given.name,
-    codec: resolveCodec(options.codec ?? 'utf8'),
+    codec: resolveCodec(options.codec ?? 'utf8', (given.cacheEntries ?? 0) > 0),
     timeoutMs: given.timeoutMs ?? 5000,
     connectTimeoutMs: given.connectTimeoutMs ?? 5000,
     reconnectTimeoutMs: given.reconnectTimeoutMs ?? 2000,

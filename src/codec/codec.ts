@@ -116,6 +116,27 @@ const json: Codec<unknown> = {
   },
 };
 
+/** For callers who share what was parsed: frozen through and through, however it was read. */
+const frozenJson: Codec<unknown> = {
+  ...json,
+  decode(source, start, end, tag) {
+    const value = json.decode(source, start, end, tag);
+    freeze(value);
+    return value;
+  },
+};
+
+/** Of what was just parsed: nothing of it is frozen, or there twice. Without recursion: it may be deeper than the stack is. */
+function freeze(value: unknown): void {
+  const parts = [value];
+  while (parts.length > 0) {
+    const part = parts.pop();
+    if (typeof part !== 'object' || part === null) continue;
+    Object.freeze(part);
+    for (const inner of Object.values(part)) if (typeof inner === 'object') parts.push(inner);
+  }
+}
+
 function numberCodec(tag: number, name: string, bytes: number, check: (value: number) => boolean): Codec<number> {
   return {
     tag,
@@ -192,8 +213,12 @@ export class StoredValueCodec implements Codec<StoredValue>, CustomCodec<StoredV
   }
 }
 
-/** @throws TypeError for what is neither a built-in name nor an { encode, decode } pair */
-export function resolveCodec<T>(codec: CodecName | CustomCodec<T>): Codec<T> {
+/**
+ * @param isShared whether several callers get one object: it is frozen then
+ * @throws TypeError for what is neither a built-in name nor an { encode, decode } pair
+ */
+export function resolveCodec<T>(codec: CodecName | CustomCodec<T>, isShared = false): Codec<T> {
+  if (codec === 'json' && isShared) return frozenJson as Codec<T>;
   if (codec instanceof StoredValueCodec) return codec as unknown as Codec<T>;
   if (typeof codec === 'string' && Object.hasOwn(BUILT_IN, codec)) return BUILT_IN[codec] as unknown as Codec<T>;
   if (typeof codec === 'object' && typeof codec?.encode === 'function' && typeof codec.decode === 'function') {

@@ -10,7 +10,7 @@ import { expect, test } from 'vitest';
 import { type CustomCodec, KvsClient } from '#dist/index.js';
 
 import { Peer } from '../fixtures/processes.js';
-import { closing, randomness, startServer } from '../fixtures/service.js';
+import { closing, openClient, randomness, startServer } from '../fixtures/service.js';
 
 interface Item {
   readonly n: number;
@@ -54,6 +54,14 @@ test('a cached object is frozen through and through, and the same until it is wr
   await plain.set('a', item(1));
   expect(client.getSync('a')).not.toBe(first);
   expect(client.getSync('a')).toEqual(first);
+  // However they are read: behind a write of one's own, in a batch, with their versions, by walking, through the server.
+  void client.set('b', item(2));
+  const behind = await Promise.all([client.get('b'), client.mget(['b', 'a']), client.getEntry('b')]);
+  const [[, walked]] = [...client.entriesSync()];
+  const served = await openClient<Item>({ name, codec: 'json', cacheEntries: 4, reads: 'server' });
+  for (const value of [behind[0], ...behind[1], behind[2]?.value, walked, await served.get('a')]) {
+    expect(Object.isFrozen(value?.parts[0].list)).toBe(true);
+  }
   // Without a cache they are the caller's own.
   const own = plain.getSync('a') as { n: number };
   own.n = 3;
