@@ -50,8 +50,21 @@ export function openLogDirectory(directory: string, layer: FileLayer = fileSyste
   return { path, layer, close };
 }
 
+/**
+ * Whether a server could have the directory once a process with this pid has given it up.
+ * @throws KvsError as openLogDirectory(); ERR_KVS_ALREADY_RUNNING only if another one is known to use it
+ */
+export function checkLogDirectory(directory: string, pid: number, layer: FileLayer = fileSystem): void {
+  try {
+    openLogDirectory(directory, layer).close();
+  } catch (error) {
+    const isInUse = error instanceof KvsError && error.code === 'ERR_KVS_ALREADY_RUNNING';
+    if (!isInUse || (error.pid !== undefined && error.pid !== pid)) throw error;
+  }
+}
+
 /** Makes it if need be, and checks it, without the lock. @returns its absolute path. @throws as openLogDirectory(), but for the lock */
-export function prepareLogDirectory(directory: string, layer: FileLayer = fileSystem): string {
+function prepareLogDirectory(directory: string, layer: FileLayer = fileSystem): string {
   const path = resolve(directory);
   makeIfMissing(path, layer);
   checkTrust(path, layer);

@@ -44,8 +44,8 @@ export interface ClaimOptions extends CreateRegionOptions {
   readonly asked: Partial<RegionShape>;
   /** Whether to start empty in any case. */
   readonly fresh: boolean;
-  /** Called before a server that runs is asked to leave, with what it serves. What it throws leaves all as it was. */
-  readonly checkTakeover?: ((geometry: Geometry) => void) | undefined;
+  /** Called before a server that runs is asked to leave, with what it serves and its pid. What it throws leaves all as it was. */
+  readonly checkTakeover?: ((geometry: Geometry, pid: number) => void) | undefined;
   /** Called before a region is put aside that may hold what is nowhere else. What it throws leaves all as it was found. */
   readonly salvage?: ((left: LeftRegion) => void) | undefined;
 }

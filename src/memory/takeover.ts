@@ -17,13 +17,13 @@ export function requestTakeover(options: ClaimOptions): number | undefined {
   if (fd === undefined) return undefined;
   try {
     checkTrust(paths.ctl, fd, options.group);
-    const { shape } = readCtlHeader(paths.ctl, fd);
+    const { shape, serverPid } = readCtlHeader(paths.ctl, fd);
     const conflict = conflictOf(shape, options.asked);
     if (conflict !== undefined) {
       const message = `cannot take over from the server named ${JSON.stringify(options.name)}: ${conflict}; leave that option out, or stop it first`;
       throw new KvsError('ERR_KVS_LAYOUT', message);
     }
-    options.checkTakeover?.(geometryOf(shape));
+    options.checkTakeover?.(geometryOf(shape), serverPid);
     if (!native.tryLockByte(fd, TAKEOVER_LEASE_BYTE)) {
       const message = `another process takes over from the server named ${JSON.stringify(options.name)} just now`;
       throw new KvsError('ERR_KVS_ALREADY_RUNNING', message);

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KvsError } from '../errors.js';
 import { TaskQueue } from '../exchange/task-queue.js';
 import { WorkerBells } from '../exchange/worker-bells.js';
-import { prepareLogDirectory } from '../log/directory.js';
+import { checkLogDirectory } from '../log/directory.js';
 import { CtlHeader, DataHeader, type Geometry, RegionState } from '../memory/layout.js';
 import { closeQuietly } from '../memory/region-files.js';
 import { archiveRegion, claimRegion, type ClaimOptions, type LeftRegion } from '../memory/region-claim.js';
@@ -68,9 +68,9 @@ export async function openRegion(options: ResolvedServerOptions, onNamed: () => 
   const salvage = (left: LeftRegion): void => {
     if (hasLog(left)) salvageLog(left, open());
   };
-  const checkTakeover = (geometry: Geometry): void => {
+  const checkTakeover = (geometry: Geometry, pid: number): void => {
     if (logOptions === undefined) return;
-    prepareLogDirectory(logOptions.dir);
+    checkLogDirectory(logOptions.dir, pid);
     checkRoom(geometry, shape.workers);
   };
   const claim: ClaimOptions = { ...created, asked, fresh, onNamed: onFirstNamed, checkTakeover, salvage };

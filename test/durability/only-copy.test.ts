@@ -175,9 +175,12 @@ test('a take-over whose directory cannot be used leaves the server that runs', a
   let hasEnded = false;
   void server.ended.then(() => (hasEnded = true));
   const takeover = { ...SHAPE, name, takeover: true };
+  const inUse = join(diskDirectory(), 'log');
+  await startServerProcess({ dir: inUse });
   for (const [options, code] of [
     [{ dir: '/proc/none/log' }, 'ERR_KVS_LOG_DIR'],
     [{ dir: join(diskDirectory(), 'log'), workers: 32 }, 'ERR_KVS_LAYOUT'],
+    [{ dir: inUse }, 'ERR_KVS_ALREADY_RUNNING'],
   ] as const) {
     expect(await failureOf(KvsServer.start({ ...takeover, ...options }))).toMatchObject({ code });
     expect(await client.set('k', code)).toBe(true);
