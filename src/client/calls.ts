@@ -240,7 +240,7 @@ export function checkedKeys(keys: Iterable<Key>): Key[] {
 /** @throws TypeError or KvsError ERR_KVS_TOO_LARGE for anything but 0 to 1,024 bytes */
 export function checkedPrefix(key: Key, what = 'prefix'): Key {
   if (typeof key === 'string') {
-    checkText(key, what);
+    checkText(key, what, 'give its bytes, a Uint8Array');
     if (key.length > SAFE_UNITS && Buffer.byteLength(key) > MAX_KEY_BYTES) throw keyTooLong(Buffer.byteLength(key));
   } else if (!isUint8Array(key)) {
     throw new TypeError(`${what} must be a string or a Uint8Array, got ${kindOf(key)}`);

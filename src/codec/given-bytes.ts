@@ -30,11 +30,19 @@ export const ownCopy = (data: string | Uint8Array): string | Uint8Array =>
  */
 export function steady(array: Uint8Array, what: string): Uint8Array {
   const buffer = bufferGetter.call(array);
-  if (buffer.resizable === true || buffer.growable === true) return new Uint8Array(array);
+  if (buffer.resizable === true || buffer.growable === true) return copyOfAll(array, what);
   if (lengthOf(array) === 0 && isDetached(buffer)) {
     throw new TypeError(`${what} must have its bytes, got an array whose memory was transferred: copy it before that`);
   }
   return array;
+}
+
+function copyOfAll(array: Uint8Array, what: string): Uint8Array {
+  try {
+    return new Uint8Array(array);
+  } catch (cause) {
+    throw new TypeError(`${what} must have its bytes, got an array that begins or ends behind its buffer`, { cause });
+  }
 }
 
 function isDetached(buffer: ArrayBuffer): boolean {

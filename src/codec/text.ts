@@ -24,10 +24,10 @@ const LATIN1_MIN_CHARS = 512;
 /** Set in a value's tag when its text is ASCII: one byte a character. */
 export const ASCII_FLAG = 0x10;
 
-/** @throws TypeError for text with lone surrogates, which UTF-8 cannot carry */
-export function checkText(text: string, what: string): void {
+/** @throws TypeError for text with lone surrogates, which UTF-8 cannot carry. @param advice what to do instead */
+export function checkText(text: string, what: string, advice = 'use the buffer codec for raw bytes'): void {
   if (!text.isWellFormed()) {
-    throw new TypeError(`${what} must be well-formed text, got a lone surrogate: use the buffer codec for raw bytes`);
+    throw new TypeError(`${what} must be well-formed text, got a lone surrogate: ${advice}`);
   }
 }
 

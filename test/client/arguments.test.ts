@@ -131,6 +131,13 @@ test('bytes that are not there any more, or are none, are refused, and keep no s
   const message = 'must have its bytes, got an array whose memory was transferred';
   await expect(client.set('k', wrong(gone))).rejects.toThrow(`value ${message}`);
   expect(() => client.setSync('k', wrong(gone))).toThrow(`value ${message}`);
+  const shrunk = Reflect.construct(ArrayBuffer, [16, { maxByteLength: 16 }]) as ArrayBuffer & {
+    resize(to: number): void;
+  };
+  const outside = new Uint8Array(shrunk, 8, 8);
+  shrunk.resize(4);
+  const where = 'must have its bytes, got an array that begins or ends behind its buffer';
+  await expect(client.set('k', wrong(outside))).rejects.toThrow(`value ${where}`);
   // They have the prototype and say their lengths, but are no arrays, or of something else.
   const hollow = new Proxy(new Uint8Array(300), {
     get: (array, property) => Reflect.get(array, property, array) as unknown,
