@@ -57,6 +57,8 @@ export class RequestWriter {
     call.extentChunks = 0;
     if (!this.#writePayload(call, base)) return false;
     const words = this.#words;
+    // Of a use that somebody died over: generations come again.
+    if (words[base + Slot.replay] !== 0) words[base + Slot.replay] = 0;
     words[base + Slot.waiter] = 0;
     words[base + Slot.op] = call.operation.opcode;
     words[base + Slot.extent] = call.extent + 1;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import { SlotState } from '#dist/exchange/slot-word.js';
+import { replayOf, SlotState } from '#dist/exchange/slot-word.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { WorkerBells } from '#dist/exchange/worker-bells.js';
 import { KvsClient } from '#dist/index.js';
@@ -181,4 +181,20 @@ test('a request that finds the ring of a quiet server overwritten is executed', 
   await delay(600);
   ctl.words.fill(-1, geometry.queueOffset / 4, geometry.queueOffset / 4 + geometry.queueCells);
   expect(await client.set('k', 'w')).toBe(true);
+});
+
+// Seen to fail (two keys missing, though all was acknowledged) when the notes stay.
+test('what was noted of a use that a server died over is not taken for one 2^18 uses later', async () => {
+  const server = await startServer();
+  const client = await connect(server.name);
+  const { ctl, geometry } = attachTestRegion(server.name);
+  const table = new SlotTable(ctl, geometry);
+  for (let slot = 0; slot < table.count; slot++) {
+    const base = table.base(slot);
+    ctl.words[base + Slot.replay] = replayOf(slot, table.word(slot), 1);
+    ctl.words[base + Slot.replayDone] = 2;
+  }
+  const keys = ['a', 'b', 'c', 'd', 'e'];
+  expect(await client.mset(keys.map((key) => [key, key] as const))).toBe(true);
+  expect(await client.mget(keys)).toEqual(keys);
 });
