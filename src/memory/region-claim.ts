@@ -19,6 +19,7 @@ import {
   type RegionShape,
   SERVER_LEASE_BYTE,
 } from './layout.js';
+import { restoreHeader } from './header-copy.js';
 import { isBehindGap } from './log-layout.js';
 import { checkTrust, shareAgain } from './file-trust.js';
 import {
@@ -107,6 +108,7 @@ function adopt(options: ClaimOptions, paths: RegionPaths, fd: number): OwnedRegi
   const unfit = (reason: string, isWorthless = false): Unfit => ({ reason, isWorthless });
   if (options.fresh) return unfit('a fresh start was asked for', true);
   try {
+    restoreHeader(paths, fd, options.group);
     const identity = readCtlHeader(paths.ctl, fd);
     if (identity.state === RegionState.stopped) return unfit('its server was stopped', true);
     if (identity.state === RegionState.starting) return unfit('its server died before it was ready', true);

@@ -145,7 +145,7 @@ export function readCtlHeader(path: string, fd: number): CtlIdentity {
   };
 }
 
-const readShape = ({ words, floats }: SegmentViews): RegionShape => ({
+export const readShape = ({ words, floats }: SegmentViews): RegionShape => ({
   slots: words[CtlHeader.slots] ?? 0,
   stripes: words[CtlHeader.stripes] ?? 0,
   workers: words[CtlHeader.workers] ?? 0,
@@ -155,7 +155,7 @@ const readShape = ({ words, floats }: SegmentViews): RegionShape => ({
 });
 
 /** What this layout can hold at all; the server's options are stricter. */
-function isShape(shape: RegionShape): boolean {
+export function isShape(shape: RegionShape): boolean {
   const isPowerOfTwo = (n: number) => n > 0 && (n & (n - 1)) === 0;
   const { logBytes = 0 } = shape;
   return (

@@ -239,10 +239,24 @@ export function attachData(region: Region): AttachedData {
     if (data.words[DataHeader.magic] !== DATA_MAGIC || regionIdOf(data, DataHeader.regionId) !== region.regionId) {
       throw corrupt(path, 'belongs to another region than its ctl file');
     }
+    if (!isOfShape(data, region.geometry)) throw corrupt(path, 'has another shape than its ctl file says');
     return { ...data, views: mapViews(fd, size) };
   } finally {
     closeQuietly(fd);
   }
+}
+
+/** Of a region that is served: its header may have been overwritten, with what another region could be. */
+function isOfShape({ words, floats }: SegmentViews, geometry: Geometry): boolean {
+  if (words[DataHeader.state] === RegionState.starting) return true;
+  const at = DataHeader.ctlHeader;
+  return (
+    words[at + CtlHeader.slots] === geometry.slots &&
+    words[at + CtlHeader.stripes] === geometry.stripes &&
+    words[at + CtlHeader.maxValueBytes] === geometry.maxValueBytes &&
+    words[at + CtlHeader.logBytes] === geometry.logBytes &&
+    floats[at / 2 + CtlHeader.maxMemoryBytes] === geometry.maxMemoryBytes
+  );
 }
 
 export const regionState = (region: Region): number => load(region.ctl.words, CtlHeader.state);

@@ -7,6 +7,9 @@ import { align, f64, floats, i32, LINE, record, words } from './record.js';
 export const MAX_OPERATIONS = 32;
 const PAGE = 4096;
 
+/** Words of the ctl header in front of its state. */
+export const CTL_STATIC_WORDS = 64;
+
 export const DataHeader = record(PAGE, {
   magic: i32,
   layoutVersion: i32,
@@ -17,6 +20,9 @@ export const DataHeader = record(PAGE, {
   recoveries: i32,
   /** Identity of the store in the files of its log, both 0: none is kept. */
   logStore: words(2),
+  /** RegionState, as the server has entered it, and what the ctl header begins with: clients can write there, not here. */
+  state: i32,
+  ctlHeader: words(CTL_STATIC_WORDS),
 });
 
 /** Guards the buckets whose hash ends in its index. */

@@ -1,26 +1,37 @@
 /**
  * Keeps what only the server writes in the ctl header as the server wrote it. Any client can overwrite it: then nobody
- * could attach any more, and with a state of garbage all would take the server for stopped.
+ * could attach any more, and with a state of garbage all would take the server for stopped. What counts is noted where
+ * clients cannot write, for the next server (memory/header-copy.ts).
  */
-import { CtlHeader, type RegionState } from '../memory/layout.js';
-import type { SegmentViews } from '../memory/segment.js';
+import { noteHeader, noteState } from '../memory/header-copy.js';
+import { CTL_MAGIC, CtlHeader, DataHeader, LAYOUT_VERSION, type RegionState } from '../memory/layout.js';
+import { bootId, BOOT_ID_BYTES } from '../memory/region-files.js';
+import type { OwnedRegion } from '../memory/region.js';
+import { type SegmentViews, viewsOf } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
 
 type State = (typeof RegionState)[keyof typeof RegionState];
+type Guarded = Pick<OwnedRegion, 'ctl' | 'data' | 'geometry'>;
 
 export class HeaderGuard {
   readonly #words: Int32Array;
+  readonly #data: SegmentViews;
   /** What opens the segment, up to the state. */
   readonly #static: Int32Array;
   #state: State | undefined;
 
-  constructor(ctl: SegmentViews) {
-    this.#words = ctl.words;
-    this.#static = Int32Array.from(ctl.words.subarray(0, CtlHeader.state));
+  constructor(region: Guarded) {
+    this.#words = region.ctl.words;
+    this.#data = region.data;
+    this.#static = headerOf(region);
+    this.mend();
+    noteHeader(this.#data, this.#static);
   }
 
   enter(state: State): void {
     this.#state = state;
+    // First: a server that dies in between is followed by one that goes by this.
+    noteState(this.#data, state);
     store(this.#words, CtlHeader.state, state);
   }
 
@@ -31,4 +42,22 @@ export class HeaderGuard {
     }
     if (this.#state !== undefined && load(this.#words, CtlHeader.state) !== this.#state) this.enter(this.#state);
   }
+}
+
+/** As it is now, but for what the region depends on: clients may have overwritten it while nobody looked. */
+function headerOf({ ctl, data, geometry }: Guarded): Int32Array {
+  const { words, floats, bytes } = viewsOf(new SharedArrayBuffer(CtlHeader.sizeBytes));
+  words.set(ctl.words.subarray(0, CtlHeader.state));
+  words[CtlHeader.magic] = CTL_MAGIC;
+  words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
+  words[CtlHeader.slots] = geometry.slots;
+  words[CtlHeader.stripes] = geometry.stripes;
+  words[CtlHeader.workers] = geometry.workers;
+  words[CtlHeader.maxValueBytes] = geometry.maxValueBytes;
+  floats[CtlHeader.maxMemoryBytes] = geometry.maxMemoryBytes;
+  words[CtlHeader.logBytes] = geometry.logBytes;
+  words[CtlHeader.serverPid] = process.pid;
+  words.set(data.words.subarray(DataHeader.regionId, DataHeader.regionId + 2), CtlHeader.regionId);
+  bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
+  return words.slice(0, CtlHeader.state);
 }

@@ -125,7 +125,7 @@ export class KvsServer {
     this.#limits = clientLimits(geometry, options.maxSlotsPerClient, options.maxArenaPerClient);
     writeLimits(ctl, this.#limits);
     this.#evictions = new Evictions(ctl, geometry, options.eviction);
-    this.#header = new HeaderGuard(ctl);
+    this.#header = new HeaderGuard(region);
     const conduct = new Conduct(this.#conduct);
     const logBoard = log === undefined ? undefined : new LogBoard(this.#board);
     const queue = new TaskQueue(ctl, geometry);

@@ -64,12 +64,13 @@ test('files of another store are refused while there is anything that is in no f
 
 test('a region of another layout is refused beside a log, and serves those who can read it', async () => {
   const { name, options, expectAll } = await leaveRegion('writeSync ENOSPC .kvl');
-  const path = `/dev/shm/kvs.${name}.ctl`;
-  const version = change(path, CtlHeader.layoutVersion, 5);
+  const [path, data] = [`/dev/shm/kvs.${name}.ctl`, `/dev/shm/kvs.${name}.data`];
+  const [version] = [change(path, CtlHeader.layoutVersion, 5), change(data, DataHeader.layoutVersion, 5)];
   const failure = await failureOf(startServer(options, name));
   expect(failure.code).toBe('ERR_KVS_LAYOUT');
   expect(failure.message).toContain(`start the version that made it once, and stop it; or remove ${path}`);
   change(path, CtlHeader.layoutVersion, version);
+  change(data, DataHeader.layoutVersion, version);
   await startServer(options, name);
   await expectAll();
 });

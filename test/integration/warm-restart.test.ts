@@ -13,7 +13,7 @@ import { PayloadArena } from '#dist/exchange/payload-arena.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { SlotState, stateOf } from '#dist/exchange/slot-word.js';
 import { TaskQueue } from '#dist/exchange/task-queue.js';
-import { CtlHeader, DataHeader, LAYOUT_VERSION } from '#dist/memory/layout.js';
+import { CtlHeader, DataHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
 import { claimRegion } from '#dist/memory/region-claim.js';
 import { attachData, leaveRegion } from '#dist/memory/region.js';
 import { recoverRegion } from '#dist/server/warm-restart.js';
@@ -256,13 +256,16 @@ const wordOf = (value: number): Buffer => Buffer.from(Int32Array.of(value).buffe
 test.each<[string, (name: string) => void, object, string]>([
   [
     'of another layout version',
-    (name) => patch(`/dev/shm/kvs.${name}.ctl`, CtlHeader.layoutVersion * 4, wordOf(LAYOUT_VERSION - 1)),
+    (name) => {
+      patch(`/dev/shm/kvs.${name}.ctl`, CtlHeader.layoutVersion * 4, wordOf(LAYOUT_VERSION - 1));
+      patch(`/dev/shm/kvs.${name}.data`, DataHeader.layoutVersion * 4, wordOf(LAYOUT_VERSION - 1));
+    },
     {},
     `has layout version ${LAYOUT_VERSION - 1}`,
   ],
   [
     'of an earlier boot',
-    (name) => patch(`/dev/shm/kvs.${name}.ctl`, CtlHeader.bootId, Buffer.from('0')),
+    (name) => patch(`/dev/shm/kvs.${name}.data`, DataHeader.ctlHeader * 4 + CtlHeader.bootId, Buffer.from('-')),
     {},
     'made before this boot',
   ],
@@ -273,7 +276,14 @@ test.each<[string, (name: string) => void, object, string]>([
     'maxMemory is 16777216, 33554432 was asked',
   ],
   ['of other slots than asked for', () => {}, { slots: 64 }, 'its slots is 1024, 64 was asked for'],
-  ['garbage', (name) => patch(`/dev/shm/kvs.${name}.ctl`, 0, Buffer.alloc(4096, 0xa5)), {}, 'no magic number'],
+  [
+    'garbage',
+    (name) => {
+      for (const file of ['ctl', 'data']) patch(`/dev/shm/kvs.${name}.${file}`, 0, Buffer.alloc(4096, 0xa5));
+    },
+    {},
+    'no magic number',
+  ],
   [
     'without a heap that can be told',
     (name) => {
@@ -330,4 +340,42 @@ test('a take-over that cannot be is refused, and the server that runs goes on', 
   expect(refused).toMatchObject({ code: 'ERR_KVS_LAYOUT' });
   expect(refused.message).toContain('its slots is 1024, 64 was asked for; leave that option out');
   expect(await client.get('k')).toBe('v');
+});
+
+/** Of a client, or of what became of its memory: the store is there all the same. */
+test.each<[string, number, number]>([
+  ['stopped', CtlHeader.state * 4, RegionState.stopped],
+  ['not ready yet', CtlHeader.state * 4, RegionState.starting],
+  ['of no state', CtlHeader.state * 4, 77],
+  ['of other stripes', CtlHeader.stripes * 4, 32],
+  ['no region', CtlHeader.magic * 4, 0],
+  ['of another version', CtlHeader.layoutVersion * 4, 3],
+  ['another region', CtlHeader.regionId * 4, 0],
+  ['of another boot', CtlHeader.bootId, 0],
+])('a header that says that its region is %s is put back', async (_, offset, word) => {
+  const name = regionName();
+  const first = await startServerProcess({}, name);
+  const client = await connect(name);
+  const keys = Array.from({ length: 100 }, (__, i) => `key ${i}`);
+  await client.mset(keys.map((key) => [key, key] as const));
+  await client.close();
+  await first.kill();
+  patch(`/dev/shm/kvs.${name}.ctl`, offset, wordOf(word));
+  const second = await startServerProcess({}, name);
+  const events = (await second.tell('events')) as ServerEvent[];
+  expect(events).toMatchObject([{ type: 'recovered', entries: 100, dropped: 0 }]);
+  expect(await (await connect(name)).mget(keys)).toEqual(keys);
+});
+
+test('who attaches while the header tells of another shape gets no store that is not there', async () => {
+  const server = await startServer();
+  const client = await connect(server.name);
+  await client.set('k', 'v');
+  const { ctl } = attachTestRegion(server.name);
+  const data = attachData(attachTestRegion(server.name));
+  expect(data.words[DataHeader.state]).toBe(RegionState.ready);
+  ctl.words[CtlHeader.stripes] = 32;
+  expect(() => attachData(attachTestRegion(server.name))).toThrow(
+    expect.objectContaining({ code: 'ERR_KVS_CORRUPT', message: expect.stringContaining('another shape') as string }),
+  );
 });
