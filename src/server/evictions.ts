@@ -6,6 +6,7 @@ import { kindOf } from '../errors.js';
 import { CtlHeader, EvictionPolicy, type Geometry } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
 import { EvictionState } from '../store/eviction-state.js';
+import { tellListener } from './listeners.js';
 
 /** Keys that were evicted to make room. */
 export interface EvictedKeys {
@@ -49,7 +50,7 @@ export class Evictions {
   report(keys: readonly Uint8Array[], dropped: number): void {
     this.#state?.addUnheard(-keys.length);
     const buffers = keys.map((key) => Buffer.from(key.buffer, key.byteOffset, key.byteLength));
-    for (const listener of this.#listeners) listener({ keys: buffers, dropped });
+    for (const listener of this.#listeners) tellListener(listener, { keys: buffers, dropped });
   }
 }
 

@@ -23,6 +23,7 @@ import {
   wholeNumber,
   yesOrNo,
 } from '../option-schemas.js';
+import { tellListener } from './listeners.js';
 import type { LogEvent } from './log-keeper.js';
 import type { Loaded } from './open-log.js';
 import type { SnapshotMade } from './snapshot.js';
@@ -174,7 +175,6 @@ export interface ResolvedServerOptions {
   readonly onEvent: (event: ServerEvent) => void;
 }
 
-const MAX_DRAIN_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
 const MAX_INTERVAL_MS = 365 * 24 * HOUR_MS;
 
@@ -193,7 +193,7 @@ export const serverOptionsSchema = v.strictObject(
     shmDir: v.optional(directory),
     group: v.optional(groupId),
     hugePages: v.optional(yesOrNo),
-    drainTimeoutMs: v.optional(milliseconds(MAX_DRAIN_MS)),
+    drainTimeoutMs: v.optional(milliseconds(HOUR_MS)),
     fresh: v.optional(yesOrNo),
     takeover: v.optional(yesOrNo),
     keep: v.optional(yesOrNo),
@@ -292,6 +292,6 @@ export function resolveServerOptions(options: KvsServerOptions): ResolvedServerO
     takeover: given.takeover ?? false,
     keep: given.keep ?? false,
     drainTimeoutMs: given.drainTimeoutMs ?? 5000,
-    onEvent: given.onEvent ?? (() => {}),
+    onEvent: (event) => tellListener(given.onEvent ?? (() => {}), event),
   };
 }

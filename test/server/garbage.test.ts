@@ -199,3 +199,20 @@ test('what was noted of a use that a server died over is not taken for one 2^18 
   expect(await client.mset(keys.map((key) => [key, key] as const))).toBe(true);
   expect(await client.mget(keys)).toEqual(keys);
 });
+
+// Seen to fail when what a listener throws comes out of the housekeeping: nothing is mended any more.
+test('a listener that throws ends nothing of the server', async () => {
+  const thrown: unknown[] = [];
+  const name = regionName();
+  const peer = await Peer.start('service/throwing-listener', name);
+  const client = await connect(name);
+  const rogue = await Peer.start('service/rogue', JSON.stringify({ name, seed: 1, everywhere: false }));
+  await rogue.tell('emptyKeys');
+  await rogue.kill();
+  while (thrown.length === 0) thrown.push(...((await peer.tell('thrown')) as unknown[]));
+  expect(thrown[0]).toMatch(/^a fault of the test: client-/);
+  const { ctl } = attachTestRegion(name);
+  ctl.words[CtlHeader.magic] = 0;
+  await until(() => ctl.words[CtlHeader.magic] === CTL_MAGIC);
+  expect(await client.set('k', 'v')).toBe(true);
+});
