@@ -146,28 +146,6 @@ test('nor does it after a sync that had not returned', async () => {
 
 const SHAPE = { workers: 1, maxMemory: 16 * 2 ** 20 };
 
-test.each(['zeros', 'nothing', 'something else'])(
-  'behind a gap it does not matter if the log ends with %s',
-  async (end) => {
-    const { name, dir, options, expectAll } = await leaveRegion('fdatasyncSync EIO');
-    // As pages that the kernel could not write, and has dropped.
-    for (const file of readdirSync(dir).filter((each) => each.endsWith('.kvl'))) {
-      const path = join(dir, file);
-      const { size } = statSync(path);
-      truncateSync(path, HEADER_BYTES);
-      if (end === 'zeros') truncateSync(path, size);
-      if (end === 'something else') appendFileSync(path, randomBytes(size - HEADER_BYTES));
-    }
-    const server = await startServerProcess(options, name);
-    await expectAll();
-    // All of it is in the files again.
-    await server.kill();
-    loseRegion(name);
-    await startServer(options, name);
-    await expectAll();
-  },
-);
-
 test('a take-over whose directory cannot be used leaves the server that runs', async () => {
   const server = await startServer({ ...SHAPE, dir: join(diskDirectory(), 'log') });
   const { name } = server;
