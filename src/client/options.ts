@@ -62,8 +62,8 @@ export interface KvsClientOptions<V = string> {
    * never stale. At most 16 MiB as they are stored, 128 bytes for each included (decoded, JSON takes a multiple of that),
    * and none above 256 KiB. Pays where decoding is dear, as of `json`, and keys are read far more often than written;
    * steps aside for a while when fewer than half of the reads are of keys that it has. Values of `json` and codecs of your
-   * own are shared between callers and therefore frozen (of `json` all that are read, cached or not); of the latter only plain objects, arrays and what cannot change are
-   * kept. Default 0. Does not go with `buffer`.
+   * own are shared between callers and therefore frozen (of `json` all that are read, cached or not); of the latter only
+   * plain objects, arrays and what cannot change are kept. Default 0. Does not go with `buffer`.
    */
   readonly cacheEntries?: number | undefined;
   /** Where the region's files are. Default: `$KVS_SHM_DIR`, else `/dev/shm`. */

@@ -5,11 +5,12 @@
  *   ctl  (clients rw):  header │ clients │ slots │ queue cells │ chunk owners │ arena chunks │ pins │ marks
  *   data (clients ro):  header │ stripes │ workers │ size classes │ buckets │ unit table │ heap │ log (log-layout.ts)
  */
+import { CtlHeader, MAX_WORKERS } from './ctl-header.js';
 import { CHUNK_BYTES, Slot } from './exchange-layout.js';
 import { HeapControl, MAX_SIZE_CLASSES, PINS_BYTES, SizeClass, UNIT_BYTES } from './heap-layout.js';
 import { BUCKET_BYTES, DataHeader, GRANULE_BYTES, Stripe, WorkerRecord } from './store-layout.js';
 import { logGeometry, type LogGeometry } from './log-layout.js';
-import { align, bytes, f64, i32, LINE, record, roundUp, words } from './record.js';
+import { f64, i32, LINE, record, roundUp } from './record.js';
 
 export {
   BUCKET_BYTES,
@@ -31,6 +32,7 @@ export {
   Stripe,
   WorkerRecord,
 } from './store-layout.js';
+export { CtlHeader, MAX_WORKERS } from './ctl-header.js';
 export { CHUNK_BYTES, INLINE_BYTES, KEEP_EXPIRY, Slot } from './exchange-layout.js';
 export {
   HeapControl,
@@ -49,8 +51,6 @@ export const DATA_MAGIC = 0x6453564b;
 
 const PAGE = 4096;
 export const MAX_CLIENTS = 1024;
-/** One bit each in `CtlHeader.awake` and `CtlHeader.asleep`. */
-export const MAX_WORKERS = 32;
 export const MAX_KEY_BYTES = 1024;
 
 /** Lease bytes in the ctl file: one for the server, one for whoever asks it to hand over, one per client index. */
@@ -67,55 +67,6 @@ export const RegionState = { starting: 0, ready: 1, stopping: 2, stopped: 3, rec
 /** Whether requests may be submitted: they are executed, if need be by the next server. */
 export const isOpen = (state: number): boolean =>
   state === RegionState.ready || state === RegionState.recovering || state === RegionState.kept;
-
-/**
- * Opens both segments. Static from `magic` to `version` once the state is `ready`; each later group has its own line.
- * Reserved sizes are 64-bit floats because 4 GiB does not fit a word.
- */
-export const CtlHeader = record(PAGE, {
-  magic: i32,
-  layoutVersion: i32,
-  slots: i32,
-  stripes: i32,
-  workers: i32,
-  maxValueBytes: i32,
-  maxMemoryBytes: f64,
-  regionId: words(2),
-  /** When the server of the present epoch started, by hostMs(). */
-  startedAtMs: f64,
-  serverPid: i32,
-  bootId: bytes(36),
-  version: bytes(32),
-  /** What one client may hold at once (client-limits.ts). */
-  maxSlotsPerClient: i32,
-  maxChunksPerClient: i32,
-  /** Bytes for the log, 0: none. */
-  logBytes: i32,
-  /** EvictionPolicy: whether clients mark what they read (use-marks.ts). */
-  eviction: i32,
-  a: align(LINE),
-  /** RegionState. */
-  state: i32,
-  /** Servers that the region has had. */
-  epoch: i32,
-  b: align(LINE),
-  queueHead: i32,
-  c: align(LINE),
-  queueTail: i32,
-  d: align(LINE),
-  /** Bit per worker: awake, and will look at the queue within microseconds. While one is, nobody needs a ring. */
-  awake: i32,
-  /** Bit per worker: asleep on its bell, or about to be; whoever clears it rings that bell. */
-  asleep: i32,
-  e: align(LINE),
-  /** One futex per worker: counts rings. */
-  workerBells: words(MAX_WORKERS),
-  f: align(LINE),
-  /** Clients that wait for a slot or for arena room (a hint, recounted by the sweeper). */
-  starving: i32,
-  /** Leased clients (a hint, recounted by the sweeper). */
-  clients: i32,
-});
 
 /** What is given up when memory is short, in `CtlHeader.eviction`. */
 export const EvictionPolicy = { none: 0, 's3-fifo': 1 } as const;

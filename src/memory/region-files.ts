@@ -107,7 +107,7 @@ export interface CtlIdentity {
   readonly bootId: string;
 }
 
-export const BOOT_ID_BYTES = 36;
+const BOOT_ID_BYTES = 36;
 
 /** Of this boot of the host: shared memory on a disk outlives it. */
 export const bootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
@@ -153,6 +153,19 @@ export const readShape = ({ words, floats }: SegmentViews): RegionShape => ({
   maxMemoryBytes: floats[CtlHeader.maxMemoryBytes] ?? 0,
   logBytes: words[CtlHeader.logBytes] ?? 0,
 });
+
+/** Writes what a ctl header says of its region on this host; readShape() reads it. */
+export function describeRegion({ words, floats, bytes }: SegmentViews, shape: RegionShape): void {
+  words[CtlHeader.magic] = CTL_MAGIC;
+  words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
+  words[CtlHeader.slots] = shape.slots;
+  words[CtlHeader.stripes] = shape.stripes;
+  words[CtlHeader.workers] = shape.workers;
+  words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
+  floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
+  words[CtlHeader.logBytes] = shape.logBytes ?? 0;
+  bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
+}
 
 /** What this layout can hold at all; the server's options are stricter. */
 export function isShape(shape: RegionShape): boolean {

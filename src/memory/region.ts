@@ -9,7 +9,6 @@ import { randomFillSync } from 'node:crypto';
 import { KvsError } from '../errors.js';
 import { type MappedViews, native } from '../native.js';
 import {
-  CTL_MAGIC,
   CtlHeader,
   DATA_MAGIC,
   DataHeader,
@@ -21,12 +20,12 @@ import {
   SERVER_LEASE_BYTE,
 } from './layout.js';
 import { hostMs } from './clock.js';
+import { isAsNoted } from './header-copy.js';
 import { checkTrust, OWN_MODE, shareWith } from './file-trust.js';
 import {
-  BOOT_ID_BYTES,
-  bootId,
   closeQuietly,
   corrupt,
+  describeRegion,
   noRegion,
   openAgain,
   openRegionFile,
@@ -169,18 +168,10 @@ function createSegment(
 }
 
 function fillCtlHeader(ctl: SegmentViews, { shape, version }: CreateRegionOptions): void {
-  const { words, floats, bytes } = ctl;
-  words[CtlHeader.magic] = CTL_MAGIC;
-  words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
-  words[CtlHeader.slots] = shape.slots;
-  words[CtlHeader.stripes] = shape.stripes;
-  words[CtlHeader.maxValueBytes] = shape.maxValueBytes;
-  floats[CtlHeader.maxMemoryBytes] = shape.maxMemoryBytes;
-  words[CtlHeader.logBytes] = shape.logBytes ?? 0;
-  words.set(randomFillSync(new Int32Array(2)), CtlHeader.regionId);
-  bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
+  describeRegion(ctl, shape);
+  ctl.words.set(randomFillSync(new Int32Array(2)), CtlHeader.regionId);
   signHeader(ctl, shape.workers, version);
-  words[CtlHeader.state] = RegionState.starting;
+  ctl.words[CtlHeader.state] = RegionState.starting;
 }
 
 function fillDataHeader({ words }: SegmentViews, ctl: SegmentViews): void {
@@ -239,24 +230,11 @@ export function attachData(region: Region): AttachedData {
     if (data.words[DataHeader.magic] !== DATA_MAGIC || regionIdOf(data, DataHeader.regionId) !== region.regionId) {
       throw corrupt(path, 'belongs to another region than its ctl file');
     }
-    if (!isOfShape(data, region.geometry)) throw corrupt(path, 'has another shape than its ctl file says');
+    if (!isAsNoted(data, region.geometry)) throw corrupt(path, 'has another shape than its ctl file says');
     return { ...data, views: mapViews(fd, size) };
   } finally {
     closeQuietly(fd);
   }
-}
-
-/** Of a region that is served: its header may have been overwritten, with what another region could be. */
-function isOfShape({ words, floats }: SegmentViews, geometry: Geometry): boolean {
-  if (words[DataHeader.state] === RegionState.starting) return true;
-  const at = DataHeader.ctlHeader;
-  return (
-    words[at + CtlHeader.slots] === geometry.slots &&
-    words[at + CtlHeader.stripes] === geometry.stripes &&
-    words[at + CtlHeader.maxValueBytes] === geometry.maxValueBytes &&
-    words[at + CtlHeader.logBytes] === geometry.logBytes &&
-    floats[at / 2 + CtlHeader.maxMemoryBytes] === geometry.maxMemoryBytes
-  );
 }
 
 export const regionState = (region: Region): number => load(region.ctl.words, CtlHeader.state);

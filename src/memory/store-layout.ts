@@ -2,13 +2,11 @@
  * The store's part of the layout (layout.ts): header, stripes, workers' records, buckets and entries, all in the data
  * segment. Written by the server's workers; clients map it read-only.
  */
+import { CtlHeader } from './ctl-header.js';
 import { align, f64, floats, i32, LINE, record, words } from './record.js';
 
 export const MAX_OPERATIONS = 32;
 const PAGE = 4096;
-
-/** Words of the ctl header in front of its state. */
-export const CTL_STATIC_WORDS = 64;
 
 export const DataHeader = record(PAGE, {
   magic: i32,
@@ -22,7 +20,7 @@ export const DataHeader = record(PAGE, {
   logStore: words(2),
   /** RegionState, as the server has entered it, and what the ctl header begins with: clients can write there, not here. */
   state: i32,
-  ctlHeader: words(CTL_STATIC_WORDS),
+  ctlHeader: words(CtlHeader.state),
 });
 
 /** Guards the buckets whose hash ends in its index. */

@@ -4,8 +4,8 @@
  * clients cannot write, for the next server (memory/header-copy.ts).
  */
 import { noteHeader, noteState } from '../memory/header-copy.js';
-import { CTL_MAGIC, CtlHeader, DataHeader, LAYOUT_VERSION, type RegionState } from '../memory/layout.js';
-import { bootId, BOOT_ID_BYTES } from '../memory/region-files.js';
+import { CtlHeader, DataHeader, type RegionState } from '../memory/layout.js';
+import { describeRegion } from '../memory/region-files.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { type SegmentViews, viewsOf } from '../memory/segment.js';
 import { load, store } from '../memory/words.js';
@@ -46,18 +46,11 @@ export class HeaderGuard {
 
 /** As it is now, but for what the region depends on: clients may have overwritten it while nobody looked. */
 function headerOf({ ctl, data, geometry }: Guarded): Int32Array {
-  const { words, floats, bytes } = viewsOf(new SharedArrayBuffer(CtlHeader.sizeBytes));
+  const header = viewsOf(new SharedArrayBuffer(CtlHeader.sizeBytes));
+  const { words } = header;
   words.set(ctl.words.subarray(0, CtlHeader.state));
-  words[CtlHeader.magic] = CTL_MAGIC;
-  words[CtlHeader.layoutVersion] = LAYOUT_VERSION;
-  words[CtlHeader.slots] = geometry.slots;
-  words[CtlHeader.stripes] = geometry.stripes;
-  words[CtlHeader.workers] = geometry.workers;
-  words[CtlHeader.maxValueBytes] = geometry.maxValueBytes;
-  floats[CtlHeader.maxMemoryBytes] = geometry.maxMemoryBytes;
-  words[CtlHeader.logBytes] = geometry.logBytes;
+  describeRegion(header, geometry);
   words[CtlHeader.serverPid] = process.pid;
   words.set(data.words.subarray(DataHeader.regionId, DataHeader.regionId + 2), CtlHeader.regionId);
-  bytes.write(bootId(), CtlHeader.bootId, BOOT_ID_BYTES, 'latin1');
   return words.slice(0, CtlHeader.state);
 }

@@ -3,24 +3,22 @@
  * Seen to fail when: minus zero is a number, bytes that are no UTF-8 are text, the expiry is left out (by either side), the
  * last line is not asked for or its count not looked at, a newer version or a second export in the file is taken, what has
  * expired is written, --insert-only replaces, an import does not wait for what is on its way, two lines of one key are on
- * their way at once, an interruption is not looked at, a first line has no bound, what was written of a file that failed is
- * left, an output that is no regular file is replaced or is written in place, a failure to write is not told, ASCII is not
- * marked.
+ * their way at once, an interruption is not looked at, a first line has no bound, an output that is no regular file is
+ * replaced, ASCII is not marked.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { KvsClient } from '#dist/index.js';
 import { CodecTag, type StoredValue, StoredValueCodec } from '#dist/codec/codec.js';
 import { ASCII_FLAG } from '#dist/codec/text.js';
 
-import { CLIENT, runClient, Running, SMALL, startServer } from '../fixtures/cli.js';
+import { CLIENT, linesOf, parsedLines, runClient, Running, SMALL, startServer } from '../fixtures/cli.js';
 import { temporaryDirectory } from '../fixtures/processes.js';
 import { closing, openClient, shareServer } from '../fixtures/service.js';
 
@@ -103,9 +101,6 @@ const VARIETY: readonly Entry[] = [
   entry([0xed, 0xa0, 0x80], CodecTag.utf8, 'surrogate key'),
   entry(randomBytes(1024), CodecTag.utf8, 'longest binary key'),
 ];
-
-const linesOf = (text: string): string[] => text.split('\n').slice(0, -1);
-const parsedLines = (text: string): unknown[] => linesOf(text).map((line) => JSON.parse(line) as unknown);
 
 /** An export of these values under key 1, key 2, ... */
 const exportOf = (...values: readonly object[]): string =>
@@ -376,101 +371,6 @@ test('whoever reads an export may stop early', async () => {
   const { code, stderr } = await running.ended;
   expect(stderr).toBe('');
   expect(code).toBe(0);
-});
-
-describe('while there is no room, or whoever writes ends', () => {
-  const name = shareServer({ maxMemory: 64 * 2 ** 20 });
-  const ENTRIES = 30_000;
-  beforeAll(async () => {
-    const client = await KvsClient.connect({ name, timeoutMs: 60_000 });
-    await client.mset(Array.from({ length: ENTRIES }, (_, i) => [`key ${i}`, 'v'.repeat(100)] as const));
-    await client.close();
-  });
-
-  /** A file that is there already. */
-  function oldFile(): { directory: string; file: string } {
-    const directory = temporaryDirectory();
-    const file = join(directory, 'backup.jsonl');
-    writeFileSync(file, 'old');
-    return { directory, file };
-  }
-
-  /** What a full disk does, done to one process: it can write files of so many bytes, and no more. */
-  const runWithRoom = (bytes: number, ...args: string[]) => {
-    const script = `ulimit -f ${bytes / 512}; exec "$0" "$@"`;
-    return new Running('sh', ['-c', script, process.execPath, CLIENT, '--name', name, ...args]).ended;
-  };
-
-  test.each([0, 512, 1024 * 1024])(
-    '--output with room for %d bytes leaves what was there, and nothing else',
-    async (room) => {
-      const { directory, file } = oldFile();
-      const { code, stdout, stderr } = await runWithRoom(room, 'export', '--output', file);
-      const reason = 'EFBIG: file too large, write; what was there before is unchanged';
-      expect(stderr).toBe(`kvs-client: cannot write ${file}: ${reason}\n`);
-      expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
-      expect(readFileSync(file, 'utf8')).toBe('old');
-      expect(readdirSync(directory)).toEqual(['backup.jsonl']);
-    },
-  );
-
-  test('stdout on a full disk', async () => {
-    for (const command of ['export', 'size']) {
-      const script = 'exec "$0" "$@" > /dev/full';
-      const running = new Running('sh', ['-c', script, process.execPath, CLIENT, '--name', name, command]);
-      const { code, stderr } = await running.ended;
-      expect(stderr).toBe('kvs-client: cannot write to stdout: ENOSPC: no space left on device, write\n');
-      expect(code).toBe(5);
-    }
-  });
-
-  test.each(['SIGKILL', 'SIGINT'] as const)('%s during --output leaves what was there', async (signal) => {
-    const { directory, file } = oldFile();
-    const unfinished = () => readdirSync(directory).filter((entry) => entry !== 'backup.jsonl');
-    // It may have finished before the signal came.
-    for (let wasInTime = false; !wasInTime;) {
-      writeFileSync(file, 'old');
-      const running = new Running(process.execPath, [CLIENT, '--name', name, 'export', '--output', file]);
-      while (unfinished().length === 0 && running.child.exitCode === null) await nextTurn();
-      running.child.kill(signal);
-      const { code } = await running.ended;
-      const left = unfinished();
-      wasInTime = signal === 'SIGKILL' ? left.length > 0 : code === 130;
-      if (!wasInTime) {
-        expect(parsedLines(readFileSync(file, 'utf8')).at(-1)).toEqual({ end: true, entries: ENTRIES });
-        continue;
-      }
-      expect(readFileSync(file, 'utf8')).toBe('old');
-      if (signal === 'SIGINT') expect(left).toEqual([]);
-      else expect(left).toEqual([expect.stringMatching(/^backup\.jsonl\.[0-9a-f]{8}\.tmp$/)]);
-    }
-    // What is left is in nobody's way, and no export.
-    for (const left of unfinished()) {
-      expect((await runClient(['import', '--check', join(directory, left)])).code).toBe(5);
-    }
-    const { code } = await runClient(['--name', name, 'export', '--output', file]);
-    expect(code).toBe(0);
-    const { stdout } = await runClient(['import', '--check', file]);
-    expect(stdout).toBe('30,000 entries read: the export is whole, nothing was written\n');
-  });
-});
-
-test('the file is replaced as a whole; a link to it stays one', async () => {
-  const { name } = await startServer();
-  const directory = temporaryDirectory();
-  mkdirSync(join(directory, 'real'));
-  const file = join(directory, 'real', 'backup.jsonl');
-  const link = join(directory, 'link.jsonl');
-  writeFileSync(file, 'old');
-  symlinkSync(file, link);
-  expect((await runClient(['--name', 'none', 'export', '--output', link])).code).toBe(3);
-  expect(readFileSync(file, 'utf8')).toBe('old');
-  expect(readdirSync(join(directory, 'real'))).toEqual(['backup.jsonl']);
-  const exported = await runClient(['--name', name, '--json', 'export', '--output', link]);
-  expect(JSON.parse(exported.stdout)).toEqual({ file: link, entries: 0, bytes: statSync(file).size });
-  expect(parsedLines(readFileSync(file, 'utf8')).at(-1)).toEqual({ end: true, entries: 0 });
-  expect(readdirSync(directory)).toEqual(['link.jsonl', 'real']);
-  expect(readdirSync(join(directory, 'real'))).toEqual(['backup.jsonl']);
 });
 
 test('in the shell: import takes a file', async () => {
