@@ -17,7 +17,7 @@ import { claimLease, clientBase, releaseLease } from '../memory/client-lease.js'
 import { readLimits } from '../memory/client-limits.js';
 import { ClientRecord, CtlHeader, DataHeader, isOpen, Slot } from '../memory/layout.js';
 import { PinRow } from '../memory/pins.js';
-import { attachData, type Region } from '../memory/region.js';
+import { attachData, checkData, type Region } from '../memory/region.js';
 import { add, exchange, load, store } from '../memory/words.js';
 import { type Doorbell, native } from '../native.js';
 import { type Answer, ResponseView } from '../operation/response-view.js';
@@ -73,7 +73,9 @@ export class Session {
     this.region = region;
     this.#presence = new Presence(region, reconnectTimeoutMs);
     const data = reads === 'direct' ? attachData(region) : undefined;
-    if (data !== undefined) {
+    if (data === undefined) {
+      checkData(region);
+    } else {
       this.reader = new Reader(data, geometry);
       this.keyBuffer = new KeyBuffer(data.words[DataHeader.hashSeed], data.words[DataHeader.hashSeed + 1]);
     }

@@ -34,6 +34,13 @@ function notedHeader({ words }: SegmentViews): SegmentViews {
   return header;
 }
 
+/** What a data file begins with; zeros, where it is shorter. */
+export function readDataHeader(fd: number): SegmentViews {
+  const header = viewsOf(new SharedArrayBuffer(DataHeader.sizeBytes));
+  readSync(fd, header.bytes, 0, DataHeader.sizeBytes, 0);
+  return header;
+}
+
 /** Whether a region has the shape that its ctl header tells of; of one that was never served nothing is noted. */
 export function isAsNoted(data: SegmentViews, told: RegionShape): boolean {
   if (data.words[DataHeader.state] === RegionState.starting) return true;
@@ -50,8 +57,7 @@ export function restoreHeader({ data: path }: RegionPaths, fd: number, group: nu
   if (dataFd === undefined) return;
   try {
     checkTrust(path, dataFd, group);
-    const data = viewsOf(new SharedArrayBuffer(DataHeader.sizeBytes));
-    if (readSync(dataFd, data.bytes, 0, DataHeader.sizeBytes, 0) < DataHeader.sizeBytes) return;
+    const data = readDataHeader(dataFd);
     if (data.words[DataHeader.magic] !== DATA_MAGIC || data.words[DataHeader.layoutVersion] !== LAYOUT_VERSION) return;
     const header = notedHeader(data);
     const state = header.words[CtlHeader.state];

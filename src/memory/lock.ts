@@ -18,6 +18,23 @@ const SLICE_MS = 50;
 const GIVE_UP_MS = 30_000;
 const TIMED_OUT = 2;
 
+/** What this thread does meanwhile whenever it has waited for a lock for a while: undefined: nothing. */
+let whileWaiting: ((holder: number) => void) | undefined;
+
+/**
+ * Runs `work`; when that waits for a lock, `onWait` is told every 50 ms who holds it. For the thread that cleans up after
+ * those that have died: it must not wait for one of them.
+ */
+export function lockingBeside<T>(onWait: (holder: number) => void, work: () => T): T {
+  const outer = whileWaiting;
+  whileWaiting = onWait;
+  try {
+    return work();
+  } finally {
+    whileWaiting = outer;
+  }
+}
+
 /** @throws Error when the lock could not be taken within 30 s of waiting */
 export function lock(words: Int32Array, index: number, worker: number): void {
   const mine = worker + 1;
@@ -35,7 +52,9 @@ function lockSlowly(words: Int32Array, index: number, mine: number): void {
       // Others may sleep on the word too: keep it marked.
       if (cas(words, index, 0, mine | CONTENDED)) return;
     } else if ((word & CONTENDED) !== 0 || cas(words, index, word, word | CONTENDED)) {
-      if (native.futexWait(words, index, word | CONTENDED, SLICE_MS) === TIMED_OUT) waitedMs += SLICE_MS;
+      if (native.futexWait(words, index, word | CONTENDED, SLICE_MS) !== TIMED_OUT) continue;
+      waitedMs += SLICE_MS;
+      whileWaiting?.(holderOf(words, index));
     }
   }
   throw new Error(`lock word ${index} is held by worker ${holderOf(words, index)} for more than ${GIVE_UP_MS} ms`);

@@ -20,7 +20,7 @@ import {
   SERVER_LEASE_BYTE,
 } from './layout.js';
 import { hostMs } from './clock.js';
-import { isAsNoted } from './header-copy.js';
+import { isAsNoted, readDataHeader } from './header-copy.js';
 import { checkTrust, OWN_MODE, shareWith } from './file-trust.js';
 import {
   closeQuietly,
@@ -216,8 +216,21 @@ export interface AttachedData extends SegmentViews {
   readonly views: MappedViews | undefined;
 }
 
-/** Maps the data segment of an attached region, read-only. @throws KvsError ERR_KVS_CORRUPT, ERR_KVS_NOT_OURS */
+/**
+ * Maps the data segment of an attached region, read-only, once it is what the ctl header tells of.
+ * @throws KvsError ERR_KVS_CORRUPT, ERR_KVS_NOT_OURS
+ */
 export function attachData(region: Region): AttachedData {
+  return withCheckedData(region, (fd) => {
+    const { dataBytes } = region.geometry;
+    return { ...viewsOf(native.mapSegment(fd, dataBytes, false)), views: mapViews(fd, dataBytes) };
+  });
+}
+
+/** For those who do not map the data segment: whether it is what the ctl header tells of. @throws KvsError as attachData() */
+export const checkData = (region: Region): void => withCheckedData(region, () => {});
+
+function withCheckedData<T>(region: Region, use: (fd: number) => T): T {
   const path = region.paths.data;
   const fd = openRegionFile(path, false);
   if (fd === undefined) throw corrupt(path, 'is missing beside its ctl file');
@@ -226,12 +239,12 @@ export function attachData(region: Region): AttachedData {
     if (size !== region.geometry.dataBytes) {
       throw corrupt(path, `has ${size} bytes, its region needs ${region.geometry.dataBytes}`);
     }
-    const data = viewsOf(native.mapSegment(fd, size, false));
-    if (data.words[DataHeader.magic] !== DATA_MAGIC || regionIdOf(data, DataHeader.regionId) !== region.regionId) {
+    const header = readDataHeader(fd);
+    if (header.words[DataHeader.magic] !== DATA_MAGIC || regionIdOf(header, DataHeader.regionId) !== region.regionId) {
       throw corrupt(path, 'belongs to another region than its ctl file');
     }
-    if (!isAsNoted(data, region.geometry)) throw corrupt(path, 'has another shape than its ctl file says');
-    return { ...data, views: mapViews(fd, size) };
+    if (!isAsNoted(header, region.geometry)) throw corrupt(path, 'has another shape than its ctl file says');
+    return use(fd);
   } finally {
     closeQuietly(fd);
   }

@@ -38,8 +38,10 @@ export class BatchReader {
     this.keyOffset = this.#next + ITEM_HEADER_BYTES;
     this.valueOffset = this.keyOffset + pad4(this.keyBytes);
     // In floating point: a huge length cannot wrap around the check.
-    this.#next = this.valueOffset + Math.ceil(this.valueBytes / 4) * 4;
-    if (this.#next > this.#end) return -1;
+    const next = this.valueOffset + Math.ceil(this.valueBytes / 4) * 4;
+    // Asked again, it says the same.
+    if (next > this.#end) return -1;
+    this.#next = next;
     return 1;
   }
 

@@ -12,7 +12,6 @@ import { isReplay, ownerOf, SlotState, withState } from '../exchange/slot-word.j
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
-import { native } from '../native.js';
 import { Fetched, LINE_WORDS } from '../memory/fetched.js';
 import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -25,6 +24,8 @@ import type { BellRinger } from '../exchange/bell-ringer.js';
 import { Answers } from './answers.js';
 import { Conduct } from './conduct.js';
 import { Parking } from './parking.js';
+import { Retries } from './retries.js';
+import { WaitClock } from './wait-clock.js';
 import { Unsettled } from '../exchange/unsettled.js';
 
 /** One latency in this many is recorded. */
@@ -33,7 +34,6 @@ const SAMPLE = 16;
 const LONG_BYTES = 64 * 1024;
 /** Looks at an unfinished predecessor before the request is put aside. */
 const PREDECESSOR_SPINS = 500;
-const PAUSE_MS = 1;
 /** A request waits no longer for its predecessor: only garbage makes such a chain. */
 const PREDECESSOR_GIVE_UP_MS = 60_000;
 
@@ -77,10 +77,10 @@ export class Executor {
   readonly #conduct: Conduct;
   readonly #context: ServerContext;
   readonly #latency: RecordableHistogram;
+  readonly #retries: Retries;
   readonly #onFailure: (operation: string, error: unknown) => void;
-  /** By slot: the last request that was put aside, and when first. */
-  readonly #deferred: Int32Array;
-  readonly #deferredAtMs: Float64Array;
+  /** Of requests whose predecessors are pending. */
+  readonly #deferred: WaitClock;
   readonly #fetched = new Fetched();
   #executed = 0;
 
@@ -106,8 +106,8 @@ export class Executor {
     this.#context = parts.serve(this.#request);
     this.#latency = parts.latency;
     this.#onFailure = parts.onFailure;
-    this.#deferred = new Int32Array(geometry.slots);
-    this.#deferredAtMs = new Float64Array(geometry.slots);
+    this.#retries = new Retries(parts.queue, geometry.slots);
+    this.#deferred = new WaitClock(geometry.slots);
   }
 
   /** Executes the request in a slot, if there is one to execute. */
@@ -148,16 +148,25 @@ export class Executor {
   }
 
   /**
-   * The arena has no room for the answer: the request, of which nothing was done, goes back into the queue until others
-   * have taken their answers, or its client gives up. @returns false: the client has
+   * The arena has no room for the answer: the request, of which nothing was done, waits until others have taken their
+   * answers, or its client gives up. It stays named meanwhile: another worker that begins it names it too, and of a
+   * request that two name only one has begun it (recovery.ts). @returns false: the client has given up
    */
   #putBack(slot: number, executing: number): boolean {
-    // First: as soon as it is back, another worker may be executing it.
-    this.#forget();
     if (!this.#slots.putBack(slot, executing)) return false;
     this.#counters[this.#record / 2 + WorkerRecord.operations + this.#request.opcode]--;
-    this.#pause(slot);
+    this.#retries.add(slot, withState(executing, SlotState.submitted));
     return true;
+  }
+
+  /** Queues again what was put back and is due. */
+  retry(): void {
+    this.#retries.enqueueDue();
+  }
+
+  /** How long until retry() has something to do. */
+  msUntilRetry(): number {
+    return this.#retries.msUntilDue();
   }
 
   /** Names the request in the record, and how much of it a dead server has done. */
@@ -227,22 +236,9 @@ export class Executor {
     const isParked = this.#parking.isParked(slot, after);
     const spins = isParked ? 0 : PREDECESSOR_SPINS;
     for (let spin = 0; spin < spins; spin++) if (!this.#slots.isPending(after)) return false;
-    const now = performance.now();
-    if (this.#deferred[slot] !== submitted) {
-      this.#deferred[slot] = submitted;
-      this.#deferredAtMs[slot] = now;
-    }
-    if (now - this.#deferredAtMs[slot] > PREDECESSOR_GIVE_UP_MS) return false;
+    if (this.#deferred.waitedMs(slot, submitted, performance.now()) > PREDECESSOR_GIVE_UP_MS) return false;
     if (isParked) return true;
     this.#parking.park(slot, after);
     return this.#slots.isPending(after) || !this.#parking.unpark(slot, after);
-  }
-
-  /** Queues a request again that has to wait; sleeps a little if there is nothing else to do meanwhile. */
-  #pause(slot: number): void {
-    const index = this.#slots.base(slot) + Slot.op;
-    this.#bells.flush();
-    if (this.#queue.isEmpty()) native.futexWait(this.#ctl, index, this.#ctl[index], PAUSE_MS);
-    this.#queue.enqueue(slot);
   }
 }

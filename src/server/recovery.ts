@@ -9,8 +9,10 @@ import type { WorkerBells } from '../exchange/worker-bells.js';
 import { type Geometry, WorkerRecord, workerBase } from '../memory/layout.js';
 import { Pins } from '../memory/pins.js';
 import type { SegmentViews } from '../memory/segment.js';
+import { lockingBeside } from '../memory/lock.js';
 import { load, store } from '../memory/words.js';
 import { repairMap } from '../store/map-repair.js';
+import type { Heap } from '../store/heap.js';
 import { Store } from '../store/store.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
 import { NOT_BEGUN, Settlements } from './settlement.js';
@@ -47,12 +49,20 @@ export class WorkerRecovery {
     this.#settlements = new Settlements(ctl, data, geometry, whenDurable);
   }
 
-  /** Sets right what worker `worker`, whose thread has ended, left behind. */
-  recover(worker: number): void {
+  /**
+   * Sets right what worker `worker`, whose thread has ended, left behind.
+   * @param hasEnded whether another one's thread has ended too, and has yet to be recovered: the locks that it held are
+   * released when they are in the way
+   */
+  recover(worker: number, hasEnded: (other: number) => boolean = () => false): void {
+    const release = (holder: number) => hasEnded(holder) && this.#heapOf(holder).repair(holder);
+    lockingBeside(release, () => this.#recover(worker));
+  }
+
+  #recover(worker: number): void {
     const record = workerBase(this.#geometry, worker);
     this.#workerBells.forget(worker);
-    // As the dead thread: what it noted is ours now.
-    const { heap } = new Store(this.#data, this.#geometry, worker, new Pins(this.#ctl, this.#geometry));
+    const heap = this.#heapOf(worker);
     heap.repair(worker);
     repairMap(this.#data, this.#geometry, worker);
     heap.freeNoted();
@@ -61,6 +71,11 @@ export class WorkerRecovery {
       this.#settle(slot, this.#data.words[record + WorkerRecord.slotWord], record);
     // Last of all: until then the record says how far it had come.
     store(this.#data.words, record + WorkerRecord.slot, 0);
+  }
+
+  /** As a dead thread sees it: what that noted is ours now. */
+  #heapOf(worker: number): Heap {
+    return new Store(this.#data, this.#geometry, worker, new Pins(this.#ctl, this.#geometry)).heap;
   }
 
   /** What the dead thread was executing is answered, or executed by another (the rest of it). */

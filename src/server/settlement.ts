@@ -65,6 +65,8 @@ export class Settlements {
     const done = record === NOT_BEGUN ? 0 : this.#data.words[record + WorkerRecord.done];
     const isWhole = done > 0 && OPERATIONS[words[base + Slot.op]]?.scope === 'key';
     if (this.#unsettled.has(slot, executing)) return 'unsettled';
+    // Or it was until just now, and the thread that writes the log has answered it: the answer is the client's.
+    if (this.#table.word(slot) !== executing) return 'overtaken';
     if (isWhole && this.#whenDurable !== undefined) {
       this.#whenDurable(slot, executing);
       return 'unsettled';

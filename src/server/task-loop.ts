@@ -79,6 +79,7 @@ export class TaskLoop {
   run(): void {
     this.#workerBells.wakeUp(this.#worker);
     while (!this.#isLeaving()) {
+      this.#executor.retry();
       const completed = this.#drain();
       if (completed > 0 || this.#queue.isEmpty()) this.#fruitless = 0;
       // A ring of garbage looks full and yields nothing: it must not cost a CPU until the sweeper mends it.
@@ -100,9 +101,10 @@ export class TaskLoop {
     return this.#isBehind;
   }
 
-  /** Until something expires: not at once, because keys that expire one by one would each cost a wake-up. */
+  /** Until there is something to do: not at once, because keys that expire one by one would each cost a wake-up. */
   #sleepMs(): number {
-    return Math.min(SLEEP_MS, Math.max(MIN_SLEEP_MS, this.#expirer.msUntilDue()));
+    const dueMs = Math.min(this.#expirer.msUntilDue(), this.#executor.msUntilRetry());
+    return Math.min(SLEEP_MS, Math.max(MIN_SLEEP_MS, dueMs));
   }
 
   #rest(): void {
@@ -117,7 +119,10 @@ export class TaskLoop {
       // More than one task: a second worker is worth its wake-up.
       if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringOne();
       this.#executor.run(slot);
-      if (++completed % RING_AFTER === 0) this.#bells.flush();
+      if (++completed % RING_AFTER === 0) {
+        this.#bells.flush();
+        this.#executor.retry();
+      }
       // As much as the tasks may have added, or memory would run full under a load that never ends.
       if (this.#isBehind || ++this.#tasks % EXPIRE_AFTER === 0) this.#isBehind = this.#expirer.work(REMOVALS);
     }

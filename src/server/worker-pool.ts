@@ -13,6 +13,7 @@ import type { Evictions } from './evictions.js';
 import { createLatencyHistogram } from './latency-histogram.js';
 import type { ServerEvent } from './options.js';
 import type { WorkerRecovery } from './recovery.js';
+import { threadHasEnded } from './thread-ids.js';
 import type { ServerWork, WorkerInput, WorkerMessage } from './worker.js';
 
 /** A thread that dies again within this time is restarted only after a pause, so that dying does not burn a CPU. */
@@ -24,6 +25,8 @@ export class WorkerPool {
   /** Of how long requests take, one per worker. */
   readonly histograms: RecordableHistogram[] = [];
   readonly #threads: Worker[] = [];
+  /** Of the kernel; undefined: the thread is booting, and holds nothing. */
+  readonly #threadIds: (number | undefined)[] = [];
   readonly #exits: Promise<void>[] = [];
   readonly #serving: Promise<void>[] = [];
   readonly #restarts = new Set<NodeJS.Timeout>();
@@ -95,6 +98,7 @@ export class WorkerPool {
     // Flags of the process, --input-type or --import say, are for its own program: with some, no thread would start.
     const thread = new Worker(new URL('worker.js', import.meta.url), { name: `kvs-worker-${worker}`, execArgv: [] });
     this.#threads[worker] = thread;
+    this.#threadIds[worker] = undefined;
     let failure: Error | undefined;
     thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));
     this.#exits[worker] = new Promise((resolve) => {
@@ -107,8 +111,10 @@ export class WorkerPool {
     });
     this.#serving[worker] = new Promise((resolve, reject) => {
       thread.on('message', (message: WorkerMessage) => {
-        if (message.type === 'ready') resolve();
-        else if (message.type === 'evicted') this.#work?.evictions.report(message.keys, message.dropped);
+        if (message.type === 'ready') {
+          this.#threadIds[worker] = message.threadId;
+          resolve();
+        } else if (message.type === 'evicted') this.#work?.evictions.report(message.keys, message.dropped);
         else this.#onEvent({ ...message, worker });
       });
       thread.once('exit', () => reject(failure ?? new Error(`worker thread ${worker} ended before it was ready`)));
@@ -118,7 +124,7 @@ export class WorkerPool {
   }
 
   #replace(worker: number, error: Error, startedAt: number): void {
-    this.#work?.recovery.recover(worker);
+    this.#work?.recovery.recover(worker, (other) => threadHasEnded(this.#threadIds[other]));
     this.#onEvent({ type: 'worker-died', worker, error });
     const pause = performance.now() - startedAt < SHORT_LIFE_MS ? RESTART_PAUSE_MS : 0;
     const timer = setTimeout(() => {

@@ -23,6 +23,7 @@ import { Executor } from './executor.js';
 import { LogBoard } from './log-board.js';
 import { StatisticsReader } from './statistics.js';
 import { TaskLoop } from './task-loop.js';
+import { ownThreadId } from './thread-ids.js';
 
 /** What the server decides for all its workers. */
 export interface ServerWork {
@@ -56,7 +57,7 @@ export interface WorkerInput extends ServerWork {
 
 /** What a thread tells the pool. */
 export type WorkerMessage =
-  | { readonly type: 'ready' }
+  | { readonly type: 'ready'; readonly threadId: number | undefined }
   | { readonly type: 'evicted'; readonly keys: Uint8Array[]; readonly dropped: number }
   | { readonly type: 'request-failed'; readonly operation: string; readonly message: string };
 
@@ -116,7 +117,7 @@ function run(input: WorkerInput): void {
     }),
     onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),
   });
-  tell({ type: 'ready' });
+  tell({ type: 'ready', threadId: ownThreadId() });
   const isLeaving = new Int32Array(input.leaving);
   new TaskLoop(ctl, isLeaving, queue, workerBells, bells, executor, expirer, worker).run();
   bells.close();

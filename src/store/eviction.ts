@@ -186,8 +186,9 @@ export class Eviction {
     let bytes = 0;
     map.lock(hash);
     try {
-      if (this.#words[at] !== word || !this.#isNamed(word, hash)) return 0;
       granule = word & this.#granuleMask;
+      // Found by its key: the hash may be that of what the block held for a moment, and the lock that of another stripe.
+      if (this.#words[at] !== word || !map.findEntry(hash, granule) || map.foundWord !== at) return 0;
       if (this.#store.log?.hasRoomFor(granule) === false) return 0;
       bytes = this.#store.bytesOf(granule);
       if (isRemembered) this.#state.remember(hash);

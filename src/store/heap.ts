@@ -187,15 +187,14 @@ export class Heap {
     return bytes === 0 ? this.#blocks.allocateBucket() : this.#blocks.allocate(bytes);
   }
 
+  /** Takes no lock: exact while nobody allocates or frees. */
   usage(): HeapUsage {
     const words = this.#words;
     const floats = this.#control / 2;
     const { runs, slabs } = this.#blocks;
     let slabUnits = 0;
     for (let index = 0; index < SIZE_CLASSES; index++) slabUnits += slabs.slabsOf(index) * slabUnitsOf[index];
-    runs.lock();
     const longest = runs.longestFree();
-    runs.unlock();
     const totalBytes = runs.units * UNIT_BYTES;
     const freeBytes = this.#compactor.freeBytes();
     return {

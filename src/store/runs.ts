@@ -218,7 +218,7 @@ export class Runs {
     this.#words[this.#control + HeapControl.largeRuns] = large;
   }
 
-  /** An upper bound of the longest run that take() would find. Lock held. */
+  /** An upper bound of the longest run that take() would find; exact to the list with the lock held. */
   longestFree(): number {
     return this.#free.longest();
   }

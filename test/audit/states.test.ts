@@ -122,7 +122,7 @@ test('a server that is stopped is not blamed for what it would set right by itse
   expect(isSound(report)).toBe(true);
 });
 
-test('a server that is stopped while it puts a request back, which no record names then', async () => {
+test('a server that is stopped, and a slot in execution that no record names', async () => {
   const name = regionName();
   const server = await startServerProcess({ workers: 1 }, name);
   const client = await connect(name);
@@ -133,7 +133,7 @@ test('a server that is stopped while it puts a request back, which no record nam
   const { ctl, geometry } = attachTestRegion(name);
   const table = new SlotTable(ctl, geometry);
   const slot = Array.from({ length: table.count }, (_, at) => at).find((at) => table.submitted(at) !== 0)!;
-  // As its worker does while the arena has no room for the answer (Executor.#putBack).
+  // As somebody may have written.
   const executing = table.begin(slot, table.submitted(slot));
   const report = await audited(name);
   expect(report).toMatchObject({ isStopped: true, slots: { executing: 1 } });

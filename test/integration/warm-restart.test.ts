@@ -15,7 +15,7 @@ import { SlotState, stateOf } from '#dist/exchange/slot-word.js';
 import { TaskQueue } from '#dist/exchange/task-queue.js';
 import { CtlHeader, DataHeader, LAYOUT_VERSION, RegionState } from '#dist/memory/layout.js';
 import { claimRegion } from '#dist/memory/region-claim.js';
-import { attachData, leaveRegion } from '#dist/memory/region.js';
+import { attachData, checkData, leaveRegion } from '#dist/memory/region.js';
 import { recoverRegion } from '#dist/server/warm-restart.js';
 
 import { audited } from '../fixtures/audited.js';
@@ -375,7 +375,9 @@ test('who attaches while the header tells of another shape gets no store that is
   const data = attachData(attachTestRegion(server.name));
   expect(data.words[DataHeader.state]).toBe(RegionState.ready);
   ctl.words[CtlHeader.stripes] = 32;
-  expect(() => attachData(attachTestRegion(server.name))).toThrow(
-    expect.objectContaining({ code: 'ERR_KVS_CORRUPT', message: expect.stringContaining('another shape') as string }),
-  );
+  const isTold = { code: 'ERR_KVS_CORRUPT', message: expect.stringContaining('another shape') as string };
+  expect(() => attachData(attachTestRegion(server.name))).toThrow(expect.objectContaining(isTold));
+  // Nor those who do not map it.
+  expect(() => checkData(attachTestRegion(server.name))).toThrow(expect.objectContaining(isTold));
+  expect(await failureOf(KvsClient.connect({ name: server.name, reads: 'server' }))).toMatchObject(isTold);
 });

@@ -26,6 +26,7 @@ const WORD = 0;
 const REQUEST = 100;
 const RESPONSE = 101;
 const EFFECT = 102;
+const FORGOTTEN = 103;
 const INTERNAL = 99;
 
 interface Ghost {
@@ -33,6 +34,8 @@ interface Ghost {
   outcome: string[];
   /** Word that each worker is executing, 0: none. What WorkerRecord tells the recovery. */
   record: number[];
+  /** Whether a worker has done any of what it executes, by the same record. */
+  hasProgressed: boolean[];
   putBacks: number;
 }
 
@@ -164,6 +167,7 @@ function client(id: number, requests: number): Actor<Ghost> {
 function worker(id: number): Actor<Ghost> {
   const rest = (local: Local, ghost: Ghost) => {
     ghost.record[id] = 0;
+    ghost.hasProgressed[id] = false;
     Object.assign(local, { pc: 0, word: 0, seen: 0, peek: 0 });
   };
   const hint: Operation<Ghost> = {
@@ -198,9 +202,14 @@ function worker(id: number): Actor<Ghost> {
     run: (local) => void (local['freed'] = Number(table.putBack(SLOT, local['word']))),
     after(local, ghost) {
       ghost.putBacks++;
-      if (local['freed'] === 1) rest(local, ghost);
-      else local.pc = 6;
+      local.pc = local['freed'] === 1 ? 8 : 6;
     },
+  };
+  // It stays named until it is sure to be begun again.
+  const forget: Operation<Ghost> = {
+    name: 'forget',
+    run: () => store(words, FORGOTTEN, 1),
+    after: rest,
   };
   const execute: Operation<Ghost> = {
     name: 'execute',
@@ -208,6 +217,7 @@ function worker(id: number): Actor<Ghost> {
     after(local, ghost) {
       must(++ghost.executed[local['seen']] === 1, 'executed twice');
       must(ghost.outcome[local['seen']] !== 'not executed', 'executed after a cancel that succeeded');
+      ghost.hasProgressed[id] = true;
       local.pc = 5;
     },
   };
@@ -229,7 +239,7 @@ function worker(id: number): Actor<Ghost> {
       rest(local, ghost);
     },
   };
-  const byPc = [[hint], [peek], [begin], [read], [execute], [answer], [complete], [free]];
+  const byPc = [[hint], [peek], [begin], [read], [execute], [answer], [complete], [free], [forget]];
   return {
     name: `worker ${id}`,
     start: { pc: 0, word: 0, seen: 0, peek: 0, freed: 0 },
@@ -295,7 +305,14 @@ function recovery(workers: number): Actor<Ghost> {
     name: 'recovery',
     start: { pc: 0, word: 0, seen: 0 },
     choices(local, ghost, isDead) {
-      const dead = all.findIndex((_, id) => isDead(`worker ${id}`) && ghost.record[id] !== 0);
+      // What two name only one of them has begun: the living one will say, or the record of the other dead one does.
+      const isContested = (id: number) =>
+        !ghost.hasProgressed[id] &&
+        ghost.record.some(
+          (word, other) =>
+            other !== id && word === ghost.record[id] && (!isDead(`worker ${other}`) || ghost.hasProgressed[other]),
+        );
+      const dead = all.findIndex((_, id) => isDead(`worker ${id}`) && ghost.record[id] !== 0 && !isContested(id));
       return dead < 0 ? [] : [all[dead][local.pc]];
     },
   };
@@ -346,6 +363,7 @@ function check(clients: number, requests: number, workers: number, maxDeaths: nu
       executed: Array.from({ length: count }, () => 0),
       outcome: Array.from({ length: count }, () => ''),
       record: Array.from({ length: workers }, () => 0),
+      hasProgressed: Array.from({ length: workers }, () => false),
       putBacks: 0,
     },
     maxDeaths,

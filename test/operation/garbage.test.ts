@@ -163,6 +163,11 @@ describe('a worker', () => {
           expect(batch.keyOffset).toBeGreaterThanOrEqual(request.valueOffset);
           expect(batch.valueOffset + batch.valueBytes).toBeLessThanOrEqual(request.valueOffset + valueBytes);
         }
+        // Where it ends it ends for good: who goes on behind items that are done learns it too.
+        const end = batch.next();
+        expect([0, -1]).toContain(end);
+        batch.begin(20);
+        expect(batch.next()).toBe(end);
       }),
       RUNS,
     );

@@ -3,16 +3,18 @@
  * the next one executes the request exactly once, with the answer that it would have had.
  * Seen to fail when: a record does not say what has taken effect, or says so before it has; the answer of INCR is written
  * after the commit; a request that had taken effect is executed again; a batch or a flush begins again at its start;
- * a request that had not begun is answered; the answer's chunks stay when it is executed again.
+ * a request that had not begun is answered; the answer's chunks stay when it is executed again; one that is put back is
+ * named by nobody for a moment; an answer is freed of which it is just no longer noted that it waits for the log.
  */
 import { expect, test } from 'vitest';
 
-import { MAX_REPLAYS, SlotState, stateOf } from '#dist/exchange/slot-word.js';
+import { MAX_REPLAYS, SlotState, stateOf, withState } from '#dist/exchange/slot-word.js';
 import { PayloadArena } from '#dist/exchange/payload-arena.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { geometryOf } from '#dist/memory/layout.js';
+import { NOT_BEGUN, Settlements } from '#dist/server/settlement.js';
 
-import { CLIENT, createWorld, LARGE, REQUESTS } from '../fixtures/in-flight.js';
+import { BEFORE, CLIENT, createWorld, LARGE, REQUESTS } from '../fixtures/in-flight.js';
 import { shapeOf } from '../fixtures/region.js';
 import { auditStore } from '../fixtures/store/audit.js';
 import { Mortal } from '../fixtures/store/mortal.js';
@@ -87,6 +89,41 @@ test.each(REQUESTS)('$what: a death in the recovery, too, changes nothing', (req
       expect(contents(data), `after ${lastWrite} and ${recoveryWrite} writes`).toEqual(after);
     }
   }
+});
+
+test('a request whose answer finds no room is executed once, whatever write its worker thread dies after', () => {
+  const scene = sceneOf({ operation: 'get', key: 'c', answer: BEFORE['c'] });
+  const { ctl, data } = scene;
+  const mortal = new Mortal(data, ctl);
+  const [dataViews, ctlViews] = mortal.segments;
+  // Answers that others do not take, for now.
+  const others = 5;
+  const arena = new PayloadArena(ctl, geometry, 1);
+  const table = new SlotTable(ctl, geometry);
+  let deaths = 0;
+  for (let isOver = false; !isOver; deaths++) {
+    scene.reset();
+    expect(arena.claim(others, arena.chunkCount)).toBe(0);
+    isOver = mortal.live(() => serve(ctlViews, dataViews), deaths);
+    replaceThread(ctl, data);
+    expect(table.submitted(0), `after ${deaths} writes`).not.toBe(0);
+    arena.reclaim(others);
+    serve(ctl, data);
+    expect(takeAnswer(scene), `after ${deaths} writes`).toBe(BEFORE['c']);
+  }
+  expect(deaths).toBeGreaterThan(10);
+});
+
+test('an answer that the log has just let go stays its client’s', () => {
+  const scene = sceneOf({ operation: 'get', key: 'c', answer: BEFORE['c'] });
+  const { ctl, data } = scene;
+  const table = new SlotTable(ctl, geometry);
+  const executing = withState(scene.call.word, SlotState.executing);
+  serve(ctl, data);
+  // Whoever cleans up saw it in execution; it was answered, and is no longer noted as unsettled, when that looks again.
+  expect(new Settlements(ctl, data, geometry).settle(0, executing, NOT_BEGUN)).toBe('overtaken');
+  expect(table.word(0)).toBe(withState(executing, SlotState.done));
+  expect(takeAnswer(scene)).toBe(BEFORE['c']);
 });
 
 test('a request over which one server after another dies is refused in the end', () => {

@@ -58,7 +58,7 @@ function looksBetween(sleeps: readonly number[]): number[] {
   } as unknown as WorkerBells;
   const queue = { isEmpty: () => true, dequeue: () => -1, taken: () => 0 } as unknown as TaskQueue;
   const expirer = { work: () => false, msUntilDue: () => Infinity } as unknown as Expirer;
-  const executor = { rest: () => {} } as unknown as Executor;
+  const executor = { rest: () => {}, retry: () => {}, msUntilRetry: () => Infinity } as unknown as Executor;
   new TaskLoop(ctl, leaving, queue, bells, { flush: () => {} } as unknown as BellRinger, executor, expirer, 0).run();
   return looks;
 }

@@ -102,7 +102,8 @@ test('after 50 deaths of worker threads under load the store is whole and all of
   while (killed < KILLS) {
     // At a moment of chance; a thread that is just being replaced cannot be killed.
     await setTimeout(random(10));
-    if ((await server.tell('kill', random(100))) === true) killed++;
+    // Two at a time as well: one may hold what cleaning up after the other needs.
+    killed += (await server.tell('kill', random(100), Math.min(KILLS - killed, 1 + random(2)))) as number;
   }
   over.abort();
   await loads;
@@ -167,8 +168,8 @@ test('all workers dead at once: requests are answered by their successors', asyn
   const server = await Peer.start('service/mortal-server', JSON.stringify({ name, workers: 2, maxMemory: MAX_MEMORY }));
   const client = await openClient({ name, reads: 'server' });
   await client.set('k', 'v');
-  expect(await server.tell('kill', 0)).toBe(true);
-  expect(await server.tell('kill', 0)).toBe(true);
+  expect(await server.tell('kill', 0)).toBe(1);
+  expect(await server.tell('kill', 0)).toBe(1);
   const calls = Array.from({ length: 100 }, () => client.get('k'));
   expect(await Promise.all(calls)).toEqual(calls.map(() => 'v'));
   const died = (await server.tell('events')) as { type: string; worker: number; error: unknown }[];

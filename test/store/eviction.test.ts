@@ -6,7 +6,8 @@
  */
 import { describe, expect, test } from 'vitest';
 
-import { geometryOf, WorkerRecord, workerBase } from '#dist/memory/layout.js';
+import { Entry, geometryOf, WorkerRecord, workerBase } from '#dist/memory/layout.js';
+import { Eviction } from '#dist/store/eviction.js';
 
 import { auditStore } from '../fixtures/store/audit.js';
 import {
@@ -229,4 +230,27 @@ test('without a policy a full store refuses and keeps every entry as it is', () 
   expect(before.equals(data.bytes.subarray(geometry.bucketsOffset, geometry.unitTableOffset))).toBe(true);
   for (let index = 0; index < count; index++) expect(keys.get(keyOf(index))?.equals(valueOf(index, 500))).toBe(true);
   auditStore(data, geometry);
+});
+
+test('a word of another stripe than its block tells of just then is left alone', () => {
+  const { geometry, data, parts, keys, evicted } = evictingStore();
+  for (let i = 0; i < 100; i++) keys.set(keyOf(i), valueOf(i, 100));
+  const { map } = keys.store;
+  const words: [at: number, granule: number][] = [];
+  for (let bucket = 0; bucket < geometry.buckets; bucket++)
+    map.visitBucket(bucket, (granule, at) => words.push([at, granule]));
+  // As if each block had gone to a key of the next stripe, and come back behind the lock of that.
+  const hashAt = (granule: number): number => granule * 4 + Entry.hash;
+  const hashes = words.map(([, granule]) => data.words[hashAt(granule)]);
+  for (const [index, [at, granule]] of words.entries()) {
+    data.words[hashAt(granule)] = hashes[index] ^ 1;
+    parts.state.push(at, hashes[index] ^ 1);
+  }
+  const eviction = new Eviction(keys.store, geometry, 0, parts);
+  eviction.begin();
+  for (let step = 0; step < 2 * geometry.buckets; step++) eviction.step();
+  expect(evicted()).toBe(0);
+  for (const [index, [, granule]] of words.entries()) data.words[hashAt(granule)] = hashes[index];
+  auditStore(data, geometry);
+  for (let i = 0; i < 100; i++) expect(keys.get(keyOf(i))).toEqual(valueOf(i, 100));
 });

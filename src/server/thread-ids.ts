@@ -1,0 +1,21 @@
+/**
+ * Whether a thread of this process has ended, by the kernel: Node says so only once the event loop has its turn.
+ * Where /proc is hidden, no thread is known to have ended.
+ */
+import { existsSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+
+const THREADS = '/proc/self/task';
+
+/** @returns the calling thread's number, undefined: it cannot be known */
+export function ownThreadId(): number | undefined {
+  try {
+    return Number(basename(readlinkSync('/proc/thread-self')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param id of ownThreadId() */
+export const threadHasEnded = (id: number | undefined): boolean =>
+  id !== undefined && existsSync(THREADS) && !existsSync(`${THREADS}/${id}`);
