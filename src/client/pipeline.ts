@@ -5,12 +5,13 @@
  */
 import { performance } from 'node:perf_hooks';
 
-import { ownCopy } from '../codec/given-bytes.js';
 import type { Executed, KvsError } from '../errors.js';
 import { Alarm } from './alarm.js';
-import { BatchItem, type Call } from './call.js';
+import type { Call } from './call.js';
+import { CallQueue } from './call-queue.js';
 import type { Connection } from './connection.js';
 import { lost, timedOut } from './failures.js';
+import { copyGiven, worthWaitingMs } from './given-values.js';
 import { Lookout } from './lookout.js';
 import type { Session } from './session.js';
 
@@ -20,17 +21,17 @@ const TICK_MS = 50;
 const LONG_MS = 20 * TICK_MS;
 /** The same while there is no doorbell (no file descriptors left). */
 const NO_BELL_TICK_MS = 2;
+/** Looks at an answer between two at what else there is: a microsecond. */
+const WAITING_LOOKS = 100;
 
 export class Pipeline {
   readonly #connection: Connection;
   /** Submitted, oldest first. */
   #inFlight: Call[] = [];
-  /** Answered, and not yet settled, from #firstAnswered on. Empty but for while they are. */
-  readonly #answered: Call[] = [];
-  #firstAnswered = 0;
-  /** Not yet submitted, oldest first; from #firstQueued on. */
-  #queued: Call[] = [];
-  #firstQueued = 0;
+  /** Answered, and not yet settled. Empty but for while they are. */
+  readonly #answered = new CallQueue();
+  /** Not yet submitted, oldest first. */
+  readonly #queued = new CallQueue();
   readonly #lookout = new Lookout({
     glance: (looks) => this.#glance(looks),
     advance: () => this.advance(),
@@ -49,15 +50,15 @@ export class Pipeline {
   }
 
   get inFlightCount(): number {
-    return this.#inFlight.length + this.#answered.length - this.#firstAnswered;
+    return this.#inFlight.length + this.#answered.length;
   }
 
   get queuedCount(): number {
-    return this.#queued.length - this.#firstQueued;
+    return this.#queued.length;
   }
 
   get isIdle(): boolean {
-    return this.#inFlight.length === 0 && this.#queued.length === 0 && this.#firstAnswered === this.#answered.length;
+    return this.#inFlight.length === 0 && this.#queued.length === 0 && this.#answered.length === 0;
   }
 
   /** The oldest call in flight, for a blocking call that waits for its turn. */
@@ -69,8 +70,10 @@ export class Pipeline {
   issue(call: Call): void {
     const session = this.session();
     call.isAsync = true;
-    if (this.queuedCount === 0 && session.start(call, this.inFlightCount) === 'started') this.#inFlight.push(call);
-    else this.#enqueue(call);
+    if (!this.#start(session, call) && !this.#startInTime(session, call)) {
+      copyGiven(call);
+      this.#queued.push(call);
+    }
     this.#watchOver(call);
     this.#lookout.begin();
   }
@@ -90,12 +93,25 @@ export class Pipeline {
     return this.#connection.forReading(this.#lose);
   }
 
-  /** Whoever issued a call may change its bytes afterwards. */
-  #enqueue(call: Call): void {
-    call.value = ownCopy(call.value);
-    call.key = ownCopy(call.key);
-    call.items = call.items?.map(({ key, value }) => new BatchItem(ownCopy(key), ownCopy(value)));
-    this.#queued.push(call);
+  /** @returns false: there is no room, or others come before */
+  #start(session: Session, call: Call): boolean {
+    if (this.queuedCount > 0 || session.start(call, this.inFlightCount) !== 'started') return false;
+    this.#inFlight.push(call);
+    return true;
+  }
+
+  /** Waits for as long as it would take to copy the caller's bytes. Answers are left to be taken in their turn. */
+  #startInTime(session: Session, call: Call): boolean {
+    const waitMs = worthWaitingMs(call);
+    if (waitMs === 0 || this.#inFlight.length === 0) return false;
+    const until = performance.now() + waitMs;
+    do {
+      for (const one of this.#inFlight) session.freeRequest(one);
+      this.#submitQueued(session);
+      if (this.#start(session, call)) return true;
+      this.#glance(WAITING_LOOKS);
+    } while (performance.now() < until);
+    return false;
   }
 
   /** Settles what has completed, submits what waits. @returns whether anything moved */
@@ -122,12 +138,9 @@ export class Pipeline {
 
   /** A codec of the user's own may call this client, which then goes on with the next one here. */
   #settleAnswered(session: Session): void {
-    while (this.#firstAnswered < this.#answered.length) {
-      const call = this.#answered[this.#firstAnswered++];
+    for (let call = this.#answered.shift(); call !== undefined; call = this.#answered.shift()) {
       if (!call.isSettled) this.#settle(session, call);
     }
-    this.#answered.length = 0;
-    this.#firstAnswered = 0;
   }
 
   #settle(session: Session, call: Call): void {
@@ -148,7 +161,7 @@ export class Pipeline {
   #follow(session: Session, next: Call): void {
     next.isAsync = true;
     if (session.start(next, this.inFlightCount) === 'started') this.#inFlight.push(next);
-    else this.#queued.splice(this.#firstQueued, 0, next);
+    else this.#queued.insert(next);
   }
 
   #reject(call: Call, error: Error): void {
@@ -159,28 +172,18 @@ export class Pipeline {
   #submitQueued(session: Session): boolean {
     if (this.#queued.length === 0) return false;
     let moved = false;
-    while (this.#firstQueued < this.#queued.length) {
-      const call = this.#queued[this.#firstQueued];
+    for (let call = this.#queued.first; call !== undefined; call = this.#queued.first) {
       if (!call.isSettled) {
         const result = session.isReady ? session.start(call, this.inFlightCount) : 'blocked';
-        if (result === 'starved') this.#starve(session);
+        if (result === 'starved') session.starvation.begin();
         if (result !== 'started') return moved;
         this.#inFlight.push(call);
       }
-      this.#firstQueued++;
+      this.#queued.shift();
       moved = true;
     }
     session.starvation.end();
-    this.#queued.length = 0;
-    this.#firstQueued = 0;
     return moved;
-  }
-
-  #starve(session: Session): void {
-    session.starvation.begin();
-    if (this.#firstQueued < 1024) return;
-    this.#queued = this.#queued.slice(this.#firstQueued);
-    this.#firstQueued = 0;
   }
 
   /** Looks at the oldest call until it is answered, so many times at most. */
@@ -241,7 +244,7 @@ export class Pipeline {
   }
 
   #unsettled(): Call[] {
-    return [...this.#inFlight, ...this.#queued.slice(this.#firstQueued)];
+    return [...this.#inFlight, ...this.#queued.toArray()];
   }
 
   #earliestDeadline(): number {
@@ -266,8 +269,7 @@ export class Pipeline {
 
   #dropSettled(): void {
     this.#inFlight = this.#inFlight.filter((call) => !call.isSettled);
-    this.#queued = this.#queued.slice(this.#firstQueued).filter((call) => !call.isSettled);
-    this.#firstQueued = 0;
+    this.#queued.dropSettled();
   }
 
   /** Ends all calls: the server is gone. */
@@ -277,9 +279,8 @@ export class Pipeline {
     // Results that are there stand; what follows up on them ends here too.
     this.#settleAnswered(session);
     for (let call = this.#inFlight.shift(); call !== undefined; call = this.#inFlight.shift()) this.#end(call, errorOf);
-    for (const call of this.#queued.slice(this.#firstQueued)) this.#end(call, errorOf);
-    this.#queued = [];
-    this.#firstQueued = 0;
+    for (const call of this.#queued.toArray()) this.#end(call, errorOf);
+    this.#queued.clear();
     this.#lookout.disarm();
   };
 

@@ -50,6 +50,11 @@ export class RequestStaging {
     this.#claims.release(call.slot, word);
   }
 
+  /** Gives the extent back, the slot not yet. Once the call is answered. */
+  freeRequest(call: Call): void {
+    this.#writer.release(call);
+  }
+
   /** Slot and extent were left to the worker of the request. */
   lost(call: Call): void {
     this.#writer.lost(call);

@@ -34,7 +34,6 @@ import { WithdrawnCalls } from './withdrawn-calls.js';
 
 type Options = Pick<ResolvedClientOptions, 'reads' | 'reconnectTimeoutMs'>;
 export type StartResult = 'started' | 'blocked' | 'starved';
-
 /** How an unfinished call was ended. `done`: it had finished after all, its result is there. */
 export type EndResult = 'done' | 'no' | 'unknown';
 
@@ -239,6 +238,11 @@ export class Session {
   remind(call: Call): void {
     this.#queue.enqueue(call.slot);
     this.#workerBells.announce();
+  }
+
+  /** Gives room of a call that is answered back before its answer is taken. */
+  freeRequest(call: Call): void {
+    if (this.isDone(call)) this.#staging.freeRequest(call);
   }
 
   #freeResponse(call: Call): void {

@@ -5,6 +5,7 @@ import { HEAP_MUTATIONS } from './heap-mutations.mjs';
 import { LANE_MUTATIONS } from './lane-mutations.mjs';
 import { LOG_MUTATIONS } from './log-mutations.mjs';
 import { OPERATION_MUTATIONS } from './operation-mutations.mjs';
+import { SERVER_MUTATIONS } from './server-mutations.mjs';
 
 /**
  * @typedef {object} Mutation
@@ -290,5 +291,6 @@ export const MUTATIONS = [
   ...GUARD_MUTATIONS,
   ...LOG_MUTATIONS,
   ...OPERATION_MUTATIONS,
+  ...SERVER_MUTATIONS,
   ...CLIENT_MUTATIONS,
 ];

@@ -172,6 +172,21 @@ describe('a worker', () => {
       RUNS,
     );
   });
+
+  test('a batch whose second item reaches beyond it is malformed from there on, also behind items that are done', () => {
+    // Two items of one byte each; the second value is said to have 400.
+    ctl.words.set([1, 1, 9, 0x61, 0x62, 1, 400, 9, 0x63, 0x64], base + Slot.request / 4);
+    ctl.words.set([13, 0, 40, 0, 0], base + Slot.op);
+    ctl.floats[base / 2 + Slot.expiresAt] = 0;
+    expect(request.read(1, 0)).toBe(true);
+    const batch = new BatchReader(request);
+    batch.begin();
+    expect([batch.next(), batch.next(), batch.next()]).toEqual([1, -1, -1]);
+    for (const done of [1, 2, 3]) {
+      batch.begin(done);
+      expect(batch.next()).toBe(-1);
+    }
+  });
 });
 
 test('a client that reads answers of garbage gets something of their size, or a clear error', () => {
