@@ -2,6 +2,7 @@
  * Slots, the queue between them and the workers, and the chunks of the arena: every slot in somebody's hands, every
  * request where somebody finds it, every chunk of a use that goes on.
  */
+import { Status } from '../errors.js';
 import { OWNED } from '../exchange/payload-arena.js';
 import { generationOf, ownerOf, slotOfUse, SlotState, stateOf, useOf, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
@@ -77,7 +78,7 @@ export class Slots {
     if (!this.#clients.has(owner)) suspects.add('slot-of-nobody', where, detail);
     if (name !== 'submitted') return;
     // The next server makes the queue anew.
-    if (isServed && !queued.has(slot) && !this.#waitsForAnother(slot)) suspects.add('slot-unqueued', where, detail);
+    if (isServed && !queued.has(slot) && !this.#isPutAside(slot)) suspects.add('slot-unqueued', where, detail);
     this.#auditRequest(slot, word, where);
   }
 
@@ -89,9 +90,14 @@ export class Slots {
     return false;
   }
 
-  /** Workers put such a request aside, in memory of their own, until what it must come after has finished. */
-  #waitsForAnother(slot: number): boolean {
-    return this.#table.isPending(this.#look.ctl.words[this.#table.base(slot) + Slot.after]);
+  /**
+   * Workers put requests aside, in memory of their own, until what they must come after has finished, or for a while when
+   * there was no room for the answer: that is what the slot says then.
+   */
+  #isPutAside(slot: number): boolean {
+    const { words } = this.#look.ctl;
+    const base = this.#table.base(slot);
+    return this.#table.isPending(words[base + Slot.after]) || words[base + Slot.status] === Status.busy;
   }
 
   #auditRequest(slot: number, word: number, where: string): void {

@@ -6,11 +6,12 @@ import { expect, test } from 'vitest';
 
 import { auditFiles, type AuditReport, isSound } from '#dist/audit/audit.js';
 import { clientBase } from '#dist/memory/client-lease.js';
+import { SlotState } from '#dist/exchange/slot-word.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { ClientRecord, CtlHeader } from '#dist/memory/layout.js';
 
 import { audited, auditedAtRest, workersAtRest } from '../fixtures/audited.js';
-import { Peer } from '../fixtures/processes.js';
+import { Peer, until } from '../fixtures/processes.js';
 import { attachTestRegion, regionName } from '../fixtures/region.js';
 import { connect, freeze, openClient, startServer, startServerProcess, statsUntil } from '../fixtures/service.js';
 import { stickRequest } from '../fixtures/stuck-request.js';
@@ -48,6 +49,27 @@ test('a client that holds views, also of values that were replaced', async () =>
   expect(report.heap).toMatchObject({ limboBlocks: 1, limboBytes: 49 * 1024 });
   view?.release();
   expect((await audited(server.name)).clients.pins).toBe(0);
+});
+
+test('a client that stands still, with more answers to come than there is room for', async () => {
+  const name = regionName();
+  await startServerProcess({ workers: 1 }, name);
+  const client = await connect(name);
+  await client.set('large', 'x'.repeat(1_000_000));
+  const options = { name, reads: 'server', timeoutMs: 60_000 };
+  const peer = await Peer.start('service/client', JSON.stringify(options));
+  const { ctl, geometry } = attachTestRegion(name);
+  const table = new SlotTable(ctl, geometry);
+  const waiting = (): number => table.countWhere((state) => state === SlotState.submitted);
+  // Until it stands still before it has taken them all.
+  do {
+    peer.process.kill('SIGCONT');
+    for (let i = 0; i < 40; i++) peer.process.send(['get', 'large']);
+    await until(() => waiting() > 10);
+    freeze(peer);
+    await client.ping();
+  } while (waiting() < 5);
+  for (let look = 0; look < 4; look++) expect((await audited(name)).slots.submitted).toBeGreaterThan(4);
 });
 
 test('a server at work; stopped in the middle; killed; followed by another that has everything cleared away', async () => {
