@@ -1,10 +1,13 @@
 /**
- * The loads of a bench: what one client does over and over on keys of its own, so that it knows what each must hold.
+ * The loads of a bench: what one client does over and over. Most are on keys of its own, so that it knows what each must
+ * hold; the mixes, which come last, are on the keys of all.
  * Latency is what the caller waits: for one call, or for a whole batch.
  */
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks';
 
 import type { KvsClient } from '../index.js';
+import { randomFrom, zipfian } from './bench-draws.js';
+import { BenchValues } from './bench-values.js';
 
 const IN_FLIGHT = 64;
 const BATCH = 64;
@@ -28,35 +31,52 @@ export const LOADS = [
   { name: `get, ${IN_FLIGHT} in flight`, run: (bench: BenchClient, until: number) => bench.inFlight('get', until) },
   { name: `mset of ${BATCH}`, run: (bench: BenchClient, until: number) => bench.batches('set', until) },
   { name: `mget of ${BATCH}`, run: (bench: BenchClient, until: number) => bench.batches('get', until) },
+  { name: 'getView', run: (bench: BenchClient, until: number) => bench.views(until) },
+  { name: '95 % gets, zipfian', run: (bench: BenchClient, until: number) => bench.mixed(0.05, until) },
+  { name: '50 % gets, zipfian', run: (bench: BenchClient, until: number) => bench.mixed(0.5, until) },
 ] as const;
 
 type Kind = 'get' | 'set';
 
+/** Which keys are whose. */
+export interface BenchKeys {
+  readonly prefix: string;
+  /** Of all clients. */
+  readonly total: number;
+  /** Of this one: from `first` on. */
+  readonly first: number;
+  readonly own: number;
+}
+
 export class BenchClient {
   readonly #client: KvsClient<Buffer>;
-  readonly #keys: readonly string[];
-  /** How often each key was written: its value follows from it. */
-  readonly #generations: Uint32Array;
-  readonly #pattern: Buffer;
-  readonly #valueBytes: number;
-  #next = 0;
+  readonly #keys: BenchKeys;
+  /** The names of its own. */
+  readonly #names: readonly string[];
+  /** How often each of them was written: its value follows from it. */
+  readonly #writes: Uint32Array;
+  readonly #values: BenchValues;
+  readonly #random: () => number;
+  readonly #drawOfAll: () => number;
   #verified = 0;
   #done = 0;
   #histogram = createHistogram();
 
-  constructor(client: KvsClient<Buffer>, prefix: string, keyCount: number, valueBytes: number) {
+  constructor(client: KvsClient<Buffer>, keys: BenchKeys, valueBytes: number) {
     this.#client = client;
-    this.#keys = Array.from({ length: keyCount }, (_, index) => `${prefix}${index}`);
-    this.#generations = new Uint32Array(keyCount);
-    this.#valueBytes = valueBytes;
-    this.#pattern = Buffer.from(Array.from({ length: valueBytes + 256 }, (_, index) => (index * 167 + 13) & 0xff));
+    this.#keys = keys;
+    this.#names = Array.from({ length: keys.own }, (_, index) => `${keys.prefix}${keys.first + index}`);
+    this.#writes = new Uint32Array(keys.own);
+    this.#values = new BenchValues(valueBytes);
+    this.#random = randomFrom(keys.first);
+    this.#drawOfAll = zipfian(keys.total, this.#random);
   }
 
-  /** Writes every key once. */
+  /** Writes every key of its own once. */
   async prepare(): Promise<void> {
-    for (let first = 0; first < this.#keys.length; first += PREPARE_BATCH) {
-      const indices = Array.from({ length: Math.min(PREPARE_BATCH, this.#keys.length - first) }, (_, i) => first + i);
-      await this.#client.mset(indices.map((index) => [this.#key(index), this.#newValue(index)] as const));
+    for (let first = 0; first < this.#names.length; first += PREPARE_BATCH) {
+      const indices = Array.from({ length: Math.min(PREPARE_BATCH, this.#names.length - first) }, (_, i) => first + i);
+      await this.#client.mset(indices.map((index) => [this.#name(index), this.#newValue(index)] as const));
     }
   }
 
@@ -72,19 +92,26 @@ export class BenchClient {
 
   blocking(kind: Kind, until: number): void {
     do {
-      const index = this.#nextIndex();
+      const index = this.#draw();
       const value = kind === 'set' ? this.#newValue(index) : undefined;
       const startedAt = performance.now();
-      if (value !== undefined) this.#client.setSync(this.#key(index), value);
-      const found = value === undefined ? this.#client.getSync(this.#key(index)) : undefined;
+      if (value !== undefined) this.#client.setSync(this.#name(index), value);
+      const found = value === undefined ? this.#client.getSync(this.#name(index)) : undefined;
       this.#record(startedAt, 1);
       if (value === undefined) this.#verify(index, found);
     } while (performance.now() < until);
   }
 
   async awaited(kind: Kind, until: number): Promise<void> {
-    do await this.#one(kind);
-    while (performance.now() < until);
+    do {
+      const index = this.#draw();
+      const value = kind === 'set' ? this.#newValue(index) : undefined;
+      const startedAt = performance.now();
+      if (value !== undefined) await this.#client.set(this.#name(index), value);
+      const found = value === undefined ? await this.#client.get(this.#name(index)) : undefined;
+      this.#record(startedAt, 1);
+      if (value === undefined) this.#verify(index, found);
+    } while (performance.now() < until);
   }
 
   async inFlight(kind: Kind, until: number): Promise<void> {
@@ -93,9 +120,9 @@ export class BenchClient {
 
   async batches(kind: Kind, until: number): Promise<void> {
     do {
-      const indices = Array.from({ length: Math.min(BATCH, this.#keys.length) }, () => this.#nextIndex());
-      const keys = indices.map((index) => this.#key(index));
-      const pairs = kind === 'set' ? indices.map((index) => [this.#key(index), this.#newValue(index)] as const) : [];
+      const indices = Array.from({ length: BATCH }, () => this.#draw());
+      const keys = indices.map((index) => this.#name(index));
+      const pairs = kind === 'set' ? indices.map((index) => [this.#name(index), this.#newValue(index)] as const) : [];
       const startedAt = performance.now();
       if (kind === 'set') await this.#client.mset(pairs);
       const found = kind === 'get' ? await this.#client.mget(keys) : [];
@@ -104,23 +131,39 @@ export class BenchClient {
     } while (performance.now() < until);
   }
 
-  async #one(kind: Kind): Promise<void> {
-    const index = this.#nextIndex();
-    const value = kind === 'set' ? this.#newValue(index) : undefined;
-    const startedAt = performance.now();
-    if (value !== undefined) await this.#client.set(this.#key(index), value);
-    const found = value === undefined ? await this.#client.get(this.#key(index)) : undefined;
-    this.#record(startedAt, 1);
-    if (value === undefined) this.#verify(index, found);
+  async views(until: number): Promise<void> {
+    do {
+      const index = this.#draw();
+      const startedAt = performance.now();
+      const view = await this.#client.getView(this.#name(index));
+      this.#record(startedAt, 1);
+      this.#verify(index, view?.bytes);
+      view?.release();
+    } while (performance.now() < until);
   }
 
-  #key(index: number): string {
-    return this.#keys[index] ?? '';
+  async mixed(setShare: number, until: number): Promise<void> {
+    do {
+      const key = this.#drawOfAll();
+      const name = `${this.#keys.prefix}${key}`;
+      const value = this.#random() < setShare ? this.#values.of(key, this.#done) : undefined;
+      const startedAt = performance.now();
+      if (value !== undefined) await this.#client.set(name, value);
+      const found = value === undefined ? await this.#client.get(name) : undefined;
+      this.#record(startedAt, 1);
+      if (value !== undefined) continue;
+      if (!this.#values.isOfAnyWrite(found, key))
+        throw new Error(`the value of ${name} is none that was written for it`);
+      this.#verified++;
+    } while (performance.now() < until);
   }
 
-  #nextIndex(): number {
-    this.#next = (this.#next + 1) % this.#keys.length;
-    return this.#next;
+  #name(index: number): string {
+    return this.#names[index] ?? '';
+  }
+
+  #draw(): number {
+    return Math.floor(this.#random() * this.#names.length);
   }
 
   #record(startedAt: number, keys: number): void {
@@ -129,20 +172,14 @@ export class BenchClient {
   }
 
   #newValue(index: number): Buffer {
-    const generation = (this.#generations[index] ?? 0) + 1;
-    this.#generations[index] = generation;
-    return this.#valueOf(index, generation);
+    const write = (this.#writes[index] ?? 0) + 1;
+    this.#writes[index] = write;
+    return this.#values.of(this.#keys.first + index, write);
   }
 
-  /** Differs from key to key and from write to write, as far as its length allows. */
-  #valueOf(index: number, generation: number): Buffer {
-    const shift = (index * 31 + generation) & 0xff;
-    return this.#pattern.subarray(shift, shift + this.#valueBytes);
-  }
-
-  #verify(index: number, found: Buffer | undefined): void {
-    if (found?.equals(this.#valueOf(index, this.#generations[index] ?? 0)) !== true) {
-      throw new Error(`the value of ${this.#key(index)} is not the one last written`);
+  #verify(index: number, found: Uint8Array | undefined): void {
+    if (!this.#values.isOf(found, this.#keys.first + index, this.#writes[index] ?? 0)) {
+      throw new Error(`the value of ${this.#name(index)} is not the one last written`);
     }
     this.#verified++;
   }

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { KvsClient } from '../index.js';
-import { BenchClient, type Slice } from './bench-load.js';
+import { BenchClient, type BenchKeys, type Slice } from './bench-load.js';
 import { describeError, exitCodeOf } from './exit-codes.js';
 
 export interface BenchThreadInput {
@@ -10,18 +10,17 @@ export interface BenchThreadInput {
   readonly shmDir: string | undefined;
   readonly group: number | undefined;
   readonly timeoutMs: number | undefined;
-  readonly prefix: string;
-  readonly keys: number;
+  readonly keys: BenchKeys;
   readonly valueBytes: number;
 }
 
 export type BenchStep = { readonly load: number; readonly sliceMs: number } | 'prepare' | 'close';
 export type BenchReply = { readonly slice?: Slice } | { readonly error: string; readonly exitCode: number };
 
-const { name, shmDir, group, timeoutMs, prefix, keys, valueBytes } = workerData as BenchThreadInput;
+const { name, shmDir, group, timeoutMs, keys, valueBytes } = workerData as BenchThreadInput;
 const connected = KvsClient.connect({ name, shmDir, group, timeoutMs, codec: 'buffer' }).then((client) => ({
   client,
-  bench: new BenchClient(client, prefix, keys, valueBytes),
+  bench: new BenchClient(client, keys, valueBytes),
 }));
 // The first step reports it.
 connected.catch(() => {});

@@ -1,6 +1,6 @@
 /**
  * The bench of kvs-client: some clients, each on a thread, do the same load at the same time, one load after the other,
- * on keys under a prefix of their own that is removed at the end.
+ * on keys under one prefix that are removed at the end.
  */
 import { randomBytes } from 'node:crypto';
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
@@ -8,14 +8,15 @@ import { Worker } from 'node:worker_threads';
 
 import { KvsError } from '../errors.js';
 import type { LatencySummary } from '../index.js';
-import { LOADS } from './bench-load.js';
+import { type BenchKeys, LOADS } from './bench-load.js';
 import type { BenchReply, BenchStep, BenchThreadInput } from './bench-thread.js';
 import type { Session } from './command.js';
 import { CommandFailure } from './exit-codes.js';
 
 export interface BenchSettings {
   readonly clients: number;
-  readonly keys: number;
+  /** undefined: usualKeys(). */
+  readonly keys: number | undefined;
   readonly valueBytes: number;
   /** For each load. */
   readonly durationMs: number;
@@ -42,13 +43,18 @@ export interface Measurement {
 /** Between two looks at whether the user has had enough. */
 const SLICE_MS = 250;
 const REMOVE_BATCH = 256;
+/** Of an entry, beyond its value. */
+const ENTRY_BYTES = 96;
 
 /** @throws KvsError ERR_KVS_ABORTED when the session's signal ends it; CommandFailure for what a client met */
 export async function bench(session: Session, settings: BenchSettings): Promise<BenchReport> {
   const prefix = `bench:${process.pid}-${randomBytes(4).toString('hex')}:`;
   // Connects first: without a server there is nothing to clean up.
-  await session.client();
-  const threads = Array.from({ length: settings.clients }, (_, i) => new BenchThread(session, settings, prefix, i));
+  const { memory } = await (await session.client()).stats();
+  const { clients, valueBytes } = settings;
+  const own = Math.ceil((settings.keys ?? usualKeys(valueBytes, memory.freeBytes)) / clients);
+  const keysOf = (client: number): BenchKeys => ({ prefix, total: clients * own, first: client * own, own });
+  const threads = Array.from({ length: clients }, (_, i) => new BenchThread(session, valueBytes, keysOf(i)));
   try {
     await stepAll(threads, 'prepare');
     const measurements: Measurement[] = [];
@@ -56,15 +62,16 @@ export async function bench(session: Session, settings: BenchSettings): Promise<
       settings.onLoad?.(name);
       measurements.push(await measure(session, threads, { load, name, durationMs: settings.durationMs }));
     }
-    const { clients, valueBytes } = settings;
-    return { clients, keys: clients * keysOfEach(settings), valueBytes, measurements };
+    return { clients, keys: clients * own, valueBytes, measurements };
   } finally {
     await Promise.all(threads.map((thread) => thread.close()));
     await removeKeys(session, prefix);
   }
 }
 
-const keysOfEach = ({ keys, clients }: BenchSettings): number => Math.ceil(keys / clients);
+/** So many that they are in nobody's cache, and leave room for others. */
+export const usualKeys = (valueBytes: number, freeBytes: number): number =>
+  Math.max(1, Math.min(100_000, Math.floor(Math.min(64 * 2 ** 20, freeBytes / 4) / (valueBytes + ENTRY_BYTES))));
 
 async function measure(
   session: Session,
@@ -121,21 +128,8 @@ class BenchThread {
   readonly #ended: Promise<void>;
   #failure: Error | undefined;
 
-  constructor(
-    { options: { name, shmDir, group, timeoutMs } }: Session,
-    settings: BenchSettings,
-    prefix: string,
-    index: number,
-  ) {
-    const input: BenchThreadInput = {
-      name,
-      shmDir,
-      group,
-      timeoutMs,
-      prefix: `${prefix}${index}:`,
-      keys: keysOfEach(settings),
-      valueBytes: settings.valueBytes,
-    };
+  constructor({ options: { name, shmDir, group, timeoutMs } }: Session, valueBytes: number, keys: BenchKeys) {
+    const input: BenchThreadInput = { name, shmDir, group, timeoutMs, keys, valueBytes };
     this.#worker = new Worker(new URL('bench-thread.js', import.meta.url), { workerData: input });
     this.#worker.on('error', (error: Error) => (this.#failure = error));
     this.#ended = new Promise((resolve) => {

@@ -25,7 +25,7 @@ function benchOptions(options: CommandOptions) {
   }
   return {
     clients: count('clients', 64),
-    keys: count('keys', 10_000_000),
+    keys: options['keys'] === undefined ? undefined : count('keys', 10_000_000),
     valueBytes,
     durationMs: numberArgument(String(options['seconds']), '--seconds', { min: 0.001, max: 3600 }) * MS_PER_SECOND,
   };
@@ -120,12 +120,16 @@ export const SERVER_COMMANDS: readonly Command[] = [
     group: 'Server',
     parameters: '',
     stopsInOrder: true,
-    summary: 'measure set and get on temporary keys, checking every value',
+    summary: 'measure gets and sets of all kinds on temporary keys, checking every value',
     options: [
       { name: 'clients', argument: '<n>', description: 'threads, each a client', default: '1' },
       { name: 'seconds', argument: '<s>', description: 'time for each measurement', default: '1' },
       { name: 'value-bytes', argument: '<size>', description: 'bytes of each value', default: '64' },
-      { name: 'keys', argument: '<n>', description: 'keys, shared out among the clients', default: '1000' },
+      {
+        name: 'keys',
+        argument: '<n>',
+        description: 'keys in all (default: 100,000, or as many as take 64 MiB, or a quarter of what is free)',
+      },
     ],
     async *run(session, _args, options) {
       const settings = benchOptions(options);
