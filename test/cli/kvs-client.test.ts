@@ -350,10 +350,10 @@ describe('bench', () => {
     const { name, kvs } = await started();
     const bench = new Running(process.execPath, [CLIENT, 'bench', '--keys', '64', '--name', name]);
     await using client = await KvsClient.connect({ name, codec: 'buffer' });
-    let isOver = false;
-    const ended = bench.ended.finally(() => (isOver = true));
+    const over = new AbortController();
+    const ended = bench.ended.finally(() => over.abort());
     // Only what is there: nothing comes back that the bench has removed.
-    while (!isOver) {
+    while (!over.signal.aborted) {
       for await (const key of client.keys('bench:')) {
         const version = (await client.getEntry(key))?.version;
         if (version !== undefined) await client.cas(key, version, Buffer.alloc(64));
