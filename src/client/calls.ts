@@ -33,7 +33,7 @@ import { mdelBatch, mgetBatch, msetBatch } from './batch.js';
 import { checkSignal } from './abort-signals.js';
 import { BatchItem, Call } from './call.js';
 import { type ExpiryOptions, expiryOf, momentOfExpire, type PostOptions, type WriteOptions } from './expiry.js';
-import { type CallOptions, checkTimeout } from './options.js';
+import { type CallOptions, checkOptions, checkTimeout } from './options.js';
 import { getView, type View } from './view.js';
 
 /** A key: text, or 1 to 1,024 bytes. */
@@ -206,8 +206,10 @@ export class Calls<V> {
   }
 
   #timeout(options: CallOptions | undefined): number {
-    if (options?.signal !== undefined) checkSignal(options.signal);
-    const timeoutMs = options?.timeoutMs;
+    if (options === undefined) return this.#timeoutMs;
+    checkOptions(options);
+    const { timeoutMs, signal } = options;
+    if (signal !== undefined) checkSignal(signal);
     return timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs);
   }
 }

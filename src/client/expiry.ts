@@ -33,9 +33,6 @@ const NAMES: readonly string[] = ['timeoutMs', 'signal', 'ttlMs', 'expiresAt', '
 
 /** What is misspelt here would make a value stay for good. */
 function checkNames(options: object): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`options must be an object such as { ttlMs: 60000 }, got ${kindOf(options)}`);
-  }
   for (const name of Object.keys(options)) {
     if (!NAMES.includes(name)) throw new TypeError(`options may have ${NAMES.join(', ')}, got ${name}`);
   }

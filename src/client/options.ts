@@ -201,6 +201,12 @@ function resolveCacheEntries(codec: unknown, given = 0): number {
   return given;
 }
 
+/** @throws TypeError for what is no object of options */
+export function checkOptions(options: CallOptions): void {
+  if (typeof options === 'object' && (options as unknown) !== null && !Array.isArray(options)) return;
+  throw new TypeError(`options must be an object such as { timeoutMs: 1000 }, got ${kindOf(options)}`);
+}
+
 /** @throws RangeError for anything but 0 to 86,400,000 milliseconds */
 export function checkTimeout(timeoutMs: number): number {
   if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS) return timeoutMs;

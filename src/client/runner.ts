@@ -9,7 +9,7 @@ import type { Call } from './call.js';
 import type { Connection } from './connection.js';
 import { NOT_READ, type NotRead } from './direct-reads.js';
 import { aborted } from './failures.js';
-import { type CallOptions, checkTimeout } from './options.js';
+import { type CallOptions, checkOptions, checkTimeout } from './options.js';
 import { Pipeline } from './pipeline.js';
 import { turns } from './turns.js';
 
@@ -160,8 +160,11 @@ export class Runner {
     if (this.#isClosed || options !== undefined) this.#checkAll(options);
   }
 
-  #checkAll({ timeoutMs, signal }: CallOptions = {}): void {
+  #checkAll(options: CallOptions | undefined): void {
     this.#checkOpen();
+    if (options === undefined) return;
+    checkOptions(options);
+    const { timeoutMs, signal } = options;
     if (timeoutMs !== undefined) checkTimeout(timeoutMs);
     if (signal === undefined) return;
     checkSignal(signal);

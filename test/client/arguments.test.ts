@@ -272,3 +272,29 @@ test('an array into which a value is read keeps its own ways to itself', async (
   expect(client.getIntoSync('small', target)).toBe(3);
   expect([...target]).toEqual([97, 98, 99, 0]);
 });
+
+test('options that are none, on every path', async () => {
+  const client = await openClient({ name });
+  const through = await openClient({ name, reads: 'server' });
+  await client.set('k', 'v');
+  for (const options of [null, 5, 'x', true, ['timeoutMs'], () => 1]) {
+    const message = /options must be an object such as \{ timeoutMs: 1000 \}, got /;
+    for (const one of [client, through]) {
+      expect(() => one.getSync('k', wrong(options))).toThrow(message);
+      await expect(one.get('k', wrong(options))).rejects.toThrow(message);
+      await expect(one.getView('k', wrong(options))).rejects.toThrow(message);
+      await expect(one.getInto('k', Buffer.alloc(1), wrong(options))).rejects.toThrow(message);
+      await expect(one.mget(['k'], wrong(options))).rejects.toThrow(message);
+      await expect(one.keys('', wrong(options)).next()).rejects.toThrow(message);
+      await expect(one.exists('k', wrong(options))).rejects.toThrow(message);
+    }
+    await expect(client.set('k', 'w', wrong(options))).rejects.toThrow(message);
+    await expect(client.mset([['k', 'w']], wrong(options))).rejects.toThrow(message);
+    await expect(client.del('k', wrong(options))).rejects.toThrow(message);
+    expect(() => client.incrSync('n', 1, wrong(options))).toThrow(message);
+    await expect(client.ping(wrong(options))).rejects.toThrow(message);
+    await expect(client.stats(wrong(options))).rejects.toThrow(message);
+  }
+  expect(await client.get('k')).toBe('v');
+  expect(await client.exists('n')).toBe(false);
+});
