@@ -4,7 +4,7 @@
  * everyone sees their own writes, and when an entry is rewritten faster than it can be read.
  */
 import { type Codec, CodecTag } from '../codec/codec.js';
-import { IntoBuffer } from '../codec/into-buffer.js';
+import { IntoBuffer, NOWHERE } from '../codec/into-buffer.js';
 import type { KeyBuffer } from '../codec/key-buffer.js';
 import { hasPassed } from '../memory/clock.js';
 import { versioned, type VersionedValue } from '../operation/get.js';
@@ -42,6 +42,8 @@ export class DirectReads<V> {
   #key!: KeyBuffer;
   #marks!: UseMarks;
   #group: KeyGroup | undefined;
+  /** Where getInto() copies to while it does. */
+  readonly #into = new IntoBuffer(NOWHERE);
 
   constructor(pipeline: Pipeline, codec: Codec<V>, cache: ValueCache<V> | undefined) {
     this.#pipeline = pipeline;
@@ -133,10 +135,15 @@ export class DirectReads<V> {
 
   /** Copies a value's bytes. @returns how many, undefined when the key is missing. @throws RangeError: too little room */
   getInto(key: Key, target: Uint8Array): number | undefined | NotRead {
-    const into = new IntoBuffer(target);
-    if (!this.#prepare(key)) return NOT_READ;
-    return this.#read(checkedKey(key), (reader) => into.decode(reader.bytes, reader.start, reader.end));
+    this.#into.aim(target);
+    try {
+      return this.#prepare(key) ? this.#read(checkedKey(key), this.#copyOut) : NOT_READ;
+    } finally {
+      this.#into.aim(NOWHERE);
+    }
   }
+
+  readonly #copyOut = (reader: Reader): number => this.#into.decode(reader.bytes, reader.start, reader.end);
 
   getView(key: Key): View | undefined | NotRead {
     if (!this.#prepare(key) || this.#session === undefined) return NOT_READ;

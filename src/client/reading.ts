@@ -28,7 +28,7 @@ export class ReadingClient<V> {
     } catch (error) {
       return turns.reject(error);
     }
-    return this.#runner.async(() => this.#calls.get(key, options), options);
+    return this.#askForValue(key, options);
   }
   getSync(key: Key, options?: CallOptions): V | undefined {
     this.#runner.checkRead(options);
@@ -36,9 +36,14 @@ export class ReadingClient<V> {
     return value === NOT_READ ? this.#runner.blocking(this.#calls.get(key, options), options) : value;
   }
 
+  /** Apart: a function with a closure in it allocates what that needs whether or not it comes to it. */
+  #askForValue(key: Key, options: CallOptions | undefined): Promise<V | undefined> {
+    return this.#runner.async(() => this.#calls.get(key, options), options);
+  }
+
   /**
-   * Copies the value's bytes to the start of `target`, without allocating. @returns how many, undefined when the key is
-   * missing. @throws RangeError when there is too little room
+   * Copies the value's bytes to the start of `target`; getIntoSync allocates nothing. @returns how many, undefined when the
+   * key is missing. @throws RangeError when there is too little room
    */
   getInto(key: Key, target: Uint8Array, options?: CallOptions): Promise<number | undefined> {
     return this.#runner.read(
@@ -48,11 +53,9 @@ export class ReadingClient<V> {
     );
   }
   getIntoSync(key: Key, target: Uint8Array, options?: CallOptions): number | undefined {
-    return this.#runner.readSync(
-      () => this.#reads.getInto(key, target),
-      () => this.#calls.getInto(key, target, options),
-      options,
-    );
+    this.#runner.checkRead(options);
+    const bytes = this.#reads.getInto(key, target);
+    return bytes === NOT_READ ? this.#runner.blocking(this.#calls.getInto(key, target, options), options) : bytes;
   }
 
   /** @returns the value with its version, for cas(); versions of a key rise and never repeat, even after del() */

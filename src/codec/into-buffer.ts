@@ -3,15 +3,23 @@ import { isUint8Array } from 'node:util/types';
 
 import { kindOf } from '../errors.js';
 import { type Codec, CodecTag } from './codec.js';
-import { copyInto } from './copy.js';
+import { copyLeanly } from './copy.js';
 import { lengthOf } from './given-bytes.js';
+
+export const NOWHERE = new Uint8Array(0);
 
 export class IntoBuffer implements Codec<number> {
   readonly tag = CodecTag.buffer;
-  readonly #target: Uint8Array;
+  #target: Uint8Array;
 
   /** @throws TypeError unless the target is a Uint8Array */
   constructor(target: Uint8Array) {
+    this.#target = NOWHERE;
+    this.aim(target);
+  }
+
+  /** Another target from here on. @throws TypeError unless it is a Uint8Array */
+  aim(target: Uint8Array): void {
     if (!isUint8Array(target)) throw new TypeError(`target must be a Uint8Array, got ${kindOf(target)}`);
     this.#target = target;
   }
@@ -27,7 +35,7 @@ export class IntoBuffer implements Codec<number> {
     if (bytes > room) {
       throw new RangeError(`the value has ${bytes} bytes, the target only ${room}: give a larger one`);
     }
-    copyInto(this.#target, 0, source, start, end);
+    copyLeanly(this.#target, 0, source, start, end);
     return bytes;
   }
 }

@@ -2,10 +2,10 @@ import { randomFillSync } from 'node:crypto';
 
 import { expect, test } from 'vitest';
 
-import { copyInto, copyOf } from '#dist/codec/copy.js';
+import { copyInto, copyLeanly, copyOf } from '#dist/codec/copy.js';
 import { steady } from '#dist/codec/given-bytes.js';
 
-const LENGTHS = [0, 1, 8, 255, 256, 257, 4096];
+const LENGTHS = [0, 1, 8, 48, 49, 255, 256, 257, 4096];
 const shared = Buffer.from(new SharedArrayBuffer(8192) as unknown as ArrayBuffer);
 randomFillSync(shared);
 
@@ -23,6 +23,14 @@ test.each(LENGTHS)('%d bytes, all or some of an array, come to stand where they 
   const expected = Buffer.alloc(8192, 0xee);
   shared.copy(expected, 21, 5, 5 + length);
   shared.copy(expected, 5001 - length, 5, 5 + some);
+  expect(target.equals(expected)).toBe(true);
+});
+
+test.each(LENGTHS)('%d bytes copied leanly stand where they should and nowhere else', (length) => {
+  const target = Buffer.alloc(8192, 0xee);
+  copyLeanly(target, 21, shared, 5, 5 + length);
+  const expected = Buffer.alloc(8192, 0xee);
+  shared.copy(expected, 21, 5, 5 + length);
   expect(target.equals(expected)).toBe(true);
 });
 
