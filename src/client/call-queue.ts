@@ -6,7 +6,7 @@ const LET_GO = 1024;
 
 export class CallQueue {
   /** From #first on. */
-  #calls: Call[] = [];
+  #calls: (Call | undefined)[] = [];
   #first = 0;
 
   get length(): number {
@@ -29,7 +29,8 @@ export class CallQueue {
   shift(): Call | undefined {
     const call = this.first;
     if (call === undefined) return undefined;
-    this.#first++;
+    // Nothing of it is kept for the sake of its place.
+    this.#calls[this.#first++] = undefined;
     if (this.length === 0) this.clear();
     else if (this.#first >= LET_GO && this.#first >= this.length) this.#letGo();
     return call;
@@ -41,7 +42,7 @@ export class CallQueue {
   }
 
   toArray(): Call[] {
-    return this.#calls.slice(this.#first);
+    return this.#calls.slice(this.#first) as Call[];
   }
 
   dropSettled(): void {

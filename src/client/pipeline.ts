@@ -103,14 +103,14 @@ export class Pipeline {
   /** Waits for as long as it would take to copy the caller's bytes. Answers are left to be taken in their turn. */
   #startInTime(session: Session, call: Call): boolean {
     const waitMs = worthWaitingMs(call);
-    if (waitMs === 0 || this.#inFlight.length === 0) return false;
-    const until = performance.now() + waitMs;
-    do {
-      for (const one of this.#inFlight) session.freeRequest(one);
+    const until = waitMs === 0 ? 0 : performance.now() + waitMs;
+    // Slots come back only as answers are taken.
+    while (session.staging.lacksRoom && performance.now() < until) {
+      for (const one of this.#inFlight) if (session.isDone(one)) session.staging.freeRequest(one);
       this.#submitQueued(session);
       if (this.#start(session, call)) return true;
       this.#glance(WAITING_LOOKS);
-    } while (performance.now() < until);
+    }
     return false;
   }
 

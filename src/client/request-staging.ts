@@ -14,6 +14,8 @@ export class RequestStaging {
   readonly #table: SlotTable;
   readonly #claims: SlotClaims;
   readonly #writer: RequestWriter;
+  /** Whether the last call that was not staged had a slot, and no room for its payload. */
+  lacksRoom = false;
 
   constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena, client: number, limits: ClientLimits) {
     this.#table = table;
@@ -28,6 +30,7 @@ export class RequestStaging {
    */
   stage(call: Call, after: number): 'staged' | 'blocked' | 'starved' {
     const claims = this.#claims;
+    this.lacksRoom = false;
     if (claims.isAtLimit) return 'blocked';
     const slot = claims.claim();
     if (slot < 0) return 'starved';
@@ -41,6 +44,7 @@ export class RequestStaging {
       if (!isWritten) this.release(call, call.word);
     }
     if (isWritten) return 'staged';
+    this.lacksRoom = true;
     return this.#writer.isAtLimit ? 'blocked' : 'starved';
   }
 

@@ -46,6 +46,7 @@ export class Session {
   readonly keyBuffer: KeyBuffer | undefined;
   readonly views: ViewGround;
   readonly starvation: Starvation;
+  readonly staging: RequestStaging;
   readonly #words: Int32Array;
   readonly #client: number;
   /** First word of this client's record. */
@@ -55,7 +56,6 @@ export class Session {
   readonly #workerBells: WorkerBells;
   readonly #ringer: BellRinger;
   readonly #ordering: Ordering;
-  readonly #staging: RequestStaging;
   readonly #response: ResponseView;
   readonly #withdrawn: WithdrawnCalls;
   #doorbell: Doorbell | undefined;
@@ -89,7 +89,7 @@ export class Session {
     this.#ringer = new BellRinger(ctl, geometry.clientsOffset, region.paths.bell);
     this.starvation = new Starvation(ctl.words, this.#client, this.#record, this.#ringer);
     this.#ordering = new Ordering(this.table);
-    this.#staging = new RequestStaging(ctl, this.table, this.#arena, this.#client, readLimits(ctl, geometry));
+    this.staging = new RequestStaging(ctl, this.table, this.#arena, this.#client, readLimits(ctl, geometry));
     this.#response = new ResponseView(ctl, this.table, this.#arena);
     this.#withdrawn = new WithdrawnCalls(this.table, (call) => this.#releaseWithdrawn(call));
     add(this.#words, CtlHeader.clients, 1);
@@ -124,7 +124,7 @@ export class Session {
       after = this.#ordering.predecessorOf(call, inFlight);
       if (after === BLOCKED) return 'blocked';
     }
-    const staged = this.#staging.stage(call, after);
+    const staged = this.staging.stage(call, after);
     if (staged !== 'staged') return staged;
     // Garbage in the word makes the step fail; the call then ends like any whose slot was overwritten.
     this.table.submit(call.slot, call.word);
@@ -170,7 +170,7 @@ export class Session {
     } finally {
       this.#ordering.forget(call, false);
       this.#freeResponse(call);
-      this.#staging.release(call, done);
+      this.staging.release(call, done);
       this.starvation.wakeOther();
     }
     return call.operation.decode(answer, call.codec);
@@ -195,11 +195,11 @@ export class Session {
       } else if (word !== withState(call.word, SlotState.executing)) {
         // Overwritten with garbage: no longer ours.
         this.#ordering.forget(call, false);
-        this.#staging.lost(call);
+        this.staging.lost(call);
         return 'unknown';
       } else if (this.table.abandon(call.slot, word)) {
         this.#ordering.forget(call, true);
-        this.#staging.lost(call);
+        this.staging.lost(call);
         return 'unknown';
       }
     }
@@ -230,7 +230,7 @@ export class Session {
   }
 
   #releaseWithdrawn(call: Call): void {
-    this.#staging.release(call, withState(call.word, SlotState.building));
+    this.staging.release(call, withState(call.word, SlotState.building));
     this.starvation.wakeOther();
   }
 
@@ -238,11 +238,6 @@ export class Session {
   remind(call: Call): void {
     this.#queue.enqueue(call.slot);
     this.#workerBells.announce();
-  }
-
-  /** Gives room of a call that is answered back before its answer is taken. */
-  freeRequest(call: Call): void {
-    if (this.isDone(call)) this.#staging.freeRequest(call);
   }
 
   #freeResponse(call: Call): void {

@@ -4,6 +4,8 @@
  * Only the server's threads write it. If a holder dies, the word still names it: server/recovery.ts sets right what it
  * guarded and then releases it. Algorithm: Drepper, "Futexes Are Tricky" (2011), mutex 2.
  */
+import { performance } from 'node:perf_hooks';
+
 import { native } from '../native.js';
 import { cas, exchange, load } from './words.js';
 
@@ -17,6 +19,7 @@ const SLICE_MS = 50;
  */
 const GIVE_UP_MS = 30_000;
 const TIMED_OUT = 2;
+const INTERRUPTED = 3;
 
 /** What this thread does meanwhile whenever it has waited for a lock for a while: undefined: nothing. */
 let whileWaiting: ((holder: number) => void) | undefined;
@@ -46,15 +49,22 @@ export function lock(words: Int32Array, index: number, worker: number): void {
 }
 
 function lockSlowly(words: Int32Array, index: number, mine: number): void {
-  for (let waitedMs = 0; waitedMs < GIVE_UP_MS;) {
+  let waitedMs = 0;
+  let slicesTold = 0;
+  while (waitedMs < GIVE_UP_MS) {
     const word = load(words, index);
     if (word === 0) {
       // Others may sleep on the word too: keep it marked.
       if (cas(words, index, 0, mine | CONTENDED)) return;
     } else if ((word & CONTENDED) !== 0 || cas(words, index, word, word | CONTENDED)) {
-      if (native.futexWait(words, index, word | CONTENDED, SLICE_MS) !== TIMED_OUT) continue;
-      waitedMs += SLICE_MS;
-      whileWaiting?.(holderOf(words, index));
+      const startedAt = performance.now();
+      const result = native.futexWait(words, index, word | CONTENDED, SLICE_MS);
+      if (result === TIMED_OUT) waitedMs += SLICE_MS;
+      // By a profiler, say, each time.
+      else if (result === INTERRUPTED) waitedMs += Math.min(performance.now() - startedAt, SLICE_MS);
+      const slices = Math.floor(waitedMs / SLICE_MS);
+      if (slices > slicesTold) whileWaiting?.(holderOf(words, index));
+      slicesTold = slices;
     }
   }
   throw new Error(`lock word ${index} is held by worker ${holderOf(words, index)} for more than ${GIVE_UP_MS} ms`);

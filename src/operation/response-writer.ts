@@ -22,6 +22,7 @@ export class ResponseWriter {
   #owner = 0;
   /** What was said last: what stands in the slot, anybody may have written. */
   #status: number = Status.ok;
+  #hasRoom = false;
 
   constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena, quota?: AnswerQuota) {
     this.target = ctl;
@@ -41,6 +42,7 @@ export class ResponseWriter {
     const { words } = this.target;
     const base = this.#base;
     this.#status = Status.ok;
+    this.#hasRoom = false;
     makeSure(words, base + Slot.status, Status.ok);
     makeSure(words, base + Slot.responseCodec, 0);
     makeSure(words, base + Slot.responseBytes, 0);
@@ -62,6 +64,7 @@ export class ResponseWriter {
         this.status(Status.busy);
         return false;
       }
+      this.#hasRoom = true;
       words[this.#base + Slot.responseExtent] = first + 1;
       words[this.#base + Slot.responseChunks] = chunks;
       this.offset = this.#arena.offsetOf(first);
@@ -77,12 +80,18 @@ export class ResponseWriter {
     if (extent !== 0) this.#arena.release(this.#use, extent - 1, words[this.#base + Slot.responseChunks]);
     words[this.#base + Slot.responseExtent] = 0;
     words[this.#base + Slot.responseBytes] = 0;
+    this.#hasRoom = false;
   }
 
   status(status: number): void {
     if (status === this.#status) return;
     this.#status = status;
     this.target.words[this.#base + Slot.status] = status;
+  }
+
+  /** Whether the answer stands in the arena. */
+  get hasRoom(): boolean {
+    return this.#hasRoom;
   }
 
   /** Whether reserve() found no room. */

@@ -106,7 +106,7 @@ export class Executor {
     this.#context = parts.serve(this.#request);
     this.#latency = parts.latency;
     this.#onFailure = parts.onFailure;
-    this.#retries = new Retries(parts.queue, geometry.slots);
+    this.#retries = new Retries(parts.queue, this.#slots);
     this.#deferred = new WaitClock(geometry.slots);
   }
 
@@ -134,6 +134,7 @@ export class Executor {
     if (this.#response.isRefused) this.#conduct.blame(ownerOf(executing));
     if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing, published);
     this.#forget();
+    if (this.#retries.isAny && this.#response.hasRoom) this.#retries.roomFor(ownerOf(executing));
   }
 
   /** Has a short request come from the client's caches together with the slot's word, instead of after it. */

@@ -3,6 +3,7 @@
  * Runs on the main thread while the other workers go on; whatever the dead one had locked is set right before it is
  * unlocked. The map is either before or after the write in progress, never between.
  */
+import { SlotState, withState } from '../exchange/slot-word.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
@@ -51,11 +52,13 @@ export class WorkerRecovery {
 
   /**
    * Sets right what worker `worker`, whose thread has ended, left behind.
-   * @param hasEnded whether another one's thread has ended too, and has yet to be recovered: the locks that it held are
-   * released when they are in the way
+   * @param hasEnded whether a thread has ended, and has yet to be recovered: a lock that another one held is released when
+   * it is in the way for a while. Not that of the compaction, for which nothing waits here: to give it back takes others.
    */
   recover(worker: number, hasEnded: (other: number) => boolean = () => false): void {
-    const release = (holder: number) => hasEnded(holder) && this.#heapOf(holder).repair(holder);
+    const release = (holder: number): void => {
+      if (holder !== worker && hasEnded(holder)) this.#heapOf(holder).repair(holder, true);
+    };
     lockingBeside(release, () => this.#recover(worker));
   }
 
@@ -80,27 +83,27 @@ export class WorkerRecovery {
 
   /** What the dead thread was executing is answered, or executed by another (the rest of it). */
   #settle(slot: number, executing: number, record: number): void {
+    // First: who begins it from here on names it before, and is seen to.
+    const word = this.#table.word(slot);
     if (!this.#settlements.hasProgressed(slot, executing, record) && this.#isNamedByOther(slot, executing, record)) {
       // One of the two had not begun: the living one will say.
-      setTimeout(() => this.#settleUnnamed(slot, executing), CONTEST_MS).unref();
+      setTimeout(() => this.#settle(slot, executing, NOT_BEGUN), CONTEST_MS).unref();
     } else {
-      this.#end(slot, executing, record);
+      this.#end(slot, executing, record, word);
     }
   }
 
-  #settleUnnamed(slot: number, executing: number): void {
-    if (!this.#isNamedByOther(slot, executing, NOT_BEGUN)) return this.#end(slot, executing, NOT_BEGUN);
-    setTimeout(() => this.#settleUnnamed(slot, executing), CONTEST_MS).unref();
-  }
-
-  #end(slot: number, executing: number, record: number): void {
-    if (this.#table.word(slot) === executing) {
+  /** @param word of the slot, before it was sure that no other worker executes it */
+  #end(slot: number, executing: number, record: number, word: number): void {
+    if (word === executing) {
       const settlement = this.#settlements.settle(slot, executing, record);
       if (settlement === 'answered' || settlement === 'refused') {
         this.#bells.ring(this.#settlements.wake(slot, executing));
       }
     }
-    this.#settlements.freeAbandoned(slot, executing);
+    if (word === executing || word === withState(executing, SlotState.abandoned)) {
+      this.#settlements.freeAbandoned(slot, executing);
+    }
     if (this.#table.submitted(slot) === 0) return;
     this.#queue.enqueue(slot);
     this.#workerBells.announce();

@@ -91,6 +91,7 @@ export class Settlements {
 
   /** Whether the worker of the record has done any of the request that had not been done before. */
   hasProgressed(slot: number, executing: number, record: number): boolean {
+    if (record === NOT_BEGUN) return false;
     const base = this.#table.base(slot);
     const isReplayed = isReplay(this.#ctl.words[base + Slot.replay], slot, executing);
     const before = isReplayed ? this.#ctl.words[base + Slot.replayDone] : 0;

@@ -3,17 +3,20 @@
  * wake-up never came, the counts of clients. The truth is in the slots and the leases; this only looks at it now and
  * then, so nothing waits for longer than one round.
  */
+import { Status } from '../errors.js';
 import { SlotTable } from '../exchange/slot-table.js';
 import { ownerOf, SlotState, stateOf } from '../exchange/slot-word.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
 import { clientBase } from '../memory/client-lease.js';
-import { ClientRecord, CtlHeader, MAX_CLIENTS } from '../memory/layout.js';
+import { ClientRecord, CtlHeader, MAX_CLIENTS, Slot } from '../memory/layout.js';
 import type { OwnedRegion } from '../memory/region.js';
 import { load, store } from '../memory/words.js';
 import { native } from '../native.js';
 import type { BellRinger } from '../exchange/bell-ringer.js';
 
+/** Requests looked at again in a round whose answers found no room: workers do that by themselves, unless one has died. */
+const MAX_BUSY = 16;
 /** Rounds in which nothing left the queue although requests wait. */
 const STUCK_ROUNDS = 10;
 
@@ -28,6 +31,9 @@ export class Sweeper {
   /** By client: slots that it held in the last round. */
   readonly held = new Int32Array(MAX_CLIENTS);
 
+  /** How many this round has left, and where the next one goes on. */
+  #busyLeft = 0;
+  #nextBusy = 0;
   #tasksTaken = 0;
   #tasksGiven = 0;
   #isQuiet = false;
@@ -53,6 +59,7 @@ export class Sweeper {
     const tasksTaken = this.#queue.taken();
     let free = 0;
     let waiting = 0;
+    this.#busyLeft = MAX_BUSY;
     this.held.fill(0);
     for (let slot = 0; slot < this.#table.count; slot++) {
       const word = this.#table.word(slot);
@@ -62,12 +69,13 @@ export class Sweeper {
       else if (state < SlotState.abandoned && ownerOf(word) < MAX_CLIENTS) this.held[ownerOf(word)]++;
       const isSubmitted = state === SlotState.submitted;
       // The same request for a whole round: its hint may be lost. A second hint does no harm.
-      if (isSubmitted && this.#submitted[slot] === word) {
+      if (isSubmitted && this.#submitted[slot] === word && this.#isHinted(slot)) {
         waiting++;
         if (!isBacklogged) this.#queue.enqueue(slot);
       }
       this.#submitted[slot] = isSubmitted ? word : 0;
     }
+    if (this.#busyLeft > 0) this.#nextBusy = 0;
     const isStuck = waiting > 0 && tasksTaken === this.#tasksTaken;
     this.#tasksTaken = tasksTaken;
     this.#mendQueue(isStuck);
@@ -78,6 +86,15 @@ export class Sweeper {
     }
     this.#isQuiet = free === this.#table.count;
     this.#recountStarving(clients, free);
+    return true;
+  }
+
+  /** Whether this round hints at the request: of those whose answers found no room at some, each in its turn. */
+  #isHinted(slot: number): boolean {
+    if (this.#region.ctl.words[this.#table.base(slot) + Slot.status] !== Status.busy) return true;
+    if (slot < this.#nextBusy || this.#busyLeft === 0) return false;
+    this.#busyLeft--;
+    this.#nextBusy = slot + 1;
     return true;
   }
 

@@ -96,8 +96,10 @@ export class TaskLoop {
 
   /** Removes what has expired until there is no more, or a task. @returns whether there is more */
   #expire(): boolean {
-    do this.#isBehind = this.#expirer.work(REMOVALS);
-    while (this.#isBehind && this.#queue.isEmpty() && !this.#isLeaving());
+    do {
+      this.#isBehind = this.#expirer.work(REMOVALS);
+      this.#executor.retry();
+    } while (this.#isBehind && this.#queue.isEmpty() && !this.#isLeaving());
     return this.#isBehind;
   }
 

@@ -7,15 +7,15 @@ import { basename } from 'node:path';
 
 const THREADS = '/proc/self/task';
 
-/** @returns the calling thread's number, undefined: it cannot be known */
-export function ownThreadId(): number | undefined {
+/** @returns the calling thread's number, 0: it cannot be known */
+export function ownThreadId(): number {
   try {
     return Number(basename(readlinkSync('/proc/thread-self')));
   } catch {
-    return undefined;
+    return 0;
   }
 }
 
 /** @param id of ownThreadId() */
-export const threadHasEnded = (id: number | undefined): boolean =>
-  id !== undefined && existsSync(THREADS) && !existsSync(`${THREADS}/${id}`);
+export const threadHasEnded = (id: number): boolean =>
+  id !== 0 && existsSync(THREADS) && !existsSync(`${THREADS}/${id}`);

@@ -7,7 +7,8 @@ import { performance, type RecordableHistogram } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 
 import type { OwnedRegion } from '../memory/region.js';
-import { store } from '../memory/words.js';
+import { MAX_WORKERS } from '../memory/layout.js';
+import { load, store } from '../memory/words.js';
 import type { BucketRange } from '../store/expirer.js';
 import type { Evictions } from './evictions.js';
 import { createLatencyHistogram } from './latency-histogram.js';
@@ -25,8 +26,8 @@ export class WorkerPool {
   /** Of how long requests take, one per worker. */
   readonly histograms: RecordableHistogram[] = [];
   readonly #threads: Worker[] = [];
-  /** Of the kernel; undefined: the thread is booting, and holds nothing. */
-  readonly #threadIds: (number | undefined)[] = [];
+  /** By worker, each writes its own; 0: it is booting, and holds nothing. */
+  readonly #threadIds = new Int32Array(new SharedArrayBuffer(MAX_WORKERS * 4));
   readonly #exits: Promise<void>[] = [];
   readonly #serving: Promise<void>[] = [];
   readonly #restarts = new Set<NodeJS.Timeout>();
@@ -75,8 +76,8 @@ export class WorkerPool {
     const { name, shmDir, geometry, ctl, data } = region;
     const { histograms } = this;
     const shared = { ...work, eviction: evictions.buffer };
-    const leaving = this.#leaving.buffer;
-    const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, leaving, histograms, ...shared };
+    const own = { leaving: this.#leaving.buffer, threadIds: this.#threadIds.buffer };
+    const input = { name, shmDir, geometry, ctl: ctl.buffer, data: data.buffer, histograms, ...own, ...shared };
     this.#work = { input, recovery, evictions };
     const workers = histograms.length;
     // Each looks at its share of what is there already, if any of that may expire.
@@ -98,7 +99,7 @@ export class WorkerPool {
     // Flags of the process, --input-type or --import say, are for its own program: with some, no thread would start.
     const thread = new Worker(new URL('worker.js', import.meta.url), { name: `kvs-worker-${worker}`, execArgv: [] });
     this.#threads[worker] = thread;
-    this.#threadIds[worker] = undefined;
+    store(this.#threadIds, worker, 0);
     let failure: Error | undefined;
     thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));
     this.#exits[worker] = new Promise((resolve) => {
@@ -111,10 +112,8 @@ export class WorkerPool {
     });
     this.#serving[worker] = new Promise((resolve, reject) => {
       thread.on('message', (message: WorkerMessage) => {
-        if (message.type === 'ready') {
-          this.#threadIds[worker] = message.threadId;
-          resolve();
-        } else if (message.type === 'evicted') this.#work?.evictions.report(message.keys, message.dropped);
+        if (message.type === 'ready') resolve();
+        else if (message.type === 'evicted') this.#work?.evictions.report(message.keys, message.dropped);
         else this.#onEvent({ ...message, worker });
       });
       thread.once('exit', () => reject(failure ?? new Error(`worker thread ${worker} ended before it was ready`)));
@@ -124,7 +123,7 @@ export class WorkerPool {
   }
 
   #replace(worker: number, error: Error, startedAt: number): void {
-    this.#work?.recovery.recover(worker, (other) => threadHasEnded(this.#threadIds[other]));
+    this.#work?.recovery.recover(worker, (other) => threadHasEnded(load(this.#threadIds, other)));
     this.#onEvent({ type: 'worker-died', worker, error });
     const pause = performance.now() - startedAt < SHORT_LIFE_MS ? RESTART_PAUSE_MS : 0;
     const timer = setTimeout(() => {

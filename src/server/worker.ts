@@ -8,6 +8,7 @@ import type { Geometry } from '../memory/layout.js';
 import { regionPaths } from '../memory/region-files.js';
 import { Pins } from '../memory/pins.js';
 import { viewsOf } from '../memory/segment.js';
+import { store as storeWord } from '../memory/words.js';
 import { UseMarks } from '../memory/use-marks.js';
 import { BatchReader } from '../operation/batch-reader.js';
 import { Scratch } from '../operation/scratch.js';
@@ -48,6 +49,8 @@ export interface WorkerInput extends ServerWork {
   readonly data: SharedArrayBuffer;
   /** One word, 1: the server leaves the region, its workers take nothing more. */
   readonly leaving: SharedArrayBuffer;
+  /** By worker: ownThreadId(), before it takes any lock. */
+  readonly threadIds: SharedArrayBuffer;
   readonly histograms: readonly RecordableHistogram[];
   /** Buckets whose entries nobody has looked at for when they expire. */
   readonly unknownBuckets: BucketRange;
@@ -57,7 +60,7 @@ export interface WorkerInput extends ServerWork {
 
 /** What a thread tells the pool. */
 export type WorkerMessage =
-  | { readonly type: 'ready'; readonly threadId: number | undefined }
+  | { readonly type: 'ready' }
   | { readonly type: 'evicted'; readonly keys: Uint8Array[]; readonly dropped: number }
   | { readonly type: 'request-failed'; readonly operation: string; readonly message: string };
 
@@ -67,6 +70,7 @@ const ITEM_OVERHEAD_BYTES = 4096;
 
 function run(input: WorkerInput): void {
   const { name, geometry, worker, histograms } = input;
+  storeWord(new Int32Array(input.threadIds), worker, ownThreadId());
   const ctl = viewsOf(input.ctl);
   const data = viewsOf(input.data);
   const eviction: EvictionParts | undefined = input.eviction && {
@@ -117,7 +121,7 @@ function run(input: WorkerInput): void {
     }),
     onFailure: (operation, error) => tell({ type: 'request-failed', operation, message: String(error) }),
   });
-  tell({ type: 'ready', threadId: ownThreadId() });
+  tell({ type: 'ready' });
   const isLeaving = new Int32Array(input.leaving);
   new TaskLoop(ctl, isLeaving, queue, workerBells, bells, executor, expirer, worker).run();
   bells.close();

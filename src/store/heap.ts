@@ -231,8 +231,9 @@ export class Heap {
   /**
    * Sets right what a dead worker was changing, and releases the heap's locks that it held. Other workers may go on.
    * Afterwards its notes name only blocks in use, which are its own: free() those that the map has not taken over.
+   * @param isPartial leaves its compaction, if it held that, to a repair that may wait for other locks
    */
-  repair(deadWorker: number): void {
+  repair(deadWorker: number, isPartial = false): void {
     const words = this.#words;
     const { runs, slabs } = this.#blocks;
     const runLock = this.#control + HeapControl.runLock;
@@ -250,7 +251,7 @@ export class Heap {
       this.#dropStaleNotes(deadWorker);
       unlock(words, classLock);
     }
-    if (isCompactorDead) {
+    if (isCompactorDead && !isPartial) {
       this.#compactor.close();
       this.#compactor.unlock();
     }

@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 /** A client with room for so many calls at once, of which one is answered `answerMs` after the one before. */
-function clientWith({ room = 2, answerMs = Infinity }) {
+function clientWith({ room = 2, answerMs = Infinity, isOutOfSlots = false }) {
   const started: Call[] = [];
   let [held, doneAt, answered] = [0, now + answerMs, 0];
   const taken: Call[] = [];
@@ -50,10 +50,16 @@ function clientWith({ room = 2, answerMs = Infinity }) {
       answered++;
       return true;
     },
-    freeRequest(call: Call) {
-      if (!session.isDone(call) || call.extent === -2) return;
-      call.extent = -2;
-      held--;
+    staging: {
+      get lacksRoom() {
+        return !isOutOfSlots && held === room;
+      },
+      freeRequest(call: Call) {
+        if (call.extent === -2) return;
+        expect(session.isDone(call)).toBe(true);
+        call.extent = -2;
+        held--;
+      },
     },
     take: (call: Call) => taken.push(call),
     tidy: () => false,
@@ -119,4 +125,13 @@ test('those that were queued before come first', () => {
   const { issue, started } = clientWith({ answerMs: 0.15 });
   const calls = [10, 10, 10, MIB, MIB].map((bytes) => issue(new Uint8Array(bytes)));
   expect(started.map((call) => calls.indexOf(call))).toEqual([0, 1, 2, 3, 4]);
+});
+
+test('where slots are short there is nothing to wait for: they come back as answers are taken', () => {
+  const { pipeline, issue } = clientWith({ answerMs: 0.001, isOutOfSlots: true });
+  for (let i = 0; i < 3; i++) issue(new Uint8Array(10));
+  const before = now;
+  issue(new Uint8Array(MIB));
+  expect(now - before).toBeLessThan(10 * TICK_MS);
+  expect(pipeline.queuedCount).toBe(2);
 });

@@ -1,86 +1,142 @@
 /**
  * When requests are tried again whose answers find no room.
- * Seen to fail when: all are due at once; pauses do not grow, or without end; one is queued twice, or before its time.
+ * Seen to fail when: all are due at once, or all of a client together; pauses do not grow, or without end; one is queued
+ * twice, or before its time; the next one is not tried when there was room; what has been answered or cancelled is queued.
  */
 import { expect, test } from 'vitest';
 
+import { SlotTable } from '#dist/exchange/slot-table.js';
 import { TaskQueue } from '#dist/exchange/task-queue.js';
 import { Retries } from '#dist/server/retries.js';
 
 import { privateCtl } from '../fixtures/region.js';
 
-const SLOT = 3;
-const WORD = 4711;
+const [ONE, OTHER] = [3, 4];
 
 function setUp() {
   const { ctl, geometry } = privateCtl();
   const queue = new TaskQueue(ctl, geometry);
   queue.reset();
+  const table = new SlotTable(ctl, geometry);
   let now = 1000;
-  const retries = new Retries(queue, geometry.slots, () => now);
-  const queued = () => {
+  const retries = new Retries(queue, table, () => now);
+  const words = new Map<number, number>();
+  /** Submits a request of the client, if it is not there yet, and puts it back. */
+  const putBack = (slot: number, client = ONE): void => {
+    const word = words.get(slot) ?? table.submit(slot, table.claim(slot, client));
+    words.set(slot, word);
+    retries.add(slot, word);
+  };
+  const taken = (): number[] => {
     const slots: number[] = [];
-    retries.enqueueDue();
     for (let slot = queue.dequeue(); slot >= 0; slot = queue.dequeue()) slots.push(slot);
     return slots;
   };
-  return { retries, queued, pass: (ms: number) => (now += ms) };
+  const queued = (): number[] => {
+    retries.enqueueDue();
+    return taken();
+  };
+  const withdraw = (slot: number): void => {
+    expect(table.withdraw(slot, words.get(slot) ?? 0)).toBe(true);
+  };
+  return { retries, queue, putBack, queued, taken, withdraw, pass: (ms: number) => (now += ms) };
 }
 
 test('one that was put back is queued once, a millisecond later', () => {
-  const { retries, queued, pass } = setUp();
-  expect(retries.msUntilDue()).toBe(Infinity);
-  retries.add(SLOT, WORD);
-  expect(retries.msUntilDue()).toBe(1);
+  const { retries, putBack, queued, pass } = setUp();
+  expect([retries.isAny, retries.msUntilDue()]).toEqual([false, Infinity]);
+  putBack(5);
+  expect([retries.isAny, retries.msUntilDue()]).toEqual([true, 1]);
   pass(0.9);
   expect(queued()).toEqual([]);
   pass(0.2);
-  expect(queued()).toEqual([SLOT]);
+  expect(queued()).toEqual([5]);
   pass(1000);
   expect(queued()).toEqual([]);
-  expect(retries.msUntilDue()).toBe(Infinity);
+  expect([retries.isAny, retries.msUntilDue()]).toEqual([false, Infinity]);
 });
 
-test('the longer it waits, the later it is tried again, but no later than 50 ms', () => {
-  const { retries, queued, pass } = setUp();
+test('the longer its client waits, the later one is tried again, but no later than 50 ms', () => {
+  const { retries, putBack, queued, pass } = setUp();
   const pauses: number[] = [];
   for (let attempt = 0; attempt < 60; attempt++) {
-    retries.add(SLOT, WORD);
+    putBack(5);
     pauses.push(retries.msUntilDue());
     pass(retries.msUntilDue());
-    expect(queued()).toEqual([SLOT]);
+    expect(queued()).toEqual([5]);
   }
   expect(pauses.slice(0, 8)).toEqual([1, 1, 1, 1, 1, 1.25, 1.5625, 1.953125]);
   expect(pauses.at(-1)).toBe(50);
-  // The next one in the slot begins anew.
-  retries.add(SLOT, WORD + 1);
+});
+
+test('of many of one client one is tried at a time, in turn', () => {
+  const { putBack, queued, pass } = setUp();
+  for (let slot = 0; slot < 8; slot++) putBack(slot);
+  const tried: number[] = [];
+  for (let attempt = 0; attempt < 16; attempt++) {
+    pass(50);
+    const slots = queued();
+    expect(slots.length).toBe(1);
+    tried.push(...slots);
+    putBack(slots[0]);
+  }
+  expect(tried).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
+test('where there was room for one, the next of the same client is tried at once', () => {
+  const { retries, putBack, queued, taken, pass } = setUp();
+  for (let slot = 0; slot < 3; slot++) putBack(slot);
+  putBack(9, OTHER);
+  pass(1);
+  expect(queued()).toEqual([0, 9]);
+  retries.roomFor(ONE);
+  expect(taken()).toEqual([1]);
+  retries.roomFor(ONE);
+  expect(taken()).toEqual([2]);
+  retries.roomFor(ONE);
+  retries.roomFor(OTHER);
+  expect(taken()).toEqual([]);
+  // The wait begins anew.
+  putBack(2);
   expect(retries.msUntilDue()).toBe(1);
 });
 
-test('one that is put back again before its time waits once', () => {
-  const { retries, queued, pass } = setUp();
-  retries.add(SLOT, WORD);
+test('one that is tried by another hint, and put back again, keeps its turn', () => {
+  const { retries, putBack, queued, pass } = setUp();
+  putBack(5);
+  putBack(6);
   pass(0.5);
-  retries.add(SLOT, WORD);
-  pass(0.7);
-  expect(queued()).toEqual([]);
-  pass(0.4);
-  expect(queued()).toEqual([SLOT]);
-  pass(1000);
+  putBack(5);
+  expect(retries.msUntilDue()).toBe(0.5);
+  pass(0.6);
+  expect(queued()).toEqual([5]);
+  pass(50);
+  expect(queued()).toEqual([6]);
+  pass(50);
   expect(queued()).toEqual([]);
 });
 
-test('of several each has its time', () => {
-  const { retries, queued, pass } = setUp();
-  for (let slot = 0; slot < 4; slot++) {
-    retries.add(slot, WORD);
-    pass(0.25);
-  }
-  expect(retries.msUntilDue()).toBe(0);
-  expect(queued()).toEqual([0]);
-  expect(retries.msUntilDue()).toBe(0.25);
-  pass(0.6);
-  expect(queued()).toEqual([1, 2]);
+test('what no longer waits is passed over', () => {
+  const { retries, putBack, queued, withdraw, pass } = setUp();
+  for (let slot = 0; slot < 3; slot++) putBack(slot);
+  withdraw(0);
+  withdraw(1);
   pass(1);
-  expect(queued()).toEqual([3]);
+  expect(queued()).toEqual([2]);
+  withdraw(2);
+  pass(50);
+  expect(queued()).toEqual([]);
+  expect(retries.isAny).toBe(false);
+});
+
+test('with a full ring it is tried again a moment later', () => {
+  const { retries, queue, putBack, queued, taken, pass } = setUp();
+  putBack(5);
+  while (queue.enqueue(1));
+  pass(1);
+  retries.enqueueDue();
+  expect(retries.msUntilDue()).toBe(1);
+  expect(taken()).not.toContain(5);
+  pass(1);
+  expect(queued()).toEqual([5]);
 });

@@ -18,8 +18,8 @@ test('a thread has ended once it has, and not before; of one that is not known n
   const [id] = (await once(thread, 'message')) as [number];
   expect(id).toBeGreaterThan(0);
   expect(id).not.toBe(ownThreadId());
-  expect([id, ownThreadId(), undefined].map(threadHasEnded)).toEqual([false, false, false]);
+  expect([id, ownThreadId(), 0].map(threadHasEnded)).toEqual([false, false, false]);
   thread.postMessage('end');
   await once(thread, 'exit');
-  expect([id, ownThreadId(), undefined].map(threadHasEnded)).toEqual([true, false, false]);
+  expect([id, ownThreadId(), 0].map(threadHasEnded)).toEqual([true, false, false]);
 });
