@@ -86,8 +86,14 @@ export const SERVER_MUTATIONS = [
   {
     ...RECOVERY,
     name: 'recovery: takes the locks of the living',
-    from: 'hasEnded(holder) && this.#heapOf',
-    to: '(hasEnded(holder) || true) && this.#heapOf',
+    from: 'if (holder !== worker && hasEnded(holder))',
+    to: 'if (holder !== worker && (hasEnded(holder) || true))',
+  },
+  {
+    ...RECOVERY,
+    name: 'recovery: a repair within another does what that is at',
+    from: 'if (holder !== worker && hasEnded(holder)) this.#heapOf(holder).repair(holder, true);',
+    to: 'if (hasEnded(holder)) this.#heapOf(holder).repair(holder);',
   },
   {
     ...RECOVERY,
@@ -112,19 +118,39 @@ export const SERVER_MUTATIONS = [
   {
     ...RETRIES,
     name: 'retries: all are due at once',
-    from: 'if (dueMs > now) {',
-    to: 'if (dueMs > now * 2) {',
+    from: 'if (waiting.dueMs <= now) this.#try',
+    to: 'if (waiting.dueMs <= now * 2) this.#try',
   },
   {
     ...RETRIES,
     name: 'retries: as soon as ever, however long one waits',
-    from: '(slot, submitted, now) * PAUSE_SHARE;',
-    to: '(slot, submitted, now) * 0 * PAUSE_SHARE;',
+    from: '(now - waiting.sinceMs) * PAUSE_SHARE;',
+    to: '(now - waiting.sinceMs) * 0 * PAUSE_SHARE;',
+  },
+  {
+    ...RETRIES,
+    name: 'retries: the next one waits although there was room',
+    from: 'waiting.sinceMs = now;\n    this.#try(client, waiting, now);',
+    to: 'waiting.sinceMs = now;',
   },
   {
     ...CLOCK,
     name: 'wait clock: goes on with another use of the word',
     from: ' || now - this.#lastMs[slot] > SAME_WAIT_MS',
+    to: '',
+  },
+  {
+    file: 'client/pipeline.ts',
+    test: 'integration/large-writes',
+    name: 'room: given back while a worker reads what is there',
+    from: 'if (session.isDone(one)) session.staging',
+    to: "if (one.state === 'submitted') session.staging",
+  },
+  {
+    file: 'client/pipeline.ts',
+    test: 'integration/large-writes',
+    name: 'room: what waits for it is not copied',
+    from: 'copyGiven(call);',
     to: '',
   },
   {

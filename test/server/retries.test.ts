@@ -101,6 +101,18 @@ test('where there was room for one, the next of the same client is tried at once
   expect(retries.msUntilDue()).toBe(1);
 });
 
+test('each client has its time', () => {
+  const { retries, putBack, queued, pass } = setUp();
+  putBack(5);
+  pass(0.5);
+  putBack(9, OTHER);
+  pass(0.5);
+  expect(queued()).toEqual([5]);
+  expect(retries.msUntilDue()).toBe(0.5);
+  pass(0.5);
+  expect(queued()).toEqual([9]);
+});
+
 test('one that is tried by another hint, and put back again, keeps its turn', () => {
   const { retries, putBack, queued, pass } = setUp();
   putBack(5);
