@@ -1,5 +1,6 @@
 /**
- * The client of a profile: one kind of call, again and again, until it is told to end. Says "ready" when it is warm.
+ * The client of a profile: one kind of call, again and again, until it is told to end. Says "ready" when it is warm, and
+ * at the end how many operations a second took it since.
  *
  *   node bench/profile/load.mjs <name of the server> <case> <keys>
  */
@@ -34,16 +35,22 @@ const pairOf = (key) => [key, anyValue()];
 /** @template T @param {() => T} make */
 const batchOf = (make) => Array.from({ length: BATCH }, make);
 
-/** Each does about TURN operations. @type {Record<string, () => unknown>} */
+/** @type {Record<string, { operations: number, run: () => unknown }>} */
 const CASES = {
-  'get-blocking': () => repeat(TURN, () => client.getSync(anyKey())),
-  'set-blocking': () => repeat(TURN, () => client.setSync(anyKey(), anyValue())),
-  'set-awaited': async () => {
-    for (let i = 0; i < TURN; i++) await client.set(anyKey(), anyValue());
+  'get-blocking': { operations: TURN, run: () => repeat(TURN, () => client.getSync(anyKey())) },
+  'set-blocking': { operations: TURN, run: () => repeat(TURN, () => client.setSync(anyKey(), anyValue())) },
+  'set-awaited': {
+    operations: TURN,
+    run: async () => {
+      for (let i = 0; i < TURN; i++) await client.set(anyKey(), anyValue());
+    },
   },
-  'set-in-flight': async () => Promise.all(batchOf(() => client.set(anyKey(), anyValue()))),
-  'mget-64': async () => client.mget(batchOf(anyKey)),
-  'mset-64': async () => client.mset(batchOf(anyPair)),
+  'set-in-flight': {
+    operations: BATCH,
+    run: async () => Promise.all(batchOf(() => client.set(anyKey(), anyValue()))),
+  },
+  'mget-64': { operations: BATCH, run: async () => client.mget(batchOf(anyKey)) },
+  'mset-64': { operations: BATCH, run: async () => client.mset(batchOf(anyPair)) },
 };
 
 /** @param {number} times @param {() => unknown} work */
@@ -53,16 +60,23 @@ function repeat(times, work) {
 
 for (let i = 0; i < KEYS; i += 1024) await client.mset(keys.slice(i, i + 1024).map(pairOf));
 const phase = { isWarm: false, isOver: false };
+const { operations, run } = CASES[id];
+let done = 0;
+let sinceMs = 0;
 process.on('message', () => (phase.isOver = true));
 process.on('disconnect', () => process.exit(0));
 const warmUntil = Date.now() + 1500;
 while (!phase.isOver) {
-  await CASES[id]();
+  await run();
   // The event loop must turn for a message to come in.
   await setImmediate();
+  done += operations;
   if (phase.isWarm || Date.now() < warmUntil) continue;
   phase.isWarm = true;
+  done = 0;
+  sinceMs = performance.now();
   process.send?.('ready');
 }
+process.send?.(done / ((performance.now() - sinceMs) / 1000));
 await client.close();
 process.disconnect();

@@ -1,6 +1,6 @@
 /**
  * Where the time of an operation goes: samples client and worker with Linux perf while they work, and sums the samples
- * by module. Prints Markdown.
+ * by module: shares, and CPU time per operation. Prints Markdown.
  *
  *   npm run bench:profile -- [case ...] [--seconds 5] [--keys 100000] [--dir folder]
  *
@@ -19,6 +19,8 @@ import { categoryOf } from './categories.mjs';
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** Names of compiled functions, for perf. */
 const NODE_FLAGS = ['--perf-basic-prof-only-functions'];
+/** Samples a second of a busy CPU. */
+const FREQUENCY = 1999;
 const ALL = ['get-blocking', 'set-blocking', 'set-awaited', 'set-in-flight', 'mget-64', 'mset-64'];
 /** Shares below this are summed up. */
 const MIN_PERCENT = 1.5;
@@ -52,15 +54,17 @@ async function profile(id) {
     await once(load, 'message');
     const data = path.join(folder, 'perf.data');
     const pids = `${load.pid},${server.pid}`;
-    const clock = ['-e', 'cpu-clock', '-F', '4999'];
+    const clock = ['-e', 'cpu-clock', '-F', String(FREQUENCY)];
     const perf = spawn('perf', ['record', '-q', ...clock, '-o', data, '-p', pids, '--', 'sleep', values.seconds], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     await once(perf, 'exit');
-    print(id, data, load.pid ?? 0);
-  } finally {
+    const rate = once(load, 'message');
     load.send('end');
+    print(id, data, load.pid ?? 0, Number((await rate)[0]));
     await once(load, 'exit');
+  } finally {
+    load.kill();
     const stopped = once(server, 'exit');
     server.kill();
     await stopped;
@@ -74,8 +78,11 @@ function counts() {
   return new Map();
 }
 
-/** @param {string} id @param {string} data @param {number} client pid, and id of its main thread */
-function print(id, data, client) {
+/**
+ * @param {string} id @param {string} data @param {number} client pid, and id of its main thread @param {number} rate of
+ *   operations, per second
+ */
+function print(id, data, client, rate) {
   const fields = ['script', '-i', data, '-F', 'pid,ip,sym,dso'];
   const { stdout } = spawnSync('perf', fields, { encoding: 'utf8', maxBuffer: 2 ** 30 });
   const sides = { client: counts(), server: counts() };
@@ -86,17 +93,20 @@ function print(id, data, client) {
     const category = categoryOf(match[2]);
     side.set(category, (side.get(category) ?? 0) + 1);
   }
-  console.log(`\n### ${id}\n`);
+  console.log(`\n### ${id}, ${Math.round(rate / 1000)} k/s\n`);
   for (const [side, samples] of Object.entries(sides)) {
     const total = [...samples.values()].reduce((sum, count) => sum + count, 0);
-    const seconds = (total / 4999).toFixed(1);
-    console.log(`${side}, on a CPU for ${seconds} of ${values.seconds} s\n\n| share | in |\n|---:|---|`);
+    const microseconds = (/** @type {number} */ count) =>
+      ((count * 1e6) / FREQUENCY / (rate * Number(values.seconds))).toFixed(2);
+    console.log(`${side}, CPU for an operation: ${microseconds(total)} µs\n\n| µs | share | in |\n|---:|---:|---|`);
+    const row = (/** @type {number} */ count, /** @type {string} */ name) =>
+      console.log(`| ${microseconds(count)} | ${((100 * count) / total).toFixed(1)} % | ${name} |`);
     let others = 0;
     for (const [category, count] of [...samples].sort((a, b) => b[1] - a[1])) {
-      const percent = (100 * count) / total;
-      if (percent < MIN_PERCENT) others += percent;
-      else console.log(`| ${percent.toFixed(1)} % | ${category} |`);
+      if ((100 * count) / total < MIN_PERCENT) others += count;
+      else row(count, category);
     }
-    console.log(`| ${others.toFixed(1)} % | others, below ${MIN_PERCENT} % each |\n`);
+    row(others, `others, below ${MIN_PERCENT} % each`);
+    console.log();
   }
 }

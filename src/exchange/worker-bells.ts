@@ -1,7 +1,8 @@
 /**
  * How workers fall asleep and are woken: one bit per worker in `awake` and `asleep`, and a futex (bell) for each.
  * Enqueuers ring only when no worker is awake, and then exactly one; a worker that takes a task and sees more of them
- * rings the next. So a busy server costs its clients one load per request, and a wake-up is never for two.
+ * rings the next, as long as there are CPUs for more. So a busy server costs its clients one load per request, and a
+ * wake-up is never for two.
  * No wake-up is lost: a worker sets its `asleep` bit, clears its `awake` bit and only then looks at the queue for the
  * last time; an enqueuer writes its cell and only then looks at the bits.
  * If an enqueuer dies before it rings, the sweeper rings in its place: it has seen for a whole round that nothing is taken.
@@ -36,6 +37,13 @@ export class WorkerBells {
         return;
       }
     }
+  }
+
+  /** Wakes one sleeping worker, if there is one, unless `most` are awake already. */
+  ringAnother(most: number): void {
+    let awake = 0;
+    for (let bits = load(this.#words, CtlHeader.awake); bits !== 0; bits &= bits - 1) awake++;
+    if (awake < most) this.ringOne();
   }
 
   /** Wakes all workers, whatever the bits say. */

@@ -33,8 +33,8 @@ export const HEAP_MUTATIONS = [
   {
     ...LOCK,
     name: 'lock: asleep without a mark',
-    from: '} else if ((word & CONTENDED) !== 0 || cas(words, index, word, word | CONTENDED)) {\n      if (native.futexWait(words, index, word | CONTENDED, SLICE_MS)',
-    to: '} else {\n      if (native.futexWait(words, index, word, SLICE_MS)',
+    from: '} else if ((word & CONTENDED) !== 0 || cas(words, index, word, word | CONTENDED)) {\n      const startedAt = performance.now();\n      const result = native.futexWait(words, index, word | CONTENDED, SLICE_MS)',
+    to: '} else {\n      const startedAt = performance.now();\n      const result = native.futexWait(words, index, word, SLICE_MS)',
   },
   {
     ...SLABS,

@@ -46,8 +46,8 @@ export const LOG_MUTATIONS = [
   {
     ...SEGMENT,
     name: 'log: a segment has its name before its header is durable',
-    from: 'layer.fdatasync(this.#fd);\n      layer.rename(unfinished',
-    to: 'layer.rename(unfinished',
+    from: 'layer.fdatasync(this.#fd);\n      observer?.begun(this.#salt);',
+    to: 'observer?.begun(this.#salt);',
   },
   {
     ...SEGMENT,
@@ -169,7 +169,7 @@ export const LOG_MUTATIONS = [
     ...SERVED,
     name: 'warm restart: what only the region holds is not written',
     file: 'server/open-log.ts',
-    from: 'if (!feed.isEmpty) {',
-    to: 'if (!feed.isEmpty && lastSequence < 0) {',
+    from: 'if (hasGap || !feed.isEmpty) {',
+    to: 'if (hasGap) {',
   },
 ];

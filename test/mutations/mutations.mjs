@@ -166,8 +166,8 @@ export const MUTATIONS = [
   {
     ...BELLS,
     name: 'bells: no last look before sleep',
-    from: 'if (!isOver && queue.isEmpty()) native.futexWait',
-    to: 'if (!isOver) native.futexWait',
+    from: 'if (!isOver() && queue.isEmpty()) native.futexWait',
+    to: 'if (!isOver()) native.futexWait',
   },
   {
     name: 'reader: a mismatch is taken for a missing key without another look',

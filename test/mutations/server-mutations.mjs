@@ -9,10 +9,23 @@ const GUARD = { file: 'server/header-guard.ts', test: 'server/garbage' };
 const RECOVERY = { file: 'server/recovery.ts', test: 'server/recovery' };
 const IN_FLIGHT = { test: 'server/in-flight' };
 const RETRIES = { file: 'server/retries.ts', test: 'server/retries' };
+const BELLS = { file: 'exchange/worker-bells.ts', test: 'exchange/worker-bells' };
 const CLOCK = { file: 'server/wait-clock.ts', test: 'server/wait-clock' };
 
 /** @type {readonly Mutation[]} */
 export const SERVER_MUTATIONS = [
+  {
+    ...BELLS,
+    name: 'bells: more workers are rung than there are CPUs',
+    from: 'if (awake < most) this.ringOne();',
+    to: 'if (awake <= most) this.ringOne();',
+  },
+  {
+    ...BELLS,
+    name: 'bells: a worker that is busy for long counts as awake',
+    from: 'clearBits(this.#words, CtlHeader.awake, 1 << worker);\n  }\n\n  /** Sleeps',
+    to: '}\n\n  /** Sleeps',
+  },
   {
     ...NOTES,
     name: 'notes: any segment is the own one',
