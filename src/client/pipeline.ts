@@ -100,7 +100,10 @@ export class Pipeline {
     return true;
   }
 
-  /** Waits for as long as it would take to copy the caller's bytes. Answers are left to be taken in their turn. */
+  /**
+   * Waits for room for as long as it would take to copy the caller's bytes: what answered requests hold is given back, and
+   * what was queued before goes first. The answers themselves are left to be taken in their turn.
+   */
   #startInTime(session: Session, call: Call): boolean {
     const waitMs = worthWaitingMs(call);
     const until = waitMs === 0 ? 0 : performance.now() + waitMs;

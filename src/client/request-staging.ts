@@ -7,6 +7,7 @@ import type { SlotTable } from '../exchange/slot-table.js';
 import type { ClientLimits } from '../memory/client-limits.js';
 import type { SegmentViews } from '../memory/segment.js';
 import type { Call } from './call.js';
+import { BLOCKED } from './ordering.js';
 import { RequestWriter } from './request-writer.js';
 import { SlotClaims } from './slot-claims.js';
 
@@ -25,13 +26,14 @@ export class RequestStaging {
 
   /**
    * Claims a slot for the call and writes its request.
+   * @param after what Ordering says that it must come after
    * @returns blocked: only answers to this client's own requests will make room; starved: others have to
    * @throws what writing throws; nothing is claimed then either
    */
   stage(call: Call, after: number): 'staged' | 'blocked' | 'starved' {
     const claims = this.#claims;
     this.lacksRoom = false;
-    if (claims.isAtLimit) return 'blocked';
+    if (after === BLOCKED || claims.isAtLimit) return 'blocked';
     const slot = claims.claim();
     if (slot < 0) return 'starved';
     call.slot = slot;

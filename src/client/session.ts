@@ -25,7 +25,7 @@ import { Reader } from '../store/reader.js';
 import type { Call } from './call.js';
 import { closeDoorbell, openDoorbell } from './doorbell.js';
 import type { ResolvedClientOptions } from './options.js';
-import { BLOCKED, Ordering } from './ordering.js';
+import { Ordering } from './ordering.js';
 import type { ViewGround } from './pinned-views.js';
 import { Presence } from './presence.js';
 import { RequestStaging } from './request-staging.js';
@@ -120,10 +120,7 @@ export class Session {
     this.tidy();
     let after = -1;
     const isAlone = this.#ordering.isIdle(inFlight);
-    if (!isAlone) {
-      after = this.#ordering.predecessorOf(call, inFlight);
-      if (after === BLOCKED) return 'blocked';
-    }
+    if (!isAlone) after = this.#ordering.predecessorOf(call, inFlight);
     const staged = this.staging.stage(call, after);
     if (staged !== 'staged') return staged;
     // Garbage in the word makes the step fail; the call then ends like any whose slot was overwritten.

@@ -4,6 +4,7 @@
  * the hint `answered`): only its owner leaves BUILDING, SUBMITTED and DONE, only its worker leaves EXECUTING and ABANDONED.
  * If a process dies at any instruction, the word names owner and state, and the reaper takes it from there.
  */
+import { Status } from '../errors.js';
 import type { Geometry } from '../memory/layout.js';
 import { Slot } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -112,7 +113,10 @@ export class SlotTable {
    * that a dead server has done of it.
    */
   withdraw(slot: number, submitted: number): boolean {
-    return this.#step(slot, submitted, SlotState.building) !== 0;
+    if (this.#step(slot, submitted, SlotState.building) === 0) return false;
+    // That an answer found no room says nothing of the slot's next use: the sweeper goes by it.
+    this.#words[this.base(slot) + Slot.status] = Status.ok;
+    return true;
   }
 
   /** EXECUTING → ABANDONED: the worker frees the slot when it has finished. */

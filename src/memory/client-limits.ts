@@ -26,6 +26,9 @@ function defaultLimits({ slots, arenaChunks, maxValueBytes }: Geometry): ClientL
   return { slots: slots - (slots >> 3), chunks: (arenaChunks >> 1) - largest };
 }
 
+/** Chunks for answers of all clients that wait to be taken: the arena but for room for two largest ones. */
+export const answerChunks = (geometry: Geometry): number => 2 * defaultLimits(geometry).chunks;
+
 export function writeLimits({ words }: SegmentViews, { slots, chunks }: ClientLimits): void {
   words[CtlHeader.maxSlotsPerClient] = slots;
   words[CtlHeader.maxChunksPerClient] = chunks;

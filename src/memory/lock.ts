@@ -21,12 +21,12 @@ const GIVE_UP_MS = 30_000;
 const TIMED_OUT = 2;
 const INTERRUPTED = 3;
 
-/** What this thread does meanwhile whenever it has waited for a lock for a while: undefined: nothing. */
+/** Told who holds a lock that this thread has waited for for a while. */
 let whileWaiting: ((holder: number) => void) | undefined;
 
 /**
- * Runs `work`; when that waits for a lock, `onWait` is told every 50 ms who holds it. For the thread that cleans up after
- * those that have died: it must not wait for one of them.
+ * Runs `work`; when that waits for a lock, `onWait` is told every 50 ms which worker holds it, if one still does. For the
+ * thread that cleans up after those that have died: it must not wait for one of them.
  */
 export function lockingBeside<T>(onWait: (holder: number) => void, work: () => T): T {
   const outer = whileWaiting;
@@ -63,7 +63,8 @@ function lockSlowly(words: Int32Array, index: number, mine: number): void {
       // By a profiler, say, each time.
       else if (result === INTERRUPTED) waitedMs += Math.min(performance.now() - startedAt, SLICE_MS);
       const slices = Math.floor(waitedMs / SLICE_MS);
-      if (slices > slicesTold) whileWaiting?.(holderOf(words, index));
+      const holder = holderOf(words, index);
+      if (slices > slicesTold && holder >= 0) whileWaiting?.(holder);
       slicesTold = slices;
     }
   }

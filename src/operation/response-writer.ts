@@ -17,18 +17,27 @@ export class ResponseWriter {
   readonly #table: SlotTable;
   readonly #arena: PayloadArena;
   readonly #quota: AnswerQuota | undefined;
+  readonly #onReserve: ((bytes: number) => void) | undefined;
   #base = 0;
   #use = 0;
   #owner = 0;
   /** What was said last: what stands in the slot, anybody may have written. */
   #status: number = Status.ok;
-  #hasRoom = false;
+  #isInArena = false;
 
-  constructor(ctl: SegmentViews, table: SlotTable, arena: PayloadArena, quota?: AnswerQuota) {
+  /** @param onReserve told of each payload that gets room in the arena, before it is copied there */
+  constructor(
+    ctl: SegmentViews,
+    table: SlotTable,
+    arena: PayloadArena,
+    quota?: AnswerQuota,
+    onReserve?: (bytes: number) => void,
+  ) {
     this.target = ctl;
     this.#table = table;
     this.#arena = arena;
     this.#quota = quota;
+    this.#onReserve = onReserve;
   }
 
   /**
@@ -42,7 +51,7 @@ export class ResponseWriter {
     const { words } = this.target;
     const base = this.#base;
     this.#status = Status.ok;
-    this.#hasRoom = false;
+    this.#isInArena = false;
     makeSure(words, base + Slot.status, Status.ok);
     makeSure(words, base + Slot.responseCodec, 0);
     makeSure(words, base + Slot.responseBytes, 0);
@@ -64,7 +73,8 @@ export class ResponseWriter {
         this.status(Status.busy);
         return false;
       }
-      this.#hasRoom = true;
+      this.#isInArena = true;
+      this.#onReserve?.(bytes);
       words[this.#base + Slot.responseExtent] = first + 1;
       words[this.#base + Slot.responseChunks] = chunks;
       this.offset = this.#arena.offsetOf(first);
@@ -80,7 +90,7 @@ export class ResponseWriter {
     if (extent !== 0) this.#arena.release(this.#use, extent - 1, words[this.#base + Slot.responseChunks]);
     words[this.#base + Slot.responseExtent] = 0;
     words[this.#base + Slot.responseBytes] = 0;
-    this.#hasRoom = false;
+    this.#isInArena = false;
   }
 
   status(status: number): void {
@@ -90,8 +100,8 @@ export class ResponseWriter {
   }
 
   /** Whether the answer stands in the arena. */
-  get hasRoom(): boolean {
-    return this.#hasRoom;
+  get isInArena(): boolean {
+    return this.#isInArena;
   }
 
   /** Whether reserve() found no room. */

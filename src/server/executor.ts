@@ -12,6 +12,7 @@ import { isReplay, ownerOf, SlotState, withState } from '../exchange/slot-word.j
 import { SlotTable } from '../exchange/slot-table.js';
 import type { TaskQueue } from '../exchange/task-queue.js';
 import type { WorkerBells } from '../exchange/worker-bells.js';
+import { answerChunks } from '../memory/client-limits.js';
 import { Fetched, LINE_WORDS } from '../memory/fetched.js';
 import { type Geometry, MAX_CLIENTS, Slot, WorkerRecord, workerBase } from '../memory/layout.js';
 import type { SegmentViews } from '../memory/segment.js';
@@ -83,6 +84,7 @@ export class Executor {
   readonly #deferred: WaitClock;
   readonly #fetched = new Fetched();
   #executed = 0;
+  #isLong = false;
 
   constructor(parts: ExecutorParts) {
     const { ctl, data, geometry, worker } = parts;
@@ -100,8 +102,11 @@ export class Executor {
     this.#answers = new Answers(ctl, this.#slots, this.#arena, parts.bells, this.#parking);
     this.#unsettled = parts.answersDurable ? new Unsettled(data, geometry) : undefined;
     this.#request = new RequestView(ctl, data, this.#slots, this.#arena);
-    const quota = new AnswerQuota(parts.answers, this.#slots, this.#arena, parts.maxAnswerChunks);
-    this.#response = new ResponseWriter(ctl, this.#slots, this.#arena, quota);
+    const limits = { client: parts.maxAnswerChunks, all: answerChunks(geometry) };
+    const quota = new AnswerQuota(parts.answers, this.#slots, this.#arena, limits);
+    this.#response = new ResponseWriter(ctl, this.#slots, this.#arena, quota, (bytes) => {
+      if (bytes >= LONG_BYTES) this.#beginLong();
+    });
     this.#conduct = new Conduct(parts.conduct);
     this.#context = parts.serve(this.#request);
     this.#latency = parts.latency;
@@ -134,7 +139,7 @@ export class Executor {
     if (this.#response.isRefused) this.#conduct.blame(ownerOf(executing));
     if (!this.#response.isBusy || !this.#putBack(slot, executing)) this.#finish(slot, executing, published);
     this.#forget();
-    if (this.#retries.isAny && this.#response.hasRoom) this.#retries.roomFor(ownerOf(executing));
+    if (this.#retries.isAny && this.#response.isInArena) this.#retries.roomFor(ownerOf(executing));
   }
 
   /** Has a short request come from the client's caches together with the slot's word, instead of after it. */
@@ -154,7 +159,10 @@ export class Executor {
    * request that two name only one has begun it (recovery.ts). @returns false: the client has given up
    */
   #putBack(slot: number, executing: number): boolean {
-    if (!this.#slots.putBack(slot, executing)) return false;
+    if (!this.#slots.putBack(slot, executing)) {
+      this.#response.status(Status.ok);
+      return false;
+    }
     this.#counters[this.#record / 2 + WorkerRecord.operations + this.#request.opcode]--;
     this.#retries.add(slot, withState(executing, SlotState.submitted));
     return true;
@@ -195,13 +203,7 @@ export class Executor {
     const operation = OPERATIONS[opcode];
     if (!isSound || operation === undefined) return response.status(Status.badRequest);
     this.#counters[this.#record / 2 + WorkerRecord.operations + opcode]++;
-    const isLong = operation.scope !== 'key' || this.#request.valueBytes >= LONG_BYTES;
-    if (isLong) {
-      this.#workerBells.leave(this.#worker);
-      // Who enqueued just before rang nobody: this worker was awake.
-      if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringOne();
-      this.#bells.flush();
-    }
+    if (operation.scope !== 'key' || this.#request.valueBytes >= LONG_BYTES) this.#beginLong();
     try {
       operation.apply(this.#request, response, this.#context);
     } catch (error) {
@@ -210,9 +212,20 @@ export class Executor {
       response.status(Status.internal);
       this.#onFailure(operation.name, error);
     } finally {
-      if (isLong) this.#workerBells.wakeUp(this.#worker);
+      if (this.#isLong) this.#workerBells.wakeUp(this.#worker);
+      this.#isLong = false;
     }
     if (response.isFailure) this.#counters[this.#record / 2 + WorkerRecord.errors + opcode]++;
+  }
+
+  /** What is executed takes longer than others should wait for this worker. */
+  #beginLong(): void {
+    if (this.#isLong) return;
+    this.#isLong = true;
+    this.#workerBells.leave(this.#worker);
+    // Who enqueued just before rang nobody: this worker was awake.
+    if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringOne();
+    this.#bells.flush();
   }
 
   /** Answers, or leaves that to the thread that writes the log once it is durable. */

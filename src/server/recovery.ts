@@ -52,10 +52,11 @@ export class WorkerRecovery {
 
   /**
    * Sets right what worker `worker`, whose thread has ended, left behind.
-   * @param hasEnded whether a thread has ended, and has yet to be recovered: a lock that another one held is released when
-   * it is in the way for a while. Not that of the compaction, for which nothing waits here: to give it back takes others.
+   * @param hasEnded whether the thread of another worker has ended, which is not recovered yet
    */
   recover(worker: number, hasEnded: (other: number) => boolean = () => false): void {
+    // What one that has ended held is released when it is in the way for a while; but for the compaction, which nothing here
+    // waits for, and which cannot be given back without the other locks.
     const release = (holder: number): void => {
       if (holder !== worker && hasEnded(holder)) this.#heapOf(holder).repair(holder, true);
     };

@@ -1,7 +1,7 @@
 /**
  * Requests that were put back because their answers found no room, until they are tried again: one of each client at a
- * time, the next one as soon as that has found room, else after a quarter of what its client has waited for. So a client
- * that takes nothing keeps no worker busy, whatever it has asked for.
+ * time, the next one as soon as this worker has found room for one, else after a quarter of what its client has waited for.
+ * So a client that takes nothing keeps no worker busy, whatever it has asked for.
  * Private to one worker; what one takes with it when it dies the sweeper finds.
  */
 import { performance } from 'node:perf_hooks';
@@ -15,15 +15,10 @@ const MAX_PAUSE_MS = 50;
 /** Share of what a client has waited for so far. */
 const PAUSE_SHARE = 1 / 4;
 
-interface Request {
-  readonly slot: number;
-  /** SUBMITTED. */
-  readonly word: number;
-}
-
-/** The requests of one client, the one that is tried next first. */
+/** What one client waits for. */
 interface Waiting {
-  readonly requests: Request[];
+  /** In their turn. Some may have been answered or withdrawn since. */
+  readonly slots: Set<number>;
   /** Since when none of them has found room. */
   sinceMs: number;
   dueMs: number;
@@ -34,7 +29,7 @@ export class Retries {
   readonly #table: SlotTable;
   readonly #now: () => number;
   readonly #clients = new Map<number, Waiting>();
-  /** By slot: the word of the request that waits here; 0: none. */
+  /** By slot: the word (SUBMITTED) of the request that was put back last. */
   readonly #words: Int32Array;
   #nextMs = Infinity;
 
@@ -50,18 +45,28 @@ export class Retries {
     return this.#clients.size > 0;
   }
 
+  /** Requests that wait, and some that did. */
+  get size(): number {
+    let size = 0;
+    for (const { slots } of this.#clients.values()) size += slots.size;
+    return size;
+  }
+
   /** @param word of the slot, SUBMITTED */
   add(slot: number, word: number): void {
     const client = ownerOf(word);
     const now = this.#now();
-    const waiting = this.#clients.get(client) ?? { requests: [], sinceMs: now, dueMs: 0 };
-    this.#clients.set(client, waiting);
-    // Tried by somebody else's hint: it keeps its turn.
-    if (this.#words[slot] === word) return;
+    let waiting = this.#clients.get(client);
+    if (waiting === undefined) {
+      waiting = { slots: new Set(), sinceMs: now, dueMs: Infinity };
+      this.#clients.set(client, waiting);
+    }
     this.#words[slot] = word;
-    waiting.requests.push({ slot, word });
+    // What is there already was tried by somebody else's hint: it keeps its turn.
+    waiting.slots.add(slot);
     const pause = (now - waiting.sinceMs) * PAUSE_SHARE;
-    this.#setDue(waiting, now + Math.min(Math.max(pause, MIN_PAUSE_MS), MAX_PAUSE_MS));
+    // Whatever else comes, what waits is not put off by it.
+    this.#setDue(waiting, Math.min(waiting.dueMs, now + Math.min(Math.max(pause, MIN_PAUSE_MS), MAX_PAUSE_MS)));
   }
 
   /** An answer to the client has found room: perhaps there is some for the next one. */
@@ -70,7 +75,7 @@ export class Retries {
     if (waiting === undefined) return;
     const now = this.#now();
     waiting.sinceMs = now;
-    this.#try(client, waiting, now);
+    this.#queueNext(client, waiting, now);
   }
 
   /** Queues what is due. */
@@ -80,7 +85,7 @@ export class Retries {
     if (now < this.#nextMs) return;
     this.#nextMs = Infinity;
     for (const [client, waiting] of this.#clients) {
-      if (waiting.dueMs <= now) this.#try(client, waiting, now);
+      if (waiting.dueMs <= now) this.#queueNext(client, waiting, now);
       else this.#setDue(waiting, waiting.dueMs);
     }
   }
@@ -91,15 +96,13 @@ export class Retries {
   }
 
   /** Queues the client's next request that still waits. Another worker may take it, which says nothing here. */
-  #try(client: number, waiting: Waiting, now: number): void {
-    for (let request = waiting.requests.shift(); request !== undefined; request = waiting.requests.shift()) {
-      const { slot, word } = request;
-      if (this.#table.submitted(slot) === word && !this.#queue.enqueue(slot)) {
-        waiting.requests.unshift(request);
-        return this.#setDue(waiting, now + MIN_PAUSE_MS);
-      }
-      if (this.#words[slot] === word) this.#words[slot] = 0;
-      if (this.#table.submitted(slot) === word) return this.#setDue(waiting, now + MAX_PAUSE_MS);
+  #queueNext(client: number, waiting: Waiting, now: number): void {
+    for (const slot of waiting.slots) {
+      const word = this.#words[slot];
+      const isThere = ownerOf(word) === client && this.#table.submitted(slot) === word;
+      if (isThere && !this.#queue.enqueue(slot)) return this.#setDue(waiting, now + MIN_PAUSE_MS);
+      waiting.slots.delete(slot);
+      if (isThere) return this.#setDue(waiting, now + MAX_PAUSE_MS);
     }
     this.#clients.delete(client);
   }

@@ -31,7 +31,7 @@ export class Sweeper {
   /** By client: slots that it held in the last round. */
   readonly held = new Int32Array(MAX_CLIENTS);
 
-  /** How many this round has left, and where the next one goes on. */
+  /** Of MAX_BUSY: how many this round has left, and where the next one goes on. */
   #busyLeft = 0;
   #nextBusy = 0;
   #tasksTaken = 0;
@@ -69,7 +69,7 @@ export class Sweeper {
       else if (state < SlotState.abandoned && ownerOf(word) < MAX_CLIENTS) this.held[ownerOf(word)]++;
       const isSubmitted = state === SlotState.submitted;
       // The same request for a whole round: its hint may be lost. A second hint does no harm.
-      if (isSubmitted && this.#submitted[slot] === word && this.#isHinted(slot)) {
+      if (isSubmitted && this.#submitted[slot] === word && this.#takesTurn(slot)) {
         waiting++;
         if (!isBacklogged) this.#queue.enqueue(slot);
       }
@@ -89,8 +89,8 @@ export class Sweeper {
     return true;
   }
 
-  /** Whether this round hints at the request: of those whose answers found no room at some, each in its turn. */
-  #isHinted(slot: number): boolean {
+  /** Of requests whose answers found no room only some are hinted at in a round, each in its turn. */
+  #takesTurn(slot: number): boolean {
     if (this.#region.ctl.words[this.#table.base(slot) + Slot.status] !== Status.busy) return true;
     if (slot < this.#nextBusy || this.#busyLeft === 0) return false;
     this.#busyLeft--;
@@ -100,7 +100,7 @@ export class Sweeper {
 
   /**
    * A ring that somebody has overwritten with garbage passes nothing on: it is started afresh, and the next round
-   * enqueues all requests again. The same happens, without harm, when all workers are busy for that long.
+   * enqueues all requests again (those that wait for room in their turns). The same happens, without harm, when all workers are busy for that long.
    */
   #mendQueue(isStuck: boolean): void {
     this.#stuckRounds = isStuck ? this.#stuckRounds + 1 : 0;

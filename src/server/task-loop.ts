@@ -27,10 +27,10 @@ const REMOVALS = 2;
 /** Completions after which doorbells ring although there is more to do. */
 const RING_AFTER = 16;
 /**
- * Workers awake at a time, but for those that are busy for long: as many as there are CPUs, less one for whoever asks.
- * More of them take turns on the CPUs, with clients that look for their answers (ADR 3).
+ * With so many awake, besides those that are busy for long, none is rung to share what is queued: as many as there are
+ * CPUs, less one for whoever asks. More of them take turns on the CPUs, with clients that look for their answers (ADR 3).
  */
-const MAX_AWAKE = Math.max(1, availableParallelism() - 1);
+const ENOUGH_AWAKE = Math.max(1, availableParallelism() - 1);
 /** Looks in a row at a queue that was said to have tasks and had none. */
 const MAX_FRUITLESS = 1000;
 const REST_MS = 5;
@@ -124,7 +124,7 @@ export class TaskLoop {
     let completed = 0;
     for (let slot = this.#take(); slot >= 0; slot = this.#take()) {
       // More than one task: a second worker is worth its wake-up.
-      if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringAnother(MAX_AWAKE);
+      if (this.#workerBells.isAnyAsleep && !this.#queue.isEmpty()) this.#workerBells.ringAnother(ENOUGH_AWAKE);
       this.#executor.run(slot);
       if (++completed % RING_AFTER === 0) {
         this.#bells.flush();

@@ -1,6 +1,9 @@
 /** For how long requests have been put aside, by slot. Private to one worker. */
 
-/** What is put aside is looked at many times as often; after that long it is another use, whose word has come again (2^18 uses). */
+/**
+ * What is put aside is looked at at least once in half a second. When nobody has looked for this long, it is another use of
+ * the slot, whose word has come again (after 2^18 uses).
+ */
 const SAME_WAIT_MS = 5000;
 
 export class WaitClock {

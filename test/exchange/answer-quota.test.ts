@@ -3,34 +3,36 @@
  * Seen to fail when: everything is admitted; nothing beyond the count is looked at again; answers of others count, or
  * those that were taken; who has none waiting is refused; `npm run test:mutations -- --only quota`.
  */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { AnswerQuota } from '#dist/exchange/answer-quota.js';
 import { PayloadArena } from '#dist/exchange/payload-arena.js';
-import { SlotState, useOf, withState } from '#dist/exchange/slot-word.js';
+import { nextFree, SlotState, useOf, withState } from '#dist/exchange/slot-word.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { MAX_CLIENTS } from '#dist/memory/layout.js';
 
-import { privateCtl } from '../fixtures/region.js';
+import { privateCtl, shapeOf } from '../fixtures/region.js';
 
 const MAX = 10;
+const ALL = 20;
 const HOG = 3;
 const OTHER = 4;
 
 /** A server's threads, and the answers that wait in its slots. */
-function quotaOf() {
-  const { ctl, geometry } = privateCtl();
+function quotaOf({ slots = 16, all = ALL } = {}) {
+  const { ctl, geometry } = privateCtl(shapeOf({ slots }));
   const table = new SlotTable(ctl, geometry);
   const arena = new PayloadArena(ctl, geometry, 0);
   const counts = AnswerQuota.allocate();
-  const threads = [0, 1].map(() => new AnswerQuota(counts, table, arena, MAX));
-  let slots = 0;
+  const threads = [0, 1].map(() => new AnswerQuota(counts, table, arena, { client: MAX, all }));
+  let used = 0;
   return {
+    arena,
     threads,
     quota: threads[0],
     /** Writes an answer of so many chunks that is not taken. @returns what takes it */
     answer: (client: number, chunks: number) => {
-      const slot = slots++;
+      const slot = used++;
       const submitted = table.submit(slot, table.claim(slot, client));
       const executing = table.begin(slot, submitted);
       const first = arena.claim(useOf(slot, executing), chunks);
@@ -68,6 +70,23 @@ test('what was taken long ago does not count: a client that takes its answers is
   }
 });
 
+test('a client that takes its answers has them counted now and then, and not each time', () => {
+  const { quota, arena, answer } = quotaOf({ slots: 128, all: 16 * MAX });
+  const count = vi.spyOn(arena, 'countWhere');
+  for (let i = 0; i < 100; i++) {
+    expect(quota.admits(HOG, 1)).toBe(true);
+    answer(HOG, 1)();
+  }
+  expect(count).toHaveBeenCalledTimes(9);
+});
+
+test("chunks that were left by an earlier use of a slot are nobody's answer", () => {
+  const { quota, arena, answer } = quotaOf();
+  answer(HOG, 1);
+  expect(arena.claim(useOf(0, nextFree(0)), 3)).toBeGreaterThan(0);
+  expect([quota.admits(HOG, MAX), quota.admits(HOG, MAX - 1)]).toEqual([false, true]);
+});
+
 test('who has none waiting gets one, however large', () => {
   const { quota, answer } = quotaOf();
   expect(quota.admits(HOG, MAX * 2)).toBe(true);
@@ -77,7 +96,23 @@ test('who has none waiting gets one, however large', () => {
   expect(quota.admits(HOG, MAX * 2)).toBe(true);
 });
 
-test('all threads count the same, each client for itself', () => {
+test('no client has more waiting than is left for all, so there is always some for the next one', () => {
+  const { quota, answer } = quotaOf({ slots: 32 });
+  const clients = [HOG, OTHER, 5, 6, 7];
+  const had = clients.map((client) => {
+    let chunks = 0;
+    while (quota.admits(client, 1)) {
+      answer(client, 1);
+      chunks++;
+    }
+    return chunks;
+  });
+  expect(had).toEqual([10, 5, 3, 1, 1]);
+  // Nothing is left, and yet:
+  expect(quota.admits(8, MAX)).toBe(true);
+});
+
+test('all threads count the same', () => {
   const { threads, answer } = quotaOf();
   expect(threads[0].admits(HOG, 6)).toBe(true);
   answer(HOG, 6);
@@ -85,7 +120,7 @@ test('all threads count the same, each client for itself', () => {
   expect(threads[1].admits(OTHER, 6)).toBe(true);
   answer(OTHER, 6);
   expect(threads[0].admits(OTHER, 6)).toBe(false);
-  expect(threads[0].admits(OTHER, 4)).toBe(true);
+  expect(threads[0].admits(OTHER, 2)).toBe(true);
 });
 
 test('what garbage attributes to nobody is admitted: it is mended elsewhere', () => {

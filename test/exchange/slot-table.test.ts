@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { Status } from '#dist/errors.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import {
   claimedBy,
@@ -215,4 +216,15 @@ test('slots are counted by their states', () => {
   expect(slots.countWhere((state) => state !== SlotState.free)).toBe(2);
   expect(slots.countWhere((state) => state === SlotState.submitted)).toBe(1);
   expect(slots.countWhere((state) => state === SlotState.free)).toBe(slots.count - 2);
+});
+
+test('that an answer found no room is forgotten with the request that is withdrawn', () => {
+  const { slots, words } = table();
+  const status = slots.base(SLOT) + Slot.status;
+  const submitted = slots.submit(SLOT, slots.claim(SLOT, OWNER));
+  words[status] = Status.busy;
+  expect(slots.withdraw(SLOT, withState(submitted, SlotState.executing))).toBe(false);
+  expect(words[status]).toBe(Status.busy);
+  expect(slots.withdraw(SLOT, submitted)).toBe(true);
+  expect(words[status]).toBe(Status.ok);
 });

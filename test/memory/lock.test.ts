@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 
-import { holderOf, lock, unlock } from '#dist/memory/lock.js';
+import { holderOf, lock, lockingBeside, unlock } from '#dist/memory/lock.js';
 import { load } from '#dist/memory/words.js';
 import { native } from '#dist/native.js';
 
@@ -99,4 +99,21 @@ test('a lock that is never given back is an error that names its holder', () => 
   expect(() => lock(words, LOCK, 4)).toThrow(`lock word ${LOCK} is held by worker 3 for more than 30000 ms`);
   expect(waits).toBe(2 * (30_000 / 50) - 1);
   expect(holderOf(words, LOCK)).toBe(3);
+});
+
+test('who waits beside others is told every 50 ms who holds the lock, and nothing when it has just been given back', () => {
+  const words = sharedWords();
+  lock(words, LOCK, 3);
+  const told: number[] = [];
+  let waits = 0;
+  vi.spyOn(native, 'futexWait').mockImplementation(() => {
+    // It times out; meanwhile the holder has gone.
+    if (++waits === 3) words[LOCK] = 0;
+    return 2;
+  });
+  lockingBeside(
+    (holder) => told.push(holder),
+    () => lock(words, LOCK, 4),
+  );
+  expect([waits, told, holderOf(words, LOCK)]).toEqual([3, [3, 3], 4]);
 });

@@ -92,8 +92,8 @@ export const MUTATIONS = [
   {
     ...SLOTS,
     name: 'slot: a withdrawal in any state',
-    from: 'return this.#step(slot, submitted, SlotState.building) !== 0;',
-    to: 'return this.#step(slot, this.word(slot), SlotState.building) !== 0;',
+    from: 'if (this.#step(slot, submitted, SlotState.building) === 0) return false;',
+    to: 'if (this.#step(slot, this.word(slot), SlotState.building) === 0) return false;',
   },
   {
     ...SLOTS,

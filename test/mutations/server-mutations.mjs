@@ -118,8 +118,8 @@ export const SERVER_MUTATIONS = [
     ...IN_FLIGHT,
     file: 'server/executor.ts',
     name: 'executor: what is put back is named by nobody for a moment',
-    from: 'if (!this.#slots.putBack(slot, executing)) return false;',
-    to: 'this.#forget();\n if (!this.#slots.putBack(slot, executing)) return false;',
+    from: 'if (!this.#slots.putBack(slot, executing)) {',
+    to: 'this.#forget();\n if (!this.#slots.putBack(slot, executing)) {',
   },
   {
     ...IN_FLIGHT,
@@ -131,8 +131,8 @@ export const SERVER_MUTATIONS = [
   {
     ...RETRIES,
     name: 'retries: all are due at once',
-    from: 'if (waiting.dueMs <= now) this.#try',
-    to: 'if (waiting.dueMs <= now * 2) this.#try',
+    from: 'if (waiting.dueMs <= now) this.#queueNext',
+    to: 'if (waiting.dueMs <= now * 2) this.#queueNext',
   },
   {
     ...RETRIES,
@@ -142,8 +142,34 @@ export const SERVER_MUTATIONS = [
   },
   {
     ...RETRIES,
+    name: 'retries: what comes puts off what waits',
+    from: 'Math.min(waiting.dueMs, now + Math.min(Math.max(pause, MIN_PAUSE_MS), MAX_PAUSE_MS))',
+    to: 'now + Math.min(Math.max(pause, MIN_PAUSE_MS), MAX_PAUSE_MS)',
+  },
+  {
+    ...RETRIES,
+    name: "retries: another client's request is tried in the turn of a stale one",
+    from: 'ownerOf(word) === client && this',
+    to: 'this',
+  },
+  {
+    file: 'memory/lock.ts',
+    test: 'memory/lock',
+    name: 'lock: who waits is told of a holder that there is not',
+    from: 'if (slices > slicesTold && holder >= 0)',
+    to: 'if (slices > slicesTold)',
+  },
+  {
+    file: 'exchange/slot-table.ts',
+    test: 'exchange/slot-table',
+    name: 'slot: a withdrawn request leaves word that its answer found no room',
+    from: 'this.#words[this.base(slot) + Slot.status] = Status.ok;',
+    to: '',
+  },
+  {
+    ...RETRIES,
     name: 'retries: the next one waits although there was room',
-    from: 'waiting.sinceMs = now;\n    this.#try(client, waiting, now);',
+    from: 'waiting.sinceMs = now;\n    this.#queueNext(client, waiting, now);',
     to: 'waiting.sinceMs = now;',
   },
   {

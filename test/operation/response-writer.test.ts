@@ -44,3 +44,16 @@ test('each use of a slot begins anew, and a status counts whatever it was before
   expect(words[base + Slot.status]).toBe(Status.ok);
   expect([response.isBusy, response.isRefused]).toEqual([false, false]);
 });
+
+test('of a payload that gets room in the arena somebody is told before it is copied, of others not', () => {
+  const { ctl, geometry } = privateCtl();
+  const table = new SlotTable(ctl, geometry);
+  const told: number[] = [];
+  const arena = new PayloadArena(ctl, geometry, 0, 'responses');
+  const response = new ResponseWriter(ctl, table, arena, undefined, (bytes) => told.push(bytes));
+  response.begin(SLOT, 0);
+  expect([response.reserve(100), response.isInArena]).toEqual([true, false]);
+  expect([response.reserve(20_000), response.isInArena]).toEqual([true, true]);
+  expect([response.reserve(geometry.arenaChunks * 4096), response.isBusy]).toEqual([false, true]);
+  expect(told).toEqual([20_000]);
+});

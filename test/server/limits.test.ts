@@ -83,6 +83,34 @@ test('a client that is stopped with all the answers it can have leaves room for 
   expect(await hog.tell('answered')).toBe(1000);
 });
 
+test('several clients that are stopped with all the answers they can have leave room for large requests and answers', async () => {
+  const largest = 2 ** 16;
+  const { name } = await startServer({ slots: 1024, maxMemory: 16 * 2 ** 20, maxValueBytes: largest });
+  const client = await connect(name);
+  const held = holdingsOf(name);
+  const hogs: Peer[] = [];
+  for (let i = 0; i < 4; i++) hogs.push(await Peer.start('service/hog', JSON.stringify({ name, bytes: LARGE })));
+  await hogs[0].tell('sets', 20);
+  expect(await hogs[0].tell('answered')).toBe(20);
+  const resumed: Promise<unknown>[] = [];
+  let room = 2 * clientLimits(held.geometry).chunks;
+  for (const [i, hog] of hogs.entries()) {
+    resumed.push(hog.tell('getsAndStop', 60));
+    await until(() => isStopped(hog.process.pid ?? 0));
+    // Half of what those before have left.
+    await until(() => held.chunks(i + 1) + 2 * Math.ceil(LARGE / CHUNK_BYTES) > room / 2);
+    room -= held.chunks(i + 1);
+  }
+  for (let i = 0; i < 100; i++) {
+    const value = `${i % 10}`.repeat(largest);
+    expect(client.setSync('k', value, { timeoutMs: 10_000 })).toBe(true);
+    expect(client.getSync('k', { timeoutMs: 10_000 })).toBe(value);
+  }
+  for (const hog of hogs) hog.process.kill('SIGCONT');
+  await Promise.all(resumed);
+  expect(await Promise.all(hogs.map((hog) => hog.tell('answered')))).toEqual([60, 60, 60, 60]);
+});
+
 describe('limits', () => {
   test('are what was asked for, and leave a share to others by default', () => {
     const geometry = geometryOf(shapeOf({ slots: 64 }));

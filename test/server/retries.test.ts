@@ -5,6 +5,7 @@
  */
 import { expect, test } from 'vitest';
 
+import { SlotState, withState } from '#dist/exchange/slot-word.js';
 import { SlotTable } from '#dist/exchange/slot-table.js';
 import { TaskQueue } from '#dist/exchange/task-queue.js';
 import { Retries } from '#dist/server/retries.js';
@@ -27,6 +28,13 @@ function setUp() {
     words.set(slot, word);
     retries.add(slot, word);
   };
+  /** The client's next request in a slot whose last one was withdrawn. */
+  const again = (slot: number, client: number): void => {
+    const withdrawn = words.get(slot);
+    if (withdrawn !== undefined) table.release(slot, withState(withdrawn, SlotState.building));
+    words.delete(slot);
+    putBack(slot, client);
+  };
   const taken = (): number[] => {
     const slots: number[] = [];
     for (let slot = queue.dequeue(); slot >= 0; slot = queue.dequeue()) slots.push(slot);
@@ -39,7 +47,7 @@ function setUp() {
   const withdraw = (slot: number): void => {
     expect(table.withdraw(slot, words.get(slot) ?? 0)).toBe(true);
   };
-  return { retries, queue, putBack, queued, taken, withdraw, pass: (ms: number) => (now += ms) };
+  return { retries, queue, putBack, again, queued, taken, withdraw, pass: (ms: number) => (now += ms) };
 }
 
 test('one that was put back is queued once, a millisecond later', () => {
@@ -139,6 +147,43 @@ test('what no longer waits is passed over', () => {
   pass(50);
   expect(queued()).toEqual([]);
   expect(retries.isAny).toBe(false);
+});
+
+test('whatever else comes to wait, what waits is not put off', () => {
+  const { retries, putBack, queued, pass } = setUp();
+  putBack(0);
+  pass(40);
+  for (let slot = 1; slot < 9; slot++) {
+    putBack(slot);
+    expect(retries.msUntilDue()).toBeLessThanOrEqual(0);
+  }
+  expect(queued()).toEqual([0]);
+});
+
+test('a slot that another client uses by now does not have the turn of the one before', () => {
+  const { putBack, again, queued, withdraw, pass } = setUp();
+  putBack(0);
+  withdraw(0);
+  again(0, OTHER);
+  putBack(1);
+  pass(1);
+  expect(queued()).toEqual([1, 0]);
+});
+
+test('requests that are withdrawn and made again leave nothing behind', () => {
+  const { retries, putBack, again, queued, withdraw, pass } = setUp();
+  for (let use = 0; use < 10_000; use++) {
+    again(use % 2, use % 3 === 0 ? ONE : OTHER);
+    withdraw(use % 2);
+  }
+  expect(retries.isAny).toBe(true);
+  putBack(5);
+  expect(retries.size).toBeLessThanOrEqual(5);
+  pass(50);
+  expect(queued()).toEqual([5]);
+  pass(50);
+  expect(queued()).toEqual([]);
+  expect([retries.isAny, retries.size]).toEqual([false, 0]);
 });
 
 test('with a full ring it is tried again a moment later', () => {
