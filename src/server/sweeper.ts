@@ -100,7 +100,8 @@ export class Sweeper {
 
   /**
    * A ring that somebody has overwritten with garbage passes nothing on: it is started afresh, and the next round
-   * enqueues all requests again (those that wait for room in their turns). The same happens, without harm, when all workers are busy for that long.
+   * enqueues all requests again (those that wait for room in their turns). The same happens, without harm, when all
+   * workers are busy for that long.
    */
   #mendQueue(isStuck: boolean): void {
     this.#stuckRounds = isStuck ? this.#stuckRounds + 1 : 0;

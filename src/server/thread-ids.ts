@@ -16,6 +16,5 @@ export function ownThreadId(): number {
   }
 }
 
-/** @param id of ownThreadId(), undefined: of a worker that there is not */
-export const threadHasEnded = (id: number | undefined): boolean =>
-  id !== undefined && id !== 0 && existsSync(THREADS) && !existsSync(`${THREADS}/${id}`);
+/** @param id of ownThreadId() */
+export const threadHasEnded = (id: number): boolean => id > 0 && existsSync(THREADS) && !existsSync(`${THREADS}/${id}`);
